@@ -1,0 +1,59 @@
+"""`/healthz`: the process answers. `/readyz`: the ledger can be written, found out by writing."""
+
+import threading
+import time
+from collections.abc import Callable
+
+from flask import Blueprint, Response
+
+from tagtrail.errors import StorageUnavailable
+from tagtrail.store.counters import note_readiness
+from tagtrail.store.database import Store
+from tagtrail.trail.instant import now
+
+_FRESH = 1.0  # seconds for which an answer is given again, so that nobody can make us write all the time
+
+
+class Readiness:
+    """Whether the ledger can be written, by the last try; each process tries at most once a second."""
+
+    def __init__(self, store: Store, *, monotonic: Callable[[], float] = time.monotonic) -> None:
+        self._store = store
+        self._monotonic = monotonic
+        self._trying = threading.Lock()
+        self._tried_at: float | None = None
+        self._trouble: str | None = None
+
+    def find_trouble(self) -> str | None:
+        """Why the ledger cannot be written; None while it can."""
+        with self._trying:
+            if self._tried_at is None or self._monotonic() - self._tried_at >= _FRESH:
+                self._trouble = self._try()
+                self._tried_at = self._monotonic()
+            return self._trouble
+
+    def _try(self) -> str | None:
+        try:
+            with self._store.writing() as tx:
+                note_readiness(tx, now())
+        except StorageUnavailable as error:
+            return str(error)
+        return None
+
+
+def make_health_blueprint(readiness: Readiness) -> Blueprint:
+    """The two probes; neither needs a token, neither tells more than one sentence."""
+    blueprint = Blueprint("health", __name__)
+
+    @blueprint.get("/healthz")
+    def healthz() -> Response:
+        return Response("alive\n", content_type="text/plain; charset=utf-8")
+
+    @blueprint.get("/readyz")
+    def readyz() -> Response:
+        trouble = readiness.find_trouble()
+        if trouble is None:
+            return Response("ready\n", content_type="text/plain; charset=utf-8")
+        return Response(f"{trouble}\n", 503, content_type="text/plain; charset=utf-8")
+
+    return blueprint

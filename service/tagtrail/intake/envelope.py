@@ -1,0 +1,175 @@
+"""From a body to what is recorded: manifest pushes and deletes as drafts, the rest counted, the odd quarantined."""
+
+from base64 import b64encode
+
+import msgspec
+
+from tagtrail.intake.tokens import Sender
+from tagtrail.intake.wire import Event, Platform, decode_event, split_envelope
+from tagtrail.ledger.line import Assurance, Entry, Member, commitment, disclosure
+from tagtrail.ledger.project import Who, event_key
+from tagtrail.ledger.submission import Counted, Draft, Item
+from tagtrail.trail.instant import DAY, day_of, format_instant, parse_instant
+from tagtrail.trail.names import is_digest, is_host, is_repository, is_tag
+
+_BLOB = "application/octet-stream"  # the media type of every blob event
+_INDEXES = frozenset(
+    ("application/vnd.oci.image.index.v1+json", "application/vnd.docker.distribution.manifest.list.v2+json")
+)
+_LONGEST_TEXT = 255  # characters of a name that is kept in a line
+_LONGEST_REASON = 300
+_MOST_MEMBERS = 100  # of an index; with the longest digests and platforms they fit into a line
+_MOST_AHEAD = DAY  # by which a registry's clock may be ahead of ours before an event is held back
+
+
+class _MisfitError(ValueError):
+    """An event that cannot be recorded; the message is the reason."""
+
+
+def read_body(body: bytes, sender: Sender, *, received_at: int) -> list[Item]:
+    """All that a body brings; `received_at` is our clock, in nanoseconds. Never raises for what a body may hold."""
+    try:
+        events = split_envelope(body)
+    except ValueError as error:
+        return [quarantine(body, sender, reason=str(error))]
+    return [_read_event(raw, sender, received_at) for raw in events]
+
+
+def _read_event(raw: bytes, sender: Sender, received_at: int) -> Item:
+    try:
+        return _interpret(decode_event(raw), raw, sender, received_at)
+    except (ValueError, RecursionError) as error:  # what does not decode is a ValueError, too
+        return quarantine(raw, sender, reason=str(error))
+
+
+def quarantine(content: bytes, sender: Sender, *, reason: str, instance: str | None = None) -> Draft:
+    """A draft that keeps the content whole and says why it could not be recorded as what it claims to be."""
+    document = disclosure("raw", msgspec.json.encode(_as_text(content)))
+    entry = Entry(
+        kind="quarantined",
+        registry=sender.registry,
+        instance=instance,
+        reason=reason[:_LONGEST_REASON],
+        size=len(content),
+        raw=commitment(document),
+    )
+    return Draft(entry, raw=document)
+
+
+def quarantine_unkept(sender: Sender, *, digest: bytes, size: int, reason: str) -> Draft:
+    """A draft for a body that is too large to keep: its SHA-256 and its size in bytes."""
+    return Draft(Entry(kind="quarantined", registry=sender.registry, reason=reason, size=size, sha256=digest.hex()))
+
+
+def _as_text(content: bytes) -> str | dict[str, str]:
+    try:
+        return content.decode()
+    except UnicodeDecodeError:
+        return {"base64": b64encode(content).decode()}
+
+
+def _interpret(event: Event, raw: bytes, sender: Sender, received_at: int) -> Item:
+    _check(0 < len(event.id) <= _LONGEST_TEXT and event.id.isprintable(), "the event's id is missing or too long")
+    occurred_at = parse_instant(event.timestamp)
+    _check(
+        occurred_at <= received_at + _MOST_AHEAD,
+        "the event's timestamp lies more than a day ahead of this service's clock",
+    )
+    action = _counted_as(event)
+    if action is not None:
+        return Counted(
+            registry=sender.registry,
+            instance=_named(event.source.instance_id) or "",
+            host=_host(event) or "",
+            event=event_key(event.id),
+            day=day_of(occurred_at),
+            action=action,
+        )
+    _check(event.action in ("push", "delete"), f"{event.action[:40]!r} is no action of a registry")
+    _check_target(event)
+    return _draft(event, raw, sender, occurred_at)
+
+
+def _counted_as(event: Event) -> str | None:
+    """Under which action an event is counted that is no evidence of change; None for one that is."""
+    is_blob = event.target.media_type == _BLOB and not event.target.tag
+    if event.action == "pull":
+        verb = "head" if event.request.method == "HEAD" else "pull"
+        return f"{verb}_blob" if is_blob else f"{verb}_manifest"
+    if event.action == "mount":
+        return "mount_blob"
+    return "push_blob" if event.action == "push" and is_blob else None
+
+
+def _check_target(event: Event) -> None:
+    target = event.target
+    _check(is_repository(target.repository), f"{target.repository[:80]!r} is not a repository name")
+    _check(not target.tag or is_tag(target.tag), f"{target.tag[:80]!r} is not a tag")
+    _check(not target.digest or is_digest(target.digest), f"{target.digest[:80]!r} is not a digest")
+    _check(bool(target.digest) or event.action == "delete", "a push without a digest")
+
+
+def _draft(event: Event, raw: bytes, sender: Sender, occurred_at: int) -> Draft:
+    target = event.target
+    who = Who(actor=event.actor.name, address=event.request.addr, user_agent=event.request.useragent)
+    who_document = disclosure("who", msgspec.json.encode(who))
+    raw_document = disclosure("raw", msgspec.json.format(raw, indent=-1))
+    references, left_out = _members(event)
+    entry = Entry(
+        kind="push" if event.action == "push" else "delete",
+        registry=sender.registry,
+        host=_host(event),
+        event=event.id,
+        instance=_named(event.source.instance_id),
+        occurred=format_instant(occurred_at),
+        repository=target.repository,
+        tag=target.tag or None,
+        digest=target.digest or None,
+        media_type=_named(target.media_type),
+        size=target.size if target.size and target.size > 0 else None,
+        request=_named(event.request.id),
+        references=references,
+        references_left_out=left_out,
+        actor_assurance=_assurance(event, sender),
+        who=commitment(who_document),
+        raw=commitment(raw_document),
+    )
+    return Draft(entry, who=who_document, raw=raw_document)
+
+
+def _members(event: Event) -> tuple[tuple[Member, ...], int]:
+    """The manifests that a pushed index refers to, and how many more a line cannot hold."""
+    if event.target.media_type not in _INDEXES:
+        return (), 0
+    found = [
+        Member(reference.digest, _platform_of(reference.platform))
+        for reference in event.target.references or ()
+        if is_digest(reference.digest)
+    ]
+    return tuple(found[:_MOST_MEMBERS]), max(0, len(found) - _MOST_MEMBERS)
+
+
+def _platform_of(platform: Platform | None) -> str | None:
+    parts = (platform.os, platform.architecture, platform.variant) if platform else ()
+    return _named("/".join(part[:30] for part in parts if part))
+
+
+def _assurance(event: Event, sender: Sender) -> Assurance:
+    """What the actor's name is worth: a registry without authentication passes on what the client claims."""
+    if not event.actor.name:
+        return "absent"
+    return "verified" if sender.authenticates else "claimed"
+
+
+def _host(event: Event) -> str | None:
+    return event.request.host if is_host(event.request.host) else None
+
+
+def _named(text: str) -> str | None:
+    """A text that may stand in a line: not empty, not too long, printable. The raw event keeps any other."""
+    return text if 0 < len(text) <= _LONGEST_TEXT and text.isprintable() else None
+
+
+def _check(condition: bool, reason: str) -> None:
+    if not condition:
+        raise _MisfitError(reason)

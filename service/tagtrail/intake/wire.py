@@ -1,0 +1,127 @@
+"""The wire format: an event as CNCF Distribution sends it, and an envelope split into its events.
+
+Field names are those of Distribution's `notifications` package, event.go. Every event is read by itself, so that a
+bad one loses no good one beside it.
+"""
+
+import re
+
+import msgspec
+
+
+class Platform(msgspec.Struct, frozen=True):
+    """Where a manifest of an index runs."""
+
+    architecture: str = ""
+    os: str = ""
+    variant: str = ""
+
+
+class Descriptor(msgspec.Struct, frozen=True, rename="camel"):
+    """What a manifest refers to."""
+
+    media_type: str = ""
+    digest: str = ""
+    platform: Platform | None = None
+
+
+class Target(msgspec.Struct, frozen=True, rename="camel"):
+    """What the event is about."""
+
+    repository: str
+    media_type: str = ""
+    digest: str = ""
+    tag: str = ""
+    size: int | None = None
+    references: tuple[Descriptor, ...] | None = None
+
+
+class Request(msgspec.Struct, frozen=True):
+    """The request to the registry that caused the event."""
+
+    id: str = ""
+    addr: str = ""
+    host: str = ""
+    method: str = ""
+    useragent: str = ""
+
+
+class Actor(msgspec.Struct, frozen=True):
+    """Who caused the event, as far as the registry knows."""
+
+    name: str = ""
+
+
+class Source(msgspec.Struct, frozen=True):
+    """The running registry that reports the event."""
+
+    instance_id: str = msgspec.field(name="instanceID", default="")
+
+
+class Event(msgspec.Struct, frozen=True):
+    """One event of an envelope."""
+
+    id: str
+    timestamp: str
+    action: str
+    target: Target
+    request: Request = Request()
+    actor: Actor = Actor()
+    source: Source = Source()
+
+
+class _Envelope(msgspec.Struct, frozen=True):
+    events: list[msgspec.Raw]
+
+
+_envelopes = msgspec.json.Decoder(_Envelope)
+_events = msgspec.json.Decoder(Event)
+
+
+def decode_event(raw: bytes) -> Event:
+    """Read one event. Raises ValueError or RecursionError that says what does not fit."""
+    raw.decode()  # the decoder below does not look into fields it has no use for
+    return _events.decode(raw)
+
+
+def split_envelope(body: bytes) -> list[bytes]:
+    """The events of an envelope, each as the bytes that stand in the body. Raises ValueError where there is none."""
+    try:
+        return [bytes(raw) for raw in _envelopes.decode(body).events]
+    except (ValueError, RecursionError) as error:
+        events = _split_by_brackets(body)
+        if events is None:
+            raise ValueError(f"the body is no envelope of events: {error}") from error
+        return events
+
+
+_TOKENS = re.compile(rb'"(?:[^"\\]|\\.)*"|[\[\]{},]', re.DOTALL)
+_EVENTS_KEY = re.compile(rb'\{\s*"events"\s*:\s*\[')
+_EVENTS_END = re.compile(rb"\s*\}\s*")
+
+
+def _split_by_brackets(body: bytes) -> list[bytes] | None:
+    """Split an envelope whose JSON as a whole cannot be read because of something inside one event.
+
+    Looks at brackets and strings only: not a number, not an escape, and no nesting too deep for a parser, can hide
+    the events beside it. None where even the brackets do not make an envelope.
+    """
+    opening = _EVENTS_KEY.match(body.strip())
+    if opening is None:
+        return None
+    body = body.strip()
+    events, depth, start = [], 0, opening.end()
+    for token in _TOKENS.finditer(body, opening.end()):
+        symbol = token[0]
+        if symbol in (b"{", b"["):
+            depth += 1
+        elif symbol in (b"}", b"]") and depth:
+            depth -= 1
+        elif depth == 0 and symbol in (b",", b"]"):
+            events.append(body[start : token.start()].strip())
+            start = token.end()
+            if symbol == b"]":
+                return events if _EVENTS_END.fullmatch(body, start) else None
+        elif depth == 0 and symbol == b"}":
+            return None
+    return None

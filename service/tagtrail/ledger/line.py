@@ -1,0 +1,106 @@
+"""The line: one entry of the ledger as the bytes that are stored, hashed and exported, for ever.
+
+UTF-8 JSON, keys sorted, separators `,` and `:`, no line feed, no floats. A field that an entry does not have is
+absent. Who did it, and the event as received, stand in the line only as commitments (the disclosure form of
+RFC 9901, SD-JWT): what they disclose lies beside the ledger and can be erased without breaking a proof.
+"""
+
+import hashlib
+import os
+from base64 import urlsafe_b64encode
+from typing import Any, Literal
+
+import msgspec
+
+VERSION = 1
+LONGEST = 60_000  # bytes of a line
+
+Kind = Literal[
+    "push", "delete", "deployment", "observed", "gap_opened", "gap_closed", "quarantined", "annotation", "exported",
+    "erased", "pruned", "token", "registry", "configuration", "key", "started", "stopped",
+]  # fmt: skip
+Assurance = Literal["verified", "claimed", "absent"]
+
+
+class Member(msgspec.Struct, frozen=True, omit_defaults=True, forbid_unknown_fields=True):
+    """A manifest that an index refers to, with its platform (`linux/arm64/v8`) where the registry told it."""
+
+    digest: str
+    platform: str | None = None
+
+
+class Entry(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, forbid_unknown_fields=True):
+    """One line of the ledger, before or after it has its place (`seq`, `at`) in it.
+
+    `at` is this service's clock, `occurred` the registry's, both RFC 3339 in UTC. `registry` is the name under which
+    our configuration knows the sender, taken from its token. `references` lists an index's manifests and
+    `references_left_out` counts those beyond what a line can hold.
+    """
+
+    v: int = 0
+    seq: int = -1
+    at: str = ""
+    kind: Kind
+    registry: str | None = None
+    host: str | None = None
+    event: str | None = None
+    instance: str | None = None
+    occurred: str | None = None
+    repository: str | None = None
+    tag: str | None = None
+    digest: str | None = None
+    media_type: str | None = None
+    size: int | None = None
+    request: str | None = None
+    references: tuple[Member, ...] = ()
+    references_left_out: int = 0
+    actor_assurance: Assurance | None = None
+    who: str | None = None
+    raw: str | None = None
+    environment: str | None = None
+    change: str | None = None
+    reason: str | None = None
+    sha256: str | None = None
+    configuration: dict[str, Any] | None = None
+    version: str | None = None
+
+
+_encoder = msgspec.json.Encoder(order="sorted")
+_decoder = msgspec.json.Decoder(Entry)
+
+
+def write_line(entry: Entry, *, seq: int, at: str) -> bytes:
+    """The bytes of the entry at its place. Raises ValueError over LONGEST bytes."""
+    line = _encoder.encode(msgspec.structs.replace(entry, v=VERSION, seq=seq, at=at))
+    if len(line) > LONGEST:
+        raise ValueError(f"a line of {len(line)} bytes is longer than {LONGEST}")
+    return line
+
+
+def read_line(line: bytes) -> Entry:
+    """The entry that the line holds. Raises msgspec.ValidationError for a line this version did not write."""
+    return _decoder.decode(line)
+
+
+def hash_leaf(line: bytes) -> bytes:
+    """The line's leaf hash in the tree of RFC 6962, section 2.1."""
+    return hashlib.sha256(b"\x00" + line).digest()
+
+
+def disclosure(name: str, value: bytes) -> bytes:
+    """The document `[salt, name, value]` for a value given as JSON, with a fresh 128-bit salt."""
+    return b'["%b","%b",%b]' % (_base64url(os.urandom(16)), name.encode(), value)
+
+
+def commitment(document: bytes) -> str:
+    """What stands in the line for the disclosed document: base64url(SHA-256(base64url(document)))."""
+    return _base64url(hashlib.sha256(_base64url(document)).digest()).decode()
+
+
+def disclosed_value(document: bytes) -> bytes:
+    """The value of a disclosed document, as the JSON it was given as."""
+    return document[document.index(b",", document.index(b",") + 1) + 1 : -1]
+
+
+def _base64url(content: bytes) -> bytes:
+    return urlsafe_b64encode(content).rstrip(b"=")

@@ -1,0 +1,269 @@
+"""From a line to what it means: writes an entry's row, and what its push, delete or deployment changes in the trail.
+
+Called in the transaction that appends the line, and by `rebuild` for every line again: the same lines give the same
+rows, in whatever order a registry's events arrived.
+"""
+
+import hashlib
+from collections.abc import Sequence
+from dataclasses import dataclass
+from uuid import UUID
+
+import msgspec
+
+from tagtrail.ledger.line import Entry, disclosed_value
+from tagtrail.ledger.rulebook import RuleBook, rules_of
+from tagtrail.store import facts, moves, publications
+from tagtrail.store.counters import add_quarantined
+from tagtrail.store.database import Connection
+from tagtrail.store.facts import EntryRow
+from tagtrail.store.moves import JudgedMove, TagState
+from tagtrail.store.names import Names, manifest_id, pushed_manifest_id
+from tagtrail.store.publications import NO_TAG, Place
+from tagtrail.trail.deployments import Basis, Publication, derive_deployments, place
+from tagtrail.trail.instant import parse_instant
+from tagtrail.trail.moves import Delete, Moment, Move, Push, breaks_release, derive_moves, follow
+
+
+class Who(msgspec.Struct, frozen=True):
+    """The person behind an event, as far as the registry told."""
+
+    actor: str = ""
+    address: str = ""
+    user_agent: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Line:
+    """An entry in its place, with what its commitments disclose and the instants that its text stands for."""
+
+    seq: int
+    entry: Entry
+    received_at: int
+    who: bytes | None = None
+    raw: bytes | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class TagMove:
+    """A move of this tag, as it was announced by the line just written; `is_late` if the head has moved on since."""
+
+    repository: str
+    tag: str
+    kind: str
+    violates: bool
+    is_late: bool
+
+
+def event_key(event: str) -> bytes:
+    """The 16 bytes by which an event is found again: those of its UUID, or of its SHA-256 where it is none."""
+    try:
+        return UUID(event).bytes
+    except ValueError:
+        return hashlib.sha256(event.encode()).digest()[:16]
+
+
+class Projector:
+    """Derives the trail, line by line; to be thrown away with a transaction that was rolled back."""
+
+    def __init__(self, book: RuleBook) -> None:
+        self.book = book
+        self._names = Names()
+
+    def registry_id(self, tx: Connection, name: str) -> int:
+        """The id of a registry by its name in our configuration."""
+        return self._names.registry_id(tx, name)
+
+    def project(self, tx: Connection, line: Line) -> list[TagMove]:
+        """Write all that the line means; returns the moves that it caused, of any tag."""
+        entry = line.entry
+        if entry.kind == "configuration":
+            self.book.add(line.seq, rules_of(entry.configuration))
+        if entry.repository is None or entry.registry is None or entry.event is None:
+            self._add_plain(tx, line)
+            return []
+        moment = Moment(parse_instant(entry.occurred or entry.at), event_key(entry.event))
+        scope = _Scope(
+            line=line,
+            moment=moment,
+            registry=entry.registry,
+            repository=entry.repository,
+            registry_id=self._names.registry_id(tx, entry.registry),
+            repository_id=self._names.repository_id(tx, entry.registry, entry.repository),
+        )
+        if entry.kind == "push":
+            return self._project_push(tx, scope)
+        if entry.kind == "delete":
+            return self._project_delete(tx, scope)
+        self._project_deployment(tx, scope)
+        return []
+
+    def _add_plain(self, tx: Connection, line: Line) -> None:
+        """A line that belongs to no repository."""
+        entry = line.entry
+        registry_id = self._names.registry_id(tx, entry.registry) if entry.registry is not None else None
+        facts.add_entry(tx, EntryRow(line.seq, line.received_at, entry.kind, registry_id))
+        if entry.kind == "quarantined" and (content := _quarantined_content(line)) is not None:
+            add_quarantined(
+                tx,
+                seq=line.seq,
+                registry=entry.registry or "",
+                reason=entry.reason or "",
+                size=entry.size or 0,
+                content=content,
+            )
+
+    def _add_row(self, tx: Connection, scope: "_Scope", *, tag_id: int | None, manifest: int | None) -> None:
+        line = scope.line
+        who = msgspec.json.decode(disclosed_value(line.who), type=Who) if line.who else Who()
+        facts.add_entry(
+            tx,
+            EntryRow(
+                seq=line.seq,
+                received_at=line.received_at,
+                kind=line.entry.kind,
+                registry_id=scope.registry_id,
+                repository_id=scope.repository_id,
+                tag_id=tag_id,
+                manifest_id=manifest,
+                actor_id=self._names.actor_id(tx, who.actor) if who.actor else None,
+                occurred_at=scope.moment.occurred_at,
+                event=scope.moment.event,
+            ),
+        )
+
+    def _project_push(self, tx: Connection, scope: "_Scope") -> list[TagMove]:
+        entry = scope.line.entry
+        manifest = pushed_manifest_id(
+            tx,
+            scope.repository_id,
+            entry.digest or "",
+            media_type=entry.media_type,
+            size=entry.size,
+            seq=scope.line.seq,
+        )
+        for member in entry.references:
+            member_id = manifest_id(tx, scope.repository_id, member.digest)
+            facts.add_member(tx, index_id=manifest, manifest_id=member_id, platform=member.platform)
+        if entry.tag is None:
+            self._add_row(tx, scope, tag_id=None, manifest=manifest)
+            return []
+        tag_id = self._names.tag_id(tx, scope.repository_id, entry.tag, first=scope.moment)
+        self._add_row(tx, scope, tag_id=tag_id, manifest=manifest)
+        return self._move_tag(tx, scope, tag_id, entry.tag, Push(scope.moment, scope.line.seq, manifest))
+
+    def _project_delete(self, tx: Connection, scope: "_Scope") -> list[TagMove]:
+        entry, seq = scope.line.entry, scope.line.seq
+        if entry.tag is not None:
+            tag_id = self._names.tag_id(tx, scope.repository_id, entry.tag, first=scope.moment)
+            self._add_row(tx, scope, tag_id=tag_id, manifest=None)
+            return self._move_tag(tx, scope, tag_id, entry.tag, Delete(scope.moment, seq))
+        manifest = manifest_id(tx, scope.repository_id, entry.digest) if entry.digest is not None else None
+        self._add_row(tx, scope, tag_id=None, manifest=manifest)
+        caused: list[TagMove] = []
+        for tag_id, tag in facts.find_tags_concerned(tx, scope.repository_id, manifest):
+            caused += self._move_tag(tx, scope, tag_id, tag, Delete(scope.moment, seq, manifest))
+        facts.note_shared_delete(tx, scope.repository_id, scope.moment)
+        return caused
+
+    def _project_deployment(self, tx: Connection, scope: "_Scope") -> None:
+        """A deployment that a pipeline declared."""
+        entry = scope.line.entry
+        manifest = manifest_id(tx, scope.repository_id, entry.digest or "")
+        tag_id = (
+            self._names.tag_id(tx, scope.repository_id, entry.tag, first=scope.moment)
+            if entry.tag is not None
+            else None
+        )
+        self._add_row(tx, scope, tag_id=tag_id, manifest=manifest)
+        where = Place(entry.environment or "", scope.repository_id)
+        publication = Publication(scope.moment, scope.line.seq, manifest)
+        _publish(tx, where, publication, basis="declared", tag_id=tag_id or NO_TAG)
+
+    def _move_tag(
+        self, tx: Connection, scope: "_Scope", tag_id: int, tag: str, fact: Push[int] | Delete[int]
+    ) -> list[TagMove]:
+        """Derive what the fact does to the tag, from its moment on, and what that publishes."""
+        state = moves.get_tag_state(tx, tag_id)
+        shared = facts.last_shared_delete(tx, scope.repository_id)
+        is_latest = fact.moment >= state.latest and (shared is None or fact.moment > shared)
+        if is_latest:
+            head, following = state.head, [fact]
+        else:
+            head = moves.get_head_before(tx, tag_id, fact.moment)
+            following = facts.find_facts(tx, repository_id=scope.repository_id, tag_id=tag_id, since=fact.moment)
+        derived = derive_moves(
+            following, head=head, had=lambda manifest: moves.had_manifest(tx, tag_id, manifest, before=fact.moment)
+        )
+        judged = [self._judge(scope, tag, move) for move in derived]
+        if not is_latest:
+            moves.replace_moves(tx, tag_id, since=fact.moment, moves=judged)
+            self._unpublish(tx, scope, tag_id, since=fact.moment)
+        elif judged:
+            moves.append_move(tx, tag_id, judged[0])
+        for move in derived:
+            head = follow(head, move)
+        after = TagState(head, max(state.latest, fact.moment))
+        moves.set_tag_state(tx, tag_id, after, last_move=derived[-1] if derived else None)
+        self._publish_moves(tx, scope, tag_id, tag, derived)
+        return [
+            TagMove(scope.repository, tag, move.move.kind, move.violates, not is_latest)
+            for move in judged
+            if move.move.seq == scope.line.seq
+        ]
+
+    def _judge(self, scope: "_Scope", tag: str, move: Move[int]) -> JudgedMove:
+        is_release = self.book.at(move.seq).is_release(scope.repository, tag)
+        return JudgedMove(move, is_release, is_release and breaks_release(move))
+
+    def _unpublish(self, tx: Connection, scope: "_Scope", tag_id: int, *, since: Moment) -> None:
+        for environment in sorted(self.book.environments):
+            where = Place(environment, scope.repository_id)
+            publications.remove_reported(tx, where, tag_id=tag_id, since=since)
+            _derive_history(tx, where)
+
+    def _publish_moves(
+        self, tx: Connection, scope: "_Scope", tag_id: int, tag: str, derived: Sequence[Move[int]]
+    ) -> None:
+        for move in derived:
+            rules = self.book.at(move.seq)
+            for environment in rules.environments_of(scope.registry, scope.repository, tag):
+                where = Place(environment.name, scope.repository_id)
+                publication = Publication(move.moment, move.seq, move.digest)
+                _publish(tx, where, publication, basis="reported", tag_id=tag_id)
+
+
+@dataclass(frozen=True, slots=True)
+class _Scope:
+    """A line that belongs to a repository, with its moment and its names as ids."""
+
+    line: Line
+    moment: Moment
+    registry: str
+    repository: str
+    registry_id: int
+    repository_id: int
+
+
+def _publish(tx: Connection, where: Place, publication: Publication[int], *, basis: Basis, tag_id: int) -> None:
+    """Write a publication, and what follows from it for those after it if it arrives late."""
+    newest = publications.get_newest_moment(tx, where)
+    is_newest = newest is None or publication.moment > newest
+    if is_newest and newest is not None:
+        publications.end_newest(tx, where, publication.moment.occurred_at)
+    had = publication.digest is not None and publications.was_published(tx, where, publication.digest)
+    deployment = place(publication, last=publications.get_newest_deployment(tx, where), had=had)
+    publications.add_publication(tx, where, basis=basis, tag_id=tag_id, deployment=deployment)
+    if not is_newest:
+        _derive_history(tx, where)
+
+
+def _derive_history(tx: Connection, where: Place) -> None:
+    publications.rewrite_history(tx, where, derive_deployments(publications.find_publications(tx, where)))
+
+
+def _quarantined_content(line: Line) -> bytes | None:
+    """The SHA-256 of what was quarantined: from the line where it was too large to keep, else from its disclosure."""
+    if line.entry.sha256 is not None:
+        return bytes.fromhex(line.entry.sha256)
+    return hashlib.sha256(disclosed_value(line.raw)).digest() if line.raw is not None else None

@@ -1,0 +1,161 @@
+"""The one write transaction: a request's drafts become lines, and what they mean is written with them.
+
+De-duplication is for ever: a registry's event is known by its id. The same id with another content never replaces
+what is recorded; it is quarantined beside it.
+"""
+
+import hashlib
+import logging
+from collections.abc import Callable, Sequence
+
+import msgspec
+
+from tagtrail.errors import StorageUnavailable
+from tagtrail.ledger.commit import GroupCommit
+from tagtrail.ledger.line import Entry, disclosed_value, hash_leaf, read_line, write_line
+from tagtrail.ledger.project import Line, Projector, event_key
+from tagtrail.ledger.rulebook import RuleBook, load_rulebook
+from tagtrail.ledger.submission import Conflict, Counted, Draft, Item, Outcome, Recorded, Repeated, Submission
+from tagtrail.store import counters, facts
+from tagtrail.store.counters import Contact
+from tagtrail.store.database import Connection, Store
+from tagtrail.store.lines import append_line, get_last_seq, get_line
+from tagtrail.trail.instant import format_instant, now
+
+_log = logging.getLogger(__name__)
+
+
+class Recorder:
+    """Appends to the ledger of one store; safe to call from many threads. `clock` gives our time, in nanoseconds."""
+
+    def __init__(self, store: Store, *, clock: Callable[[], int] = now) -> None:
+        self._store = store
+        self._clock = clock
+        self._projector: Projector | None = None
+        self._commit: GroupCommit[Submission, list[Outcome] | Exception] = GroupCommit(self._record_group)
+
+    def record(self, submission: Submission) -> list[Outcome]:
+        """Record the submission; when this returns, it is durable.
+
+        Returns an outcome for each of its drafts. Raises StorageUnavailable when nothing of it was stored.
+        """
+        result = self._commit(submission)
+        if isinstance(result, Exception):
+            raise result
+        return result
+
+    @property
+    def book(self) -> RuleBook:
+        """The rules in force, as the ledger holds them."""
+        return self._prepared().book
+
+    def _prepared(self) -> Projector:
+        if self._projector is None:
+            self._projector = Projector(load_rulebook(self._store.reader()))
+        return self._projector
+
+    def _record_group(self, group: Sequence[Submission]) -> list[list[Outcome] | Exception]:
+        """One transaction for all; if one of them cannot be recorded, one for each, so that it fails alone."""
+        try:
+            return list(self._transact(group))
+        except StorageUnavailable:
+            raise
+        except Exception as error:
+            if len(group) == 1:
+                return [error]
+            _log.warning("a group of %d submissions is recorded one by one", len(group))
+            return [self._record_group([submission])[0] for submission in group]
+
+    def _transact(self, group: Sequence[Submission]) -> list[list[Outcome]]:
+        projector = self._prepared()
+        try:
+            with self._store.writing() as tx:
+                tail = _Tail(tx, projector, self._clock())
+                return [tail.record(submission) for submission in group]
+        except BaseException:
+            self._projector = None  # it may remember ids and rules that were rolled back
+            raise
+
+
+class _Tail:
+    """The growing end of the ledger during one transaction."""
+
+    def __init__(self, tx: Connection, projector: Projector, clock: int) -> None:
+        self._tx = tx
+        self._projector = projector
+        self._next_seq = get_last_seq(tx) + 1
+        # Our clock may be set back; the ledger's time is not.
+        self._received_at = max(clock, facts.get_last_received_at(tx))
+        self._at = format_instant(self._received_at, 6)
+
+    def record(self, submission: Submission) -> list[Outcome]:
+        return [outcome for item in submission.items if (outcome := self._record_item(item)) is not None]
+
+    def _record_item(self, item: Item) -> Outcome | None:
+        self._touch(item)
+        if isinstance(item, Counted):
+            counters.count_event(
+                self._tx,
+                registry=item.registry,
+                instance=item.instance,
+                event=item.event,
+                day=item.day,
+                action=item.action,
+            )
+            return None
+        return self._find_repeated(item) or self._append(item)
+
+    def _touch(self, item: Item) -> None:
+        """Remember that the registry was heard of; a start of it that was never seen before becomes a line."""
+        source = item.entry if isinstance(item, Draft) else item
+        if source.registry is None or source.instance is None:
+            return
+        contact = Contact(source.registry, source.instance, source.host or "", self._received_at)
+        if counters.touch_contact(self._tx, contact):
+            self._append(
+                Draft(Entry(kind="registry", registry=contact.registry, instance=contact.instance, host=contact.host))
+            )
+
+    def _append(self, draft: Draft) -> Recorded:
+        seq = self._next_seq
+        line = write_line(draft.entry, seq=seq, at=self._at)
+        append_line(self._tx, seq, line, hash_leaf(line), who=draft.who, raw=draft.raw)
+        entry = msgspec.structs.replace(draft.entry, seq=seq, at=self._at)
+        moves = self._projector.project(self._tx, Line(seq, entry, self._received_at, draft.who, draft.raw))
+        self._next_seq += 1
+        return Recorded(seq, entry, tuple(moves))
+
+    def _find_repeated(self, draft: Draft) -> Outcome | None:
+        entry = draft.entry
+        if entry.registry is None:
+            return None
+        if entry.kind == "quarantined" and draft.raw is not None:
+            content = hashlib.sha256(disclosed_value(draft.raw)).digest()
+            return self._known_quarantined(entry.registry, content)
+        if entry.kind == "quarantined" and entry.sha256 is not None:
+            return self._known_quarantined(entry.registry, bytes.fromhex(entry.sha256))
+        if entry.event is None:
+            return None
+        registry_id = self._projector.registry_id(self._tx, entry.registry)
+        seq = facts.find_event(self._tx, registry_id, event_key(entry.event))
+        if seq is None:
+            return None
+        return Repeated(seq) if self._is_same(seq, draft) else Conflict(seq)
+
+    def _known_quarantined(self, registry: str, content: bytes) -> Repeated | None:
+        seq = counters.find_quarantined(self._tx, registry=registry, content=content)
+        return None if seq is None else Repeated(seq)
+
+    def _is_same(self, seq: int, draft: Draft) -> bool:
+        """Whether the line says what the draft says; what was disclosed is compared while it is there."""
+        stored = get_line(self._tx, seq)
+        if stored is None:
+            return True  # pruned: nothing is left that could differ
+        if _without_place(read_line(stored.line)) != _without_place(draft.entry):
+            return False
+        return stored.raw is None or draft.raw is None or disclosed_value(stored.raw) == disclosed_value(draft.raw)
+
+
+def _without_place(entry: Entry) -> Entry:
+    """What an entry says, without its place in the ledger and its salted commitments."""
+    return msgspec.structs.replace(entry, v=0, seq=-1, at="", who=None, raw=None)

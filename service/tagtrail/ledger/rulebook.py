@@ -1,0 +1,57 @@
+"""The rules in force at each line: those of the last `configuration` line at or before it."""
+
+from bisect import bisect_right
+from collections.abc import Iterable
+from typing import Any
+
+from tagtrail.ledger.line import read_line
+from tagtrail.store.database import Connection
+from tagtrail.store.lines import find_configuration_lines
+from tagtrail.trail.rules import Rules
+
+
+class RuleBook:
+    """All rules that were ever in force, each from a line on; before the first, the defaults."""
+
+    def __init__(self, editions: Iterable[tuple[int, Rules]] = ()) -> None:
+        self._seqs: list[int] = []
+        self._rules: list[Rules] = [Rules()]
+        for seq, rules in editions:
+            self.add(seq, rules)
+
+    def add(self, seq: int, rules: Rules) -> None:
+        """Put rules in force from the line `seq` on."""
+        self._seqs.append(seq)
+        self._rules.append(rules)
+
+    def at(self, seq: int) -> Rules:
+        """The rules in force when the line was written."""
+        return self._rules[bisect_right(self._seqs, seq)]
+
+    @property
+    def latest(self) -> Rules:
+        """The rules in force now."""
+        return self._rules[-1]
+
+    @property
+    def is_written(self) -> bool:
+        """Whether any rules were ever put in force by a line."""
+        return bool(self._seqs)
+
+    @property
+    def environments(self) -> frozenset[str]:
+        """The names of all environments that there ever were."""
+        return frozenset(environment.name for rules in self._rules for environment in rules.environments)
+
+
+def load_rulebook(db: Connection) -> RuleBook:
+    """The rule book that the ledger holds."""
+    book = RuleBook()
+    for stored in find_configuration_lines(db):
+        book.add(stored.seq, rules_of(read_line(stored.line).configuration))
+    return book
+
+
+def rules_of(configuration: dict[str, Any] | None) -> Rules:
+    """The rules that a `configuration` line put in force."""
+    return Rules.from_json(configuration or {})

@@ -1,0 +1,63 @@
+"""What is handed to the recorder: drafts of lines, and events that are only counted."""
+
+from dataclasses import dataclass
+
+from tagtrail.ledger.line import Entry
+from tagtrail.ledger.project import TagMove
+
+
+@dataclass(frozen=True, slots=True)
+class Draft:
+    """An entry that has no place in the ledger yet, with the documents behind its commitments."""
+
+    entry: Entry
+    who: bytes | None = None
+    raw: bytes | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Counted:
+    """An event that is no evidence of change. `day` is the registry's UTC day, `event` the event's 16-byte key."""
+
+    registry: str
+    instance: str
+    host: str
+    event: bytes
+    day: str
+    action: str
+
+
+Item = Draft | Counted
+
+
+@dataclass(frozen=True, slots=True)
+class Submission:
+    """What one request brings, in its order: recorded as a whole or not at all."""
+
+    items: tuple[Item, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Recorded:
+    """A draft has become the line `seq`, and this is what it moved."""
+
+    seq: int
+    entry: Entry
+    moves: tuple[TagMove, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Repeated:
+    """The ledger already holds the very same as the line `seq`."""
+
+    seq: int
+
+
+@dataclass(frozen=True, slots=True)
+class Conflict:
+    """The ledger holds another event under the same id as the line `seq`."""
+
+    seq: int
+
+
+Outcome = Recorded | Repeated | Conflict

@@ -1,0 +1,144 @@
+"""The database file: how it is opened, read by many threads, and written by one process at a time.
+
+Each thread that asks questions keeps a connection of its own, opened at its first question. Each process keeps one
+connection for writing. Writers of several processes take turns by a file lock held around the whole transaction,
+COMMIT included: SQLite's own busy handler sleeps and starves, and versions before 3.51.3 can damage the write-ahead
+log when two connections write or checkpoint at once (https://www.sqlite.org/wal.html#walresetbug).
+"""
+
+import fcntl
+import os
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import sqlite_utils
+from sqlite_utils.utils import sqlite3  # type: ignore[attr-defined]  # pysqlite3 where it is installed
+
+from tagtrail.errors import StorageUnavailable
+from tagtrail.store.migrations import migrations
+
+Connection = sqlite3.Connection
+DATABASE_NAME = "tagtrail.db"
+
+_WAL_PAGES = 4_000  # of 4 KiB: the write-ahead log is written back at about 16 MiB
+
+
+class Store:
+    """The database in a data directory. Opening costs nothing; connections open at first use, after any fork."""
+
+    def __init__(self, directory: Path) -> None:
+        self.directory = directory
+        self.path = directory / DATABASE_NAME
+        self._local = threading.local()
+        self._writer: Connection | None = None
+        self._write_lock: int | None = None
+        self._writing = threading.Lock()
+
+    def prepare(self) -> None:
+        """Create the directory and the database where they are missing, and bring the schema up to date.
+
+        To be called once, before workers fork. Raises StorageUnavailable.
+        """
+        with _translated():
+            self.directory.mkdir(mode=0o700, parents=True, exist_ok=True)
+            os.close(os.open(self.path, os.O_CREAT | os.O_RDWR, 0o600))
+            try:
+                with self._locked():
+                    self._writer = self._open()
+                    migrations.apply(sqlite_utils.Database(self._writer))
+            finally:
+                self.close()  # nothing open may be inherited: a file lock belongs to all who inherit it
+
+    def reader(self) -> Connection:
+        """This thread's connection for questions; it can change nothing, nor checkpoint the write-ahead log."""
+        connection: Connection | None = getattr(self._local, "reader", None)
+        if connection is None:
+            with _translated():
+                connection = self._open()
+                connection.execute("PRAGMA query_only = ON")
+            self._local.reader = connection
+        return connection
+
+    @contextmanager
+    def snapshot(self) -> Iterator[Connection]:
+        """This thread's reader inside one read transaction: every question sees the same state.
+
+        For the few questions of one page; a long read would keep the write-ahead log from being written back.
+        """
+        connection = self.reader()
+        connection.execute("BEGIN")
+        try:
+            yield connection
+        finally:
+            connection.rollback()
+
+    @contextmanager
+    def writing(self) -> Iterator[Connection]:
+        """The one write transaction: committed and durable at the end of the block, or not there at all.
+
+        Raises StorageUnavailable for whatever the disk or SQLite refuses.
+        """
+        with self._writing, _translated(), self._locked():
+            if self._writer is None:
+                self._writer = self._open()
+            self._writer.execute("BEGIN IMMEDIATE")
+            try:
+                yield self._writer
+                self._writer.execute("COMMIT")
+            except BaseException:
+                # A full disk or a trigger's RAISE(ROLLBACK) may have ended the transaction already.
+                if self._writer.in_transaction:
+                    self._writer.execute("ROLLBACK")
+                raise
+
+    def close(self) -> None:
+        """Close this thread's reader and the writer; the last to close writes the write-ahead log back."""
+        with self._writing, self._locked():
+            for connection in (getattr(self._local, "reader", None), self._writer):
+                if connection is not None:
+                    connection.close()
+            self._local.reader = self._writer = None
+        if self._write_lock is not None:
+            os.close(self._write_lock)
+            self._write_lock = None
+
+    def _open(self) -> Connection:
+        connection = sqlite3.connect(
+            self.path, timeout=10, isolation_level=None, check_same_thread=False, cached_statements=256
+        )
+        for pragma in (
+            "journal_mode = WAL",
+            "synchronous = FULL",  # a commit that was answered survives a power cut
+            "recursive_triggers = ON",  # else INSERT OR REPLACE deletes without asking the triggers
+            "secure_delete = ON",  # what is erased leaves no trace in free pages
+            "temp_store = MEMORY",
+            "mmap_size = 0",
+            "cache_size = -16384",
+            f"wal_autocheckpoint = {_WAL_PAGES}",
+        ):
+            connection.execute(f"PRAGMA {pragma}")
+        return connection
+
+    @contextmanager
+    def _locked(self) -> Iterator[None]:
+        """Hold the file lock that writers of all processes share. Local disks only, as SQLite's WAL itself."""
+        if self._write_lock is None:
+            self._write_lock = os.open(self.directory / "write.lock", os.O_CREAT | os.O_RDWR | os.O_CLOEXEC, 0o600)
+        fcntl.flock(self._write_lock, fcntl.LOCK_EX)
+        try:
+            yield
+        finally:
+            fcntl.flock(self._write_lock, fcntl.LOCK_UN)
+
+
+@contextmanager
+def _translated() -> Iterator[None]:
+    """What the disk or SQLite refuses becomes StorageUnavailable; a defect of ours stays what it is."""
+    try:
+        yield
+    except (sqlite3.IntegrityError, sqlite3.ProgrammingError):
+        raise
+    except (sqlite3.DatabaseError, OSError) as error:
+        raise StorageUnavailable(f"the ledger cannot be written: {error}") from error

@@ -1,0 +1,98 @@
+"""The lines as facts: one row for each in `entries`, and the pushes and deletes that concern a tag."""
+
+from dataclasses import dataclass
+
+from tagtrail.store.database import Connection
+from tagtrail.trail.moves import Delete, Moment, Push
+
+
+@dataclass(frozen=True, slots=True)
+class EntryRow:
+    """What can be asked of a line; ids as `Names` gives them."""
+
+    seq: int
+    received_at: int
+    kind: str
+    registry_id: int | None = None
+    repository_id: int | None = None
+    tag_id: int | None = None
+    manifest_id: int | None = None
+    actor_id: int | None = None
+    occurred_at: int | None = None
+    event: bytes | None = None
+
+
+def add_entry(tx: Connection, row: EntryRow) -> None:
+    """Write the row of a line."""
+    tx.execute(
+        "INSERT INTO entries (seq, received_at, kind, registry_id, repository_id, tag_id, manifest_id, actor_id,"
+        " occurred_at, event) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+        (
+            row.seq, row.received_at, row.kind, row.registry_id, row.repository_id, row.tag_id, row.manifest_id,
+            row.actor_id, row.occurred_at, row.event,
+        ),
+    )  # fmt: skip
+
+
+def find_event(db: Connection, registry_id: int, event: bytes) -> int | None:
+    """The seq of the line that recorded this event of this registry, by the event's key."""
+    row = db.execute("SELECT seq FROM entries WHERE event = ? AND registry_id = ?", (event, registry_id)).fetchone()
+    return int(row[0]) if row else None
+
+
+def get_last_received_at(db: Connection) -> int:
+    """When the newest line was written, by our clock; 0 before the first."""
+    row = db.execute("SELECT received_at FROM entries ORDER BY seq DESC LIMIT 1").fetchone()
+    return int(row[0]) if row else 0
+
+
+def find_facts(db: Connection, *, repository_id: int, tag_id: int, since: Moment) -> list[Push[int] | Delete[int]]:
+    """The tag's pushes and deletes, and those deletes of its repository that may concern it, from `since` on."""
+    rows = db.execute(
+        "SELECT occurred_at, event, seq, kind, manifest_id FROM entries"
+        " WHERE tag_id = ? AND occurred_at >= ? AND kind IN ('push', 'delete')"
+        " UNION ALL SELECT occurred_at, event, seq, kind, manifest_id FROM entries"
+        " WHERE repository_id = ? AND kind = 'delete' AND tag_id IS NULL AND occurred_at >= ?",
+        (tag_id, since.occurred_at, repository_id, since.occurred_at),
+    )
+    facts: list[Push[int] | Delete[int]] = [
+        Push(Moment(at, event), seq, manifest) if kind == "push" else Delete(Moment(at, event), seq, manifest)
+        for at, event, seq, kind, manifest in rows
+    ]
+    return [fact for fact in facts if fact.moment >= since]
+
+
+def last_shared_delete(db: Connection, repository_id: int) -> Moment | None:
+    """The moment of the repository's latest delete that may concern several of its tags."""
+    at, event = db.execute("SELECT deleted_at, deleted_by FROM repositories WHERE id = ?", (repository_id,)).fetchone()
+    return None if at is None else Moment(at, event)
+
+
+def note_shared_delete(tx: Connection, repository_id: int, moment: Moment) -> None:
+    """Remember the moment of such a delete, if it is the latest."""
+    tx.execute(
+        "UPDATE repositories SET deleted_at = ?, deleted_by = ?"
+        " WHERE id = ? AND (deleted_at IS NULL OR (deleted_at, deleted_by) < (?, ?))",
+        (moment.occurred_at, moment.event, repository_id, moment.occurred_at, moment.event),
+    )
+
+
+def find_tags_concerned(db: Connection, repository_id: int, manifest_id: int | None) -> list[tuple[int, str]]:
+    """Ids and names of the tags that ever pointed to the manifest, or (None) of all the repository's tags."""
+    if manifest_id is None:
+        return db.execute(
+            "SELECT id, name FROM tags WHERE repository_id = ? ORDER BY name", (repository_id,)
+        ).fetchall()
+    return db.execute(
+        "SELECT DISTINCT tags.id, tags.name FROM moves JOIN tags ON tags.id = moves.tag_id"
+        " WHERE moves.manifest_id = ? ORDER BY tags.name",
+        (manifest_id,),
+    ).fetchall()
+
+
+def add_member(tx: Connection, *, index_id: int, manifest_id: int, platform: str | None) -> None:
+    """Connect a platform's manifest to the index that refers to it."""
+    tx.execute(
+        "INSERT INTO index_members (manifest_id, index_id, platform) VALUES (?, ?, ?) ON CONFLICT DO NOTHING",
+        (manifest_id, index_id, platform),
+    )

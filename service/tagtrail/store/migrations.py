@@ -1,0 +1,232 @@
+"""The schema, as steps that are never edited once released; `prepare()` applies those a database lacks.
+
+Three kinds of tables. The evidence (`lines`, `disclosures`) is written once; triggers refuse to change it. The
+projection (`registries` to `index_members`) is derived from the lines, and `rebuild` derives it again. The rest
+(`traffic`, `contacts`, `quarantine`) counts and remembers what never becomes a line.
+
+Instants are nanoseconds since 1970 UTC. A moment is (`occurred_at`, `event`): the registry's clock and, within a tie,
+the event's 16-byte key.
+"""
+
+import sqlite_utils
+from sqlite_utils.migrations import Migrations
+
+migrations = Migrations("tagtrail")
+
+
+@migrations()
+def m001_evidence(db: sqlite_utils.Database) -> None:
+    """The append-only ledger. The triggers guard against mistakes; what proves tampering is the leaf hash."""
+    db.executescript("""
+        CREATE TABLE lines (
+            seq  INTEGER PRIMARY KEY,
+            line BLOB NOT NULL,
+            leaf BLOB NOT NULL CHECK (length(leaf) = 32)
+        ) STRICT;
+
+        -- Documents [salt, name, value] behind a line's commitments; the only evidence that may be deleted.
+        CREATE TABLE disclosures (
+            seq INTEGER PRIMARY KEY REFERENCES lines (seq),
+            who BLOB,
+            raw BLOB
+        ) STRICT;
+
+        -- One row: lines below `before_seq` may have been pruned.
+        CREATE TABLE pruned (
+            id         INTEGER PRIMARY KEY CHECK (id = 1),
+            before_seq INTEGER NOT NULL
+        ) STRICT;
+        INSERT INTO pruned VALUES (1, 0);
+
+        CREATE TRIGGER lines_are_never_changed BEFORE UPDATE ON lines
+        BEGIN SELECT RAISE(ABORT, 'a line of the ledger is never changed'); END;
+
+        CREATE TRIGGER lines_are_kept BEFORE DELETE ON lines
+        WHEN OLD.seq >= (SELECT before_seq FROM pruned)
+        BEGIN SELECT RAISE(ABORT, 'a line of the ledger is never deleted'); END;
+
+        -- Without this one INSERT OR REPLACE silently rewrites a row.
+        CREATE TRIGGER lines_follow_each_other BEFORE INSERT ON lines
+        WHEN NEW.seq IS NOT coalesce((SELECT max(seq) + 1 FROM lines), (SELECT before_seq FROM pruned))
+        BEGIN SELECT RAISE(ABORT, 'a line of the ledger must have the next seq'); END;
+
+        CREATE TRIGGER disclosures_are_never_added_later BEFORE INSERT ON disclosures
+        WHEN NEW.seq IS NOT (SELECT max(seq) FROM lines)
+        BEGIN SELECT RAISE(ABORT, 'a disclosure is written with its line'); END;
+
+        CREATE TRIGGER disclosures_are_only_erased BEFORE UPDATE ON disclosures
+        WHEN NEW.seq IS NOT OLD.seq
+            OR NEW.who IS NOT OLD.who AND NEW.who IS NOT NULL
+            OR NEW.raw IS NOT OLD.raw AND NEW.raw IS NOT NULL
+        BEGIN SELECT RAISE(ABORT, 'a disclosure is erased or left alone'); END;
+
+        CREATE TRIGGER pruning_only_advances BEFORE UPDATE ON pruned
+        WHEN NEW.before_seq < OLD.before_seq
+        BEGIN SELECT RAISE(ABORT, 'what was pruned stays pruned'); END;
+
+        CREATE TRIGGER pruning_is_remembered BEFORE DELETE ON pruned
+        BEGIN SELECT RAISE(ABORT, 'what was pruned stays pruned'); END;
+    """)
+
+
+@migrations()
+def m002_trail(db: sqlite_utils.Database) -> None:
+    """The projection: what the lines mean, in the shape in which it is asked for."""
+    db.executescript("""
+        CREATE TABLE registries (
+            id   INTEGER PRIMARY KEY,
+            name TEXT NOT NULL UNIQUE
+        ) STRICT;
+
+        -- The moment is that of the latest delete that may concern several of the repository's tags.
+        CREATE TABLE repositories (
+            id          INTEGER PRIMARY KEY,
+            registry_id INTEGER NOT NULL REFERENCES registries (id),
+            name        TEXT NOT NULL,
+            deleted_at  INTEGER,
+            deleted_by  BLOB,
+            UNIQUE (registry_id, name)
+        ) STRICT;
+
+        -- A digest in a repository; `pushed_seq` is null while only a delete or an index has named it.
+        CREATE TABLE manifests (
+            id            INTEGER PRIMARY KEY,
+            repository_id INTEGER NOT NULL REFERENCES repositories (id),
+            digest        TEXT NOT NULL,
+            media_type    TEXT,
+            size          INTEGER,
+            pushed_seq    INTEGER,
+            UNIQUE (digest, repository_id)
+        ) STRICT;
+
+        -- `head_id` is what the tag points to (null: deleted), `last_id` what it named last, `head_seq` the line
+        -- that made it so; the moment is that of the tag's latest push or delete.
+        CREATE TABLE tags (
+            id            INTEGER PRIMARY KEY,
+            repository_id INTEGER NOT NULL REFERENCES repositories (id),
+            name          TEXT NOT NULL,
+            head_id       INTEGER REFERENCES manifests (id),
+            last_id       INTEGER REFERENCES manifests (id),
+            head_seq      INTEGER,
+            head_since    INTEGER,
+            occurred_at   INTEGER NOT NULL,
+            event         BLOB NOT NULL,
+            UNIQUE (repository_id, name)
+        ) STRICT;
+
+        CREATE TABLE actors (
+            id   INTEGER PRIMARY KEY,
+            name TEXT NOT NULL UNIQUE
+        ) STRICT;
+
+        -- What can be asked of each line.
+        CREATE TABLE entries (
+            seq           INTEGER PRIMARY KEY REFERENCES lines (seq),
+            received_at   INTEGER NOT NULL,
+            kind          TEXT NOT NULL,
+            registry_id   INTEGER REFERENCES registries (id),
+            repository_id INTEGER REFERENCES repositories (id),
+            tag_id        INTEGER REFERENCES tags (id),
+            manifest_id   INTEGER REFERENCES manifests (id),
+            actor_id      INTEGER REFERENCES actors (id),
+            occurred_at   INTEGER,
+            event         BLOB
+        ) STRICT;
+        CREATE UNIQUE INDEX entries_by_event ON entries (event, registry_id) WHERE event IS NOT NULL;
+        CREATE INDEX entries_by_registry ON entries (registry_id, seq);
+        CREATE INDEX entries_by_repository ON entries (repository_id, seq);
+        CREATE INDEX entries_by_tag ON entries (tag_id, seq, occurred_at) WHERE tag_id IS NOT NULL;
+        CREATE INDEX entries_by_manifest ON entries (manifest_id, seq) WHERE manifest_id IS NOT NULL;
+        CREATE INDEX entries_by_actor ON entries (actor_id, seq) WHERE actor_id IS NOT NULL;
+        CREATE INDEX entries_by_kind ON entries (kind, seq) WHERE kind <> 'push';
+        CREATE INDEX entries_deleting ON entries (repository_id, occurred_at) WHERE kind = 'delete' AND tag_id IS NULL;
+
+        -- Each move is also the interval that it begins: from `occurred_at` until `until`.
+        CREATE TABLE moves (
+            tag_id      INTEGER NOT NULL REFERENCES tags (id),
+            occurred_at INTEGER NOT NULL,
+            event       BLOB NOT NULL,
+            seq         INTEGER NOT NULL REFERENCES lines (seq),
+            kind        TEXT NOT NULL,
+            manifest_id INTEGER REFERENCES manifests (id),
+            previous_id INTEGER REFERENCES manifests (id),
+            until       INTEGER,
+            is_release  INTEGER NOT NULL,
+            violates    INTEGER NOT NULL,
+            PRIMARY KEY (tag_id, occurred_at, event)
+        ) STRICT, WITHOUT ROWID;
+        CREATE INDEX moves_by_manifest ON moves (manifest_id, occurred_at);
+        CREATE INDEX moves_by_seq ON moves (seq);
+        CREATE INDEX violations ON moves (occurred_at, event, tag_id) WHERE violates = 1;
+
+        -- Deployments, and (with no manifest and no direction) withdrawals: an environment's tag deleted.
+        -- `tag_id` is 0 for a deployment declared by digest alone.
+        CREATE TABLE publications (
+            environment   TEXT NOT NULL,
+            repository_id INTEGER NOT NULL REFERENCES repositories (id),
+            occurred_at   INTEGER NOT NULL,
+            event         BLOB NOT NULL,
+            seq           INTEGER NOT NULL REFERENCES lines (seq),
+            basis         TEXT NOT NULL,
+            tag_id        INTEGER NOT NULL,
+            manifest_id   INTEGER REFERENCES manifests (id),
+            direction     TEXT,
+            previous_seq  INTEGER,
+            until         INTEGER,
+            PRIMARY KEY (environment, repository_id, occurred_at, event, tag_id)
+        ) STRICT, WITHOUT ROWID;
+        CREATE INDEX publications_by_time ON publications (occurred_at, event, environment);
+        CREATE INDEX publications_by_manifest ON publications (manifest_id, occurred_at);
+        CREATE INDEX publications_by_seq ON publications (seq);
+
+        CREATE TABLE index_members (
+            manifest_id INTEGER NOT NULL REFERENCES manifests (id),
+            index_id    INTEGER NOT NULL REFERENCES manifests (id),
+            platform    TEXT,
+            PRIMARY KEY (manifest_id, index_id)
+        ) STRICT, WITHOUT ROWID;
+        CREATE INDEX members_by_index ON index_members (index_id);
+    """)
+
+
+@migrations()
+def m003_counters(db: sqlite_utils.Database) -> None:
+    """What is counted and what could not be understood."""
+    db.executescript("""
+        -- Events that are no evidence of change: per registry, UTC day and action.
+        CREATE TABLE traffic (
+            registry TEXT NOT NULL,
+            day      TEXT NOT NULL,
+            action   TEXT NOT NULL,
+            events   INTEGER NOT NULL,
+            PRIMARY KEY (registry, day, action)
+        ) STRICT, WITHOUT ROWID;
+
+        -- One row for each time a registry started. `counted` holds the 16-byte keys of the last counted events:
+        -- a registry repeats an event before it sends the next, so a short memory counts each once.
+        CREATE TABLE contacts (
+            registry      TEXT NOT NULL,
+            instance      TEXT NOT NULL,
+            host          TEXT NOT NULL,
+            first_seen_at INTEGER NOT NULL,
+            last_seen_at  INTEGER NOT NULL,
+            counted       BLOB NOT NULL,
+            PRIMARY KEY (registry, instance)
+        ) STRICT;
+
+        -- `content` is the SHA-256 of what was refused, so that a repeated delivery adds nothing.
+        CREATE TABLE quarantine (
+            seq      INTEGER PRIMARY KEY REFERENCES lines (seq),
+            registry TEXT NOT NULL,
+            reason   TEXT NOT NULL,
+            size     INTEGER NOT NULL,
+            content  BLOB NOT NULL,
+            UNIQUE (content, registry)
+        ) STRICT;
+
+        -- One row, written to learn whether the database can be written.
+        CREATE TABLE readiness (
+            id         INTEGER PRIMARY KEY CHECK (id = 1),
+            checked_at INTEGER NOT NULL
+        ) STRICT;
+    """)

@@ -1,0 +1,68 @@
+"""Points in time as integers: nanoseconds since 1970-01-01T00:00:00Z, always UTC.
+
+Registries stamp their events with nine decimals, which `datetime` cannot hold; an integer sorts, compares and
+fits an SQLite column without losing a digit.
+"""
+
+import calendar
+import re
+import time
+from datetime import UTC, datetime
+
+SECOND = 1_000_000_000
+MICROSECOND = 1_000
+DAY = 86_400 * SECOND
+
+_RFC3339 = re.compile(
+    r"(\d{4})-(\d\d)-(\d\d)[Tt ](\d\d):(\d\d):(\d\d)(?:\.(\d{1,9})\d*)?(?:([Zz])|([+-])(\d\d):(\d\d))",
+    re.ASCII,
+)
+_LATEST = 2**63 - 1  # the last instant that a signed 64-bit column holds: the year 2262
+
+
+def now() -> int:
+    """The present instant by this machine's clock, in whole microseconds."""
+    return time.time_ns() // MICROSECOND * MICROSECOND
+
+
+def parse_instant(text: str) -> int:
+    """Read an RFC 3339 date-time with any offset and up to nine decimals.
+
+    Raises ValueError for any other text, for a date that does not exist, and outside 1970 to 2262.
+    """
+    match = _RFC3339.fullmatch(text)
+    if match is None:
+        raise ValueError(f"{text[:40]!r} is not an RFC 3339 time such as 2026-04-20T14:03:00Z")
+    year, month, day, hour, minute, second = (int(part) for part in match.group(1, 2, 3, 4, 5, 6))
+    datetime(year, month, day, hour, minute, min(second, 59), tzinfo=UTC)  # raises ValueError: no such date
+    if second > 60:
+        raise ValueError(f"{text[:40]!r} has {second} seconds")
+    seconds = calendar.timegm((year, month, day, hour, minute, second)) - _offset(match)
+    instant = seconds * SECOND + int((match[7] or "0").ljust(9, "0"))
+    if not 0 <= instant <= _LATEST:
+        raise ValueError(f"{text[:40]!r} lies outside the years 1970 to 2262")
+    return instant
+
+
+def _offset(match: re.Match[str]) -> int:
+    """Seconds that the matched time is ahead of UTC."""
+    if match[8]:
+        return 0
+    hours, minutes = int(match[10]), int(match[11])
+    if hours > 23 or minutes > 59:
+        raise ValueError(f"{match[0][:40]!r} has no such offset")
+    seconds = hours * 3600 + minutes * 60
+    return -seconds if match[9] == "-" else seconds
+
+
+def format_instant(instant: int, digits: int = 9) -> str:
+    """Write an instant as RFC 3339 in UTC with a fixed number of decimals, so that texts sort as times do."""
+    seconds, nanoseconds = divmod(instant, SECOND)
+    year, month, day, hour, minute, second = time.gmtime(seconds)[:6]
+    fraction = f".{nanoseconds:09d}"[: digits + 1] if digits else ""
+    return f"{year:04d}-{month:02d}-{day:02d}T{hour:02d}:{minute:02d}:{second:02d}{fraction}Z"
+
+
+def day_of(instant: int) -> str:
+    """The UTC calendar day of an instant, as `2026-04-20`."""
+    return format_instant(instant, 0)[:10]

@@ -1,0 +1,80 @@
+"""The nouns that most tests are about."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+
+from tagtrail.intake.accept import accept
+from tagtrail.intake.envelope import read_body
+from tagtrail.intake.tokens import Sender
+from tagtrail.ledger.lifecycle import record_start
+from tagtrail.ledger.record import Recorder
+from tagtrail.ledger.submission import Outcome
+from tagtrail.store.database import Store
+from tagtrail.trail.instant import DAY, SECOND
+from tagtrail.trail.rules import Rules
+from tests.checker import check_ledger
+from tests.events import START, SomeEvent, envelope
+
+
+class Clock:
+    """Our clock, a day after the registry's story begins; it moves only when told to."""
+
+    def __init__(self) -> None:
+        self.now = START + DAY
+
+    def __call__(self) -> int:
+        return self.now
+
+    def pass_seconds(self, seconds: float) -> None:
+        self.now += int(seconds * SECOND)
+
+
+@dataclass
+class Ledger:
+    """A store with its recorder, fed as a registry would feed it."""
+
+    store: Store
+    recorder: Recorder
+    clock: Clock
+    sender: Sender = Sender("main", authenticates=False)  # noqa: RUF009
+
+    def receive(self, *events: SomeEvent) -> list[Outcome]:
+        """Take each event in as a POST of its own."""
+        return [outcome for event in events for outcome in self.receive_body(envelope(event))]
+
+    def receive_body(self, body: bytes) -> list[Outcome]:
+        """Take in one POST."""
+        return accept(self.recorder, self.sender, read_body(body, self.sender, received_at=self.clock()))
+
+    def put_in_force(self, rules: Rules) -> None:
+        """Start the service with these rules."""
+        record_start(self.recorder, rules)
+
+    def rows(self, sql: str, *values: object) -> list[tuple[object, ...]]:
+        """What the database holds."""
+        rows: list[tuple[object, ...]] = self.store.reader().execute(sql, values).fetchall()
+        return rows
+
+
+@pytest.fixture
+def clock() -> Clock:
+    return Clock()
+
+
+@pytest.fixture
+def store(tmp_path: Path) -> Store:
+    store = Store(tmp_path / "data")
+    store.prepare()
+    return store
+
+
+@pytest.fixture
+def ledger(store: Store, clock: Clock) -> Iterator[Ledger]:
+    """A ledger that keeps every promise when the test is over."""
+    ledger = Ledger(store, Recorder(store, clock=clock), clock)
+    yield ledger
+    check_ledger(store)
+    store.close()
