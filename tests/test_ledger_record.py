@@ -245,9 +245,9 @@ def test_a_full_disk_stores_nothing_and_says_so(ledger: Ledger) -> None:
     writer = ledger.store._writer
     assert writer is not None
     writer.execute(f"PRAGMA max_page_count = {pages}")
+    too_much = [push("b", f"content {number}", 2 + number) for number in range(200)]
     with pytest.raises(StorageUnavailable):
-        for number in range(200):
-            ledger.receive(push("b", f"content {number}", 2 + number))
+        ledger.receive(*too_much)
     writer.execute("PRAGMA max_page_count = 1000000000")
     ledger.receive(push("c", "c", 300))
 

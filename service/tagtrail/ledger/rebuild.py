@@ -1,4 +1,4 @@
-"""Deriving the whole trail anew from the lines: what `tagtrail rebuild` does, and the proof that nothing else is needed."""
+"""Deriving the whole trail anew from the lines: `tagtrail rebuild`, and the proof that nothing else is needed."""
 
 from collections.abc import Callable
 

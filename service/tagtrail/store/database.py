@@ -22,6 +22,8 @@ from tagtrail.store.migrations import migrations
 Connection = sqlite3.Connection
 DATABASE_NAME = "tagtrail.db"
 
+_WRITER_CACHE = 8_192  # KiB of pages that a process keeps for writing
+_READER_CACHE = 2_048  # KiB that each reading thread keeps; what is beyond it lies in the system's own cache
 _WAL_PAGES = 4_000  # of 4 KiB: the write-ahead log is written back at about 16 MiB
 
 
@@ -46,7 +48,7 @@ class Store:
             os.close(os.open(self.path, os.O_CREAT | os.O_RDWR, 0o600))
             try:
                 with self._locked():
-                    self._writer = self._open()
+                    self._writer = self._open(cache=_WRITER_CACHE)
                     migrations.apply(sqlite_utils.Database(self._writer))
             finally:
                 self.close()  # nothing open may be inherited: a file lock belongs to all who inherit it
@@ -56,7 +58,7 @@ class Store:
         connection: Connection | None = getattr(self._local, "reader", None)
         if connection is None:
             with _translated():
-                connection = self._open()
+                connection = self._open(cache=_READER_CACHE)
                 connection.execute("PRAGMA query_only = ON")
             self._local.reader = connection
         return connection
@@ -82,7 +84,7 @@ class Store:
         """
         with self._writing, _translated(), self._locked():
             if self._writer is None:
-                self._writer = self._open()
+                self._writer = self._open(cache=_WRITER_CACHE)
             self._writer.execute("BEGIN IMMEDIATE")
             try:
                 yield self._writer
@@ -104,7 +106,7 @@ class Store:
             os.close(self._write_lock)
             self._write_lock = None
 
-    def _open(self) -> Connection:
+    def _open(self, *, cache: int) -> Connection:
         connection = sqlite3.connect(
             self.path, timeout=10, isolation_level=None, check_same_thread=False, cached_statements=256
         )
@@ -115,7 +117,7 @@ class Store:
             "secure_delete = ON",  # what is erased leaves no trace in free pages
             "temp_store = MEMORY",
             "mmap_size = 0",
-            "cache_size = -16384",
+            f"cache_size = -{cache}",
             f"wal_autocheckpoint = {_WAL_PAGES}",
         ):
             connection.execute(f"PRAGMA {pragma}")

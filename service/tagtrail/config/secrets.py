@@ -1,0 +1,150 @@
+"""Bearer tokens: where they come from, how they are kept, and the one that tagtrail makes for itself.
+
+What is needed to compare a token is its SHA-256; the text itself is kept only for ingest tokens, which have to be
+printed for the registry. Nothing here shows a token by `repr`, `str` or an error's text.
+"""
+
+import hashlib
+import os
+import re
+import secrets
+import stat
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from tagtrail.errors import ConfigurationError
+
+SHORTEST = 16  # characters; a token is no password to be remembered
+LONGEST = 1_024
+INGEST_TOKEN_FILE = "ingest-token"  # noqa: S105 - a file's name, in the data directory
+
+_B64TOKEN = re.compile(r"[A-Za-z0-9._~+/-]+=*", re.ASCII)  # RFC 6750, section 2.1
+_MODE = 0o600
+
+
+class Secret:
+    """A text that is only shown when asked for by name."""
+
+    __slots__ = ("_text",)
+
+    def __init__(self, text: str) -> None:
+        self._text = text
+
+    def reveal(self) -> str:
+        """The text itself: for the one place that must print it."""
+        return self._text
+
+    def __repr__(self) -> str:
+        return "Secret(hidden)"
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, Secret) and secrets.compare_digest(digest_of(self._text), digest_of(other._text))
+
+    def __hash__(self) -> int:
+        return hash(digest_of(self._text))
+
+    def __reduce__(self) -> str:
+        raise TypeError("a secret is not written anywhere")
+
+
+@dataclass(frozen=True, slots=True)
+class Token:
+    """A bearer token as the service keeps it: its SHA-256 (32 bytes), and in words where it came from.
+
+    `secret` is there for ingest tokens only. `exposed` means that other users of this machine can read its file.
+    """
+
+    digest: bytes = field(repr=False)
+    origin: str
+    secret: Secret | None = None
+    exposed: bool = False
+
+
+def digest_of(text: str) -> bytes:
+    """What a presented token is compared by: its SHA-256. Any text will do, also one that is no token."""
+    return hashlib.sha256(text.encode("utf-8", "surrogatepass")).digest()
+
+
+def check_token(text: str) -> None:
+    """Raises ValueError, with a predicate and its cure but not the text, when this cannot be a token."""
+    if len(text) < SHORTEST:
+        raise ValueError(
+            f"has {len(text)} characters; give it at least {SHORTEST}, such as `openssl rand -hex 32` makes"
+        )
+    if len(text) > LONGEST:
+        raise ValueError(f"has {len(text)} characters; give it at most {LONGEST}")
+    if not _B64TOKEN.fullmatch(text):
+        raise ValueError("has a character that no bearer token can hold; use letters, digits and - . _ ~ + / only")
+
+
+def read_token_file(path: Path) -> tuple[str, bool]:
+    """The token in the file, without the line feed at its end, and whether other users can read the file.
+
+    Raises ValueError, with a predicate about the file and its cure, when there is no usable token in it.
+    """
+    try:
+        text = path.read_text(encoding="utf-8").strip()
+        exposed = is_exposed(path)
+    except (OSError, UnicodeDecodeError) as error:
+        reason = error.strerror if isinstance(error, OSError) else "it is no text"
+        raise ValueError(f"cannot be read ({reason}); create it, or let this user read it") from None
+    if not text:
+        raise ValueError("is empty; write the token into it")
+    check_token(text)
+    return text, exposed
+
+
+def is_exposed(path: Path) -> bool:
+    """Whether users other than the file's owner and group may read it."""
+    return bool(path.stat().st_mode & stat.S_IROTH)
+
+
+def prepare_data_directory(data: Path) -> None:
+    """Make the data directory, readable by its owner only; one that exists stays as it is.
+
+    Raises ConfigurationError when it cannot be made.
+    """
+    try:
+        data.parent.mkdir(parents=True, exist_ok=True)
+        data.mkdir(mode=0o700, exist_ok=True)
+    except OSError as error:
+        raise ConfigurationError(
+            f"data is {str(data)!r}, which cannot be made a directory ({error.strerror}); "
+            "name a directory that this user may write to"
+        ) from None
+
+
+def ingest_token(data: Path) -> Token:
+    """The token that registries without tokens of their own present: made on the first call, then read back.
+
+    Raises ConfigurationError when it can be neither written nor read. A crash between making the file and filling
+    it leaves it empty, which is refused with the cure, so that no token is ever replaced unasked.
+    """
+    prepare_data_directory(data)
+    path = data / INGEST_TOKEN_FILE
+    try:
+        _make_token_file(path)
+        text, exposed = read_token_file(path)
+    except OSError as error:
+        raise ConfigurationError(
+            f"data is {str(data)!r}, where {INGEST_TOKEN_FILE} cannot be written ({error.strerror}); "
+            "name a directory that this user may write to"
+        ) from None
+    except ValueError as error:
+        raise ConfigurationError(
+            f"data is {str(data)!r}, where {INGEST_TOKEN_FILE} {error}; "
+            "or delete it, and the next start makes another one, which the registry then has to be given"
+        ) from None
+    return Token(digest=digest_of(text), origin=f"file {path}", secret=Secret(text), exposed=exposed)
+
+
+def _make_token_file(path: Path) -> None:
+    """Write a new token, unless there is a file already."""
+    try:
+        descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, _MODE)
+    except FileExistsError:
+        return
+    with os.fdopen(descriptor, "w", encoding="ascii") as file:
+        file.write(f"tt_{secrets.token_urlsafe(32)}\n")
+        file.flush()
+        os.fsync(file.fileno())

@@ -1,0 +1,85 @@
+"""`tagtrail serve`: prepares the data directory, says how to wire the registry, and runs until it is told to stop."""
+
+import fcntl
+import os
+import sys
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from tagtrail import logs
+from tagtrail.app import create_app
+from tagtrail.config.load import with_ingest_token
+from tagtrail.config.model import Config
+from tagtrail.config.notifications import render_notifications
+from tagtrail.errors import ConfigurationError
+from tagtrail.ledger.lifecycle import record_start, record_stop
+from tagtrail.ledger.record import Recorder
+from tagtrail.server.gunicorn import serve
+from tagtrail.store.database import Store
+
+SERVICE_LOCK = "service.lock"
+_PATIENCE = 10.0  # seconds in which a killed service's workers notice that they are orphans
+
+
+def run(config: Config) -> None:
+    """Serve until SIGTERM or SIGINT. Raises ConfigurationError, or StorageUnavailable, when it cannot start."""
+    logs.configure(config.log.format, config.log.level)
+    config = with_ingest_token(config)
+    Store(config.data).prepare()
+    with only_service(config.data):
+        serve(
+            make_app=lambda: create_app(config, store=Store(config.data)),
+            listen=str(config.listen),
+            workers=config.limits.workers,
+            threads=config.limits.threads,
+            on_starting=lambda: _with_recorder(config, lambda recorder: record_start(recorder, config.rules)),
+            when_ready=lambda: _say_how_to_wire(config),
+            on_exit=lambda: _with_recorder(config, record_stop),
+        )
+
+
+@contextmanager
+def only_service(data: Path, *, patience: float = _PATIENCE) -> Iterator[None]:
+    """Hold the data directory's service lock, which worker processes inherit; freed when the last of them is gone.
+
+    Waits `patience` seconds for it. Raises ConfigurationError while another service, or a rebuild, holds it.
+    """
+    descriptor = os.open(data / SERVICE_LOCK, os.O_CREAT | os.O_RDWR, 0o600)
+    try:
+        _lock(descriptor, data, until=time.monotonic() + patience)
+        yield
+    finally:
+        os.close(descriptor)
+
+
+def _lock(descriptor: int, data: Path, *, until: float) -> None:
+    while True:
+        try:
+            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            if time.monotonic() >= until:
+                raise ConfigurationError(
+                    f"data is {str(data)!r}, which another tagtrail is using; stop that one first, or name another directory"
+                ) from None
+            time.sleep(0.1)
+        else:
+            return
+
+
+def _with_recorder(config: Config, use: Callable[[Recorder], None]) -> None:
+    """Record something in the process that forks the workers, and leave nothing open for them to inherit."""
+    store = Store(config.data)
+    try:
+        use(Recorder(store))
+    finally:
+        store.close()
+
+
+def _say_how_to_wire(config: Config) -> None:
+    """Print the block for each registry, where a person started the service: a log is no place for a token."""
+    if not sys.stderr.isatty():
+        return
+    for registry in config.registries:
+        print(render_notifications(config, registry), file=sys.stderr)

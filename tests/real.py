@@ -1,0 +1,309 @@
+"""The real parts: a registry, a pushing client, and the service as a process; on loopback, stopped by process id."""
+
+import gzip
+import hashlib
+import io
+import json
+import os
+import shutil
+import signal
+import socket
+import subprocess
+import sys
+import tarfile
+import time
+from collections.abc import Callable, Sequence
+from contextlib import suppress
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import pytest
+import requests
+import yaml
+
+TOKEN = "tt_test-token-that-is-long-enough"
+MANIFEST = "application/vnd.oci.image.manifest.v1+json"
+INDEX = "application/vnd.oci.image.index.v1+json"
+
+
+def need(command: str) -> str:
+    """The path of a system command; without it the test is skipped, or fails where CI is set."""
+    found = shutil.which(command)
+    if found is None:
+        reason = f"{command} is not installed: `make test` installs it with apt-get"
+        if os.environ.get("CI"):
+            pytest.fail(reason)
+        pytest.skip(reason)
+    return found
+
+
+def free_port() -> int:
+    """A port that nothing listens on."""
+    with socket.socket() as listener:
+        listener.bind(("127.0.0.1", 0))
+        return int(listener.getsockname()[1])
+
+
+def eventually(holds: Callable[[], bool], what: str, *, seconds: float = 20) -> None:
+    """Wait until something that another process does has happened."""
+    deadline = time.monotonic() + seconds
+    while not holds():
+        assert time.monotonic() < deadline, f"it never happened: {what}"
+        time.sleep(0.02)
+
+
+@dataclass
+class Process:
+    """A program in a process group of its own, with its output in a file."""
+
+    command: Sequence[str]
+    log: Path
+    env: dict[str, str] = field(default_factory=dict)
+    cwd: Path | None = None
+    _running: "subprocess.Popen[bytes] | None" = None
+
+    def start(self) -> None:
+        with self.log.open("ab") as output:
+            self._running = subprocess.Popen(
+                self.command, stdout=output, stderr=output, stdin=subprocess.DEVNULL,
+                env=os.environ | self.env, cwd=self.cwd, start_new_session=True,
+            )  # fmt: skip
+
+    @property
+    def pid(self) -> int:
+        assert self._running is not None
+        return self._running.pid
+
+    def signal_all(self, number: signal.Signals) -> None:
+        with suppress(ProcessLookupError):
+            os.killpg(self.pid, number)
+
+    def stop(self, number: signal.Signals = signal.SIGTERM) -> int:
+        """Signal the main process and wait for its end; its exit code."""
+        if self._running is None:
+            return 0
+        with suppress(ProcessLookupError):
+            os.kill(self.pid, number)
+        try:
+            code = self._running.wait(40)
+        except subprocess.TimeoutExpired:
+            self.signal_all(signal.SIGKILL)
+            raise
+        self._running = None
+        return code
+
+    def kill(self) -> None:
+        """kill -9 of the whole group, at once."""
+        if self._running is not None:
+            self.signal_all(signal.SIGKILL)
+            self._running.wait(10)
+            self._running = None
+
+
+@dataclass
+class Service:
+    """tagtrail itself, as `tagtrail serve` starts it."""
+
+    directory: Path
+    settings: dict[str, Any] = field(default_factory=dict)
+    port: int = field(default_factory=free_port)
+    process: Process = field(init=False)
+
+    def __post_init__(self) -> None:
+        self.directory.mkdir(parents=True, exist_ok=True)
+        settings = {
+            "listen": f"127.0.0.1:{self.port}",
+            "data": str(self.data),
+            "registries": [{"name": "main", "tokens": [{"value": TOKEN}]}],
+        } | self.settings
+        config = self.directory / "config.yml"
+        config.write_text(yaml.safe_dump(settings))
+        self.config = config
+        self.process = Process(
+            [sys.executable, "-m", "tagtrail", "serve", "--config", str(config)], self.directory / "service.log"
+        )
+
+    @property
+    def data(self) -> Path:
+        return Path(self.settings.get("data", self.directory / "data"))
+
+    @property
+    def url(self) -> str:
+        return f"http://127.0.0.1:{self.port}"
+
+    def start(self) -> "Service":
+        self.process.start()
+        eventually(self.is_ready, f"the service is ready; its log: {self.process.log}", seconds=30)
+        return self
+
+    def is_ready(self) -> bool:
+        with suppress(requests.ConnectionError):
+            return requests.get(f"{self.url}/readyz", timeout=5).status_code == 200
+        return False
+
+    def post(self, body: bytes, *, token: str = TOKEN, timeout: float = 10) -> int:
+        headers = {"Authorization": f"Bearer {token}", "Connection": "close"}
+        return requests.post(f"{self.url}/events", data=body, headers=headers, timeout=timeout).status_code
+
+    def cli(self, *arguments: str, check: bool = True) -> str:
+        """What a command of the command line prints."""
+        done = subprocess.run(
+            [sys.executable, "-m", "tagtrail", *arguments, "--config", str(self.config)],
+            capture_output=True, text=True, check=False, timeout=60,
+        )  # fmt: skip
+        assert done.returncode == 0 or not check, done.stderr
+        return done.stdout
+
+    def log(self) -> str:
+        return self.process.log.read_text()
+
+
+@dataclass
+class Registry:
+    """The real registry, told by its own `notifications:` to post to the service."""
+
+    directory: Path
+    events_url: str
+    port: int = field(default_factory=free_port)
+    debug_port: int = field(default_factory=free_port)
+    ignore_blobs: bool = False
+    process: Process = field(init=False)
+
+    def __post_init__(self) -> None:
+        self.directory.mkdir(parents=True, exist_ok=True)
+        endpoint: dict[str, Any] = {
+            "name": "tagtrail",
+            "url": self.events_url,
+            "headers": {"Authorization": [f"Bearer {TOKEN}"]},
+            "timeout": "1s",
+            "threshold": 3,
+            "backoff": "500ms",
+        }
+        if self.ignore_blobs:
+            endpoint["ignore"] = {"mediatypes": ["application/octet-stream"], "actions": ["pull"]}
+        config = {
+            "version": 0.1,
+            "storage": {"filesystem": {"rootdirectory": str(self.directory / "storage")}, "delete": {"enabled": True}},
+            "http": {"addr": f"127.0.0.1:{self.port}", "debug": {"addr": f"127.0.0.1:{self.debug_port}"}},
+            "notifications": {"events": {"includereferences": True}, "endpoints": [endpoint]},
+        }
+        path = self.directory / "config.yml"
+        path.write_text(yaml.safe_dump(config))
+        self.process = Process(
+            [need("docker-registry"), "serve", str(path)],
+            self.directory / "registry.log",
+            env={"OTEL_TRACES_EXPORTER": "none"},
+        )
+
+    @property
+    def host(self) -> str:
+        return f"127.0.0.1:{self.port}"
+
+    def start(self) -> "Registry":
+        self.process.start()
+        eventually(self._answers, "the registry answers")
+        return self
+
+    def _answers(self) -> bool:
+        with suppress(requests.ConnectionError):
+            return requests.get(f"http://{self.host}/v2/", timeout=5).status_code == 200
+        return False
+
+    def pending(self) -> int:
+        """Events that the registry has not delivered yet, by its own count."""
+        found = requests.get(f"http://127.0.0.1:{self.debug_port}/debug/vars", timeout=5).json()
+        return int(found["registry"]["notifications"]["endpoints"][0]["Metrics"]["Pending"])
+
+    def delivered(self) -> None:
+        """Wait until all events are delivered."""
+        eventually(lambda: self.pending() == 0, "the registry has delivered its events")
+
+    def push(self, layout: Path, name: str, reference: str) -> None:
+        """Push an image of an OCI layout with skopeo, as a person would."""
+        self._skopeo(
+            "copy", "--all", "--dest-tls-verify=false", f"oci:{layout}:{name}", f"docker://{self.host}/{reference}"
+        )
+
+    def pull(self, reference: str, layout: Path) -> None:
+        """Pull into an OCI layout."""
+        self._skopeo(
+            "copy",
+            "--all",
+            "--preserve-digests",
+            "--src-tls-verify=false",
+            f"docker://{reference}",
+            f"oci:{layout}:pulled",
+        )
+
+    def digest(self, reference: str) -> str:
+        """What the client sees behind a reference."""
+        return self._skopeo(
+            "inspect", "--tls-verify=false", "--format", "{{.Digest}}", f"docker://{self.host}/{reference}"
+        ).strip()
+
+    def _skopeo(self, *arguments: str) -> str:
+        command = [need("skopeo"), "--insecure-policy", *arguments]
+        done = subprocess.run(command, capture_output=True, text=True, check=False, timeout=60)
+        assert done.returncode == 0, done.stderr
+        return done.stdout
+
+    def delete(self, repository: str, digest: str) -> None:
+        """Delete a manifest."""
+        answer = requests.delete(f"http://{self.host}/v2/{repository}/manifests/{digest}", timeout=10)
+        assert answer.status_code == 202, answer.text
+
+
+class Layout:
+    """An OCI image layout on disk, filled with small images; the digest of each is known before it is pushed."""
+
+    def __init__(self, directory: Path) -> None:
+        self.directory = directory
+        self._manifests: list[dict[str, Any]] = []
+        (directory / "blobs/sha256").mkdir(parents=True)
+        (directory / "oci-layout").write_text('{"imageLayoutVersion":"1.0.0"}')
+
+    def _blob(self, content: bytes) -> dict[str, Any]:
+        digest = hashlib.sha256(content).hexdigest()
+        (self.directory / "blobs/sha256" / digest).write_bytes(content)
+        return {"digest": f"sha256:{digest}", "size": len(content)}
+
+    def _name(self, descriptor: dict[str, Any], name: str) -> str:
+        self._manifests.append(descriptor | {"annotations": {"org.opencontainers.image.ref.name": name}})
+        index = {"schemaVersion": 2, "mediaType": INDEX, "manifests": self._manifests}
+        (self.directory / "index.json").write_text(json.dumps(index))
+        return str(descriptor["digest"])
+
+    def _manifest(self, content: str, architecture: str) -> dict[str, Any]:
+        archive = io.BytesIO()
+        with tarfile.open(fileobj=archive, mode="w") as tar:
+            entry = tarfile.TarInfo("content.txt")
+            entry.size = len(content.encode())
+            tar.addfile(entry, io.BytesIO(content.encode()))
+        layer = gzip.compress(archive.getvalue(), mtime=0)
+        diff = f"sha256:{hashlib.sha256(archive.getvalue()).hexdigest()}"
+        config = {"architecture": architecture, "os": "linux", "rootfs": {"type": "layers", "diff_ids": [diff]}}
+        manifest = {
+            "schemaVersion": 2,
+            "mediaType": MANIFEST,
+            "config": {
+                "mediaType": "application/vnd.oci.image.config.v1+json",
+                **self._blob(json.dumps(config).encode()),
+            },
+            "layers": [{"mediaType": "application/vnd.oci.image.layer.v1.tar+gzip", **self._blob(layer)}],
+        }
+        return {"mediaType": MANIFEST, **self._blob(json.dumps(manifest).encode())}
+
+    def image(self, name: str, content: str) -> str:
+        """Add an image; its digest."""
+        return self._name(self._manifest(content, "amd64"), name)
+
+    def index(self, name: str, content: str, architectures: Sequence[str] = ("amd64", "arm64")) -> str:
+        """Add a multi-platform image; the digest of its index."""
+        manifests = [
+            self._manifest(f"{content} {architecture}", architecture)
+            | {"platform": {"os": "linux", "architecture": architecture}}
+            for architecture in architectures
+        ]
+        body = json.dumps({"schemaVersion": 2, "mediaType": INDEX, "manifests": manifests}).encode()
+        return self._name({"mediaType": INDEX, **self._blob(body)}, name)

@@ -1,0 +1,57 @@
+"""The story that the tests and `make demo` tell with a real registry: releases, moving tags, a rollback, mistakes."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+from tests.real import Layout, Registry
+
+APP = "team/myapp"
+
+
+@dataclass(frozen=True, slots=True)
+class Digests:
+    """What was pushed in the story, by the content's name."""
+
+    first: str
+    second: str
+    overwritten: str
+    index: str
+    spare: str
+
+
+def tell_story(registry: Registry, directory: Path, *, say: Callable[[str], None] = lambda text: None) -> Digests:
+    """Push the whole story, step by step; each step is finished before the next begins."""
+    layout = Layout(directory)
+    digests = Digests(
+        first=layout.image("first", "version 1.0.0"),
+        second=layout.image("second", "version 1.1.0"),
+        overwritten=layout.image("overwritten", "version 1.0.0, built again"),
+        index=layout.index("index", "version 2.0.0"),
+        spare=layout.image("spare", "to be deleted"),
+    )
+
+    def push(name: str, *tags: str, repository: str = APP) -> None:
+        for tag in tags:
+            registry.push(directory, name, f"{repository}:{tag}")
+        registry.delivered()
+
+    say("release 1.0.0, and let stable and prod follow it")
+    push("first", "1.0.0", "stable", "prod")
+    say("release 1.1.0, then move stable and prod to it")
+    push("second", "1.1.0")
+    push("second", "stable", "prod")
+    say("push a multi-platform image")
+    push("index", "2.0.0", repository="team/multi")
+    say("push 1.1.0 again: the same digest, so nothing moves")
+    push("second", "1.1.0")
+    say("roll prod back")
+    push("first", "prod")
+    say("overwrite the release tag 1.0.0 with another digest: a violation")
+    push("overwritten", "1.0.0")
+    say("deploy an image that only `latest` names to staging: unpinned")
+    push("spare", "latest", "staging", repository="team/worker")
+    say("delete a manifest")
+    registry.delete("team/worker", digests.spare)
+    registry.delivered()
+    return digests

@@ -1,0 +1,643 @@
+"""The configuration: what it means, what it refuses and with which sentence, and what it never shows."""
+
+import dataclasses
+import os
+import pickle
+import re
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+import yaml
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from tagtrail.config.describe import describe, find_warnings
+from tagtrail.config.load import load, with_ingest_token
+from tagtrail.config.model import Access, Address, Config, Limits, Log, Registry
+from tagtrail.config.secrets import Secret, Token, digest_of, ingest_token
+from tagtrail.errors import ConfigurationError
+from tagtrail.trail.rules import DEFAULT_ENVIRONMENTS, EnvironmentRule, Rules, TagRule
+
+EXAMPLE = Path(__file__).parent.parent / "config.example.yml"
+SECRET = "s3cr3t-0123456789abcdef"
+OTHER = "0ther-0123456789abcdef"
+Load = Callable[..., Config]
+
+
+@pytest.fixture
+def load_text(tmp_path: Path) -> Load:
+    """Loads a configuration file of this text."""
+
+    def loaded(text: str | bytes, **environ: str) -> Config:
+        path = tmp_path / "tagtrail.yml"
+        path.write_bytes(text if isinstance(text, bytes) else text.encode())
+        path.chmod(0o600)
+        return load(path, environ=environ)
+
+    return loaded
+
+
+@pytest.fixture
+def refusal(load_text: Load) -> Callable[..., str]:
+    """The sentence with which a configuration is refused; it is one line and shows no secret."""
+
+    def refused(text: str | bytes, **environ: str) -> str:
+        with pytest.raises(ConfigurationError) as caught:
+            load_text(text, **environ)
+        sentence = str(caught.value)
+        assert "\n" not in sentence
+        assert SECRET not in sentence
+        assert ";" in sentence, "no cure"
+        return sentence
+
+    return refused
+
+
+def token(text: str, origin: str, *, kept: bool = True) -> Token:
+    return Token(digest=digest_of(text), origin=origin, secret=Secret(text) if kept else None)
+
+
+# What it means
+
+
+def test_without_any_configuration_everything_has_its_default(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    config = load(environ={})
+    assert config == Config(
+        data=tmp_path / "tagtrail-data",
+        listen=Address("127.0.0.1", 8080),
+        registries=(Registry("registry"),),
+        rules=Rules(registries=(Registry("registry").identity,)),
+    )
+    assert config.reading_is_open
+    assert list(tmp_path.iterdir()) == []  # loading writes nothing
+
+
+def test_every_key_arrives_where_it_belongs(load_text: Load, tmp_path: Path) -> None:
+    (tmp_path / "edge-token").write_text(f"{OTHER}\n")
+    (tmp_path / "edge-token").chmod(0o600)
+    config = load_text(
+        """
+        listen: "[::1]:9090"
+        data: kept
+        public_url: https://proxy.example/tagtrail/
+        log: {format: json, level: warning}
+        registries:
+          - name: main
+            host: Registry.Example:5000
+            aliases: [localhost:5000, "[::1]:5000"]
+            authentication: token
+            tokens: [{env: MAIN}, {value: inline-0123456789ab}]
+          - {name: edge, tokens: [{file: ./edge-token}]}
+        access: {read: [{env: READ}], deploy: [{env: DEPLOY}]}
+        tag_rules:
+          - {repository: team/**, tag: "*-rc", kind: moving}
+          - {tag_regex: 'rel-\\d+', kind: release}
+        environments: [{name: live, repository: team/*, tag: live, registry: main}]
+        limits: {body: 1MiB, workers: 3, threads: 4, request_timeout: 1500ms, stop_timeout: 2m}
+        """,
+        MAIN=SECRET, READ="read-0123456789abc", DEPLOY="deploy-0123456789a",
+    )  # fmt: skip
+    main = Registry(
+        name="main", host="registry.example:5000", aliases=("localhost:5000", "[::1]:5000"), authentication="token",
+        tokens=(token(SECRET, "environment variable MAIN"), token("inline-0123456789ab", "the configuration file")),
+    )  # fmt: skip
+    edge = Registry(name="edge", tokens=(token(OTHER, f"file {tmp_path / 'edge-token'}"),))
+    assert config == Config(
+        data=tmp_path / "kept",
+        listen=Address("::1", 9090),
+        public_url="https://proxy.example/tagtrail",
+        log=Log("json", "warning"),
+        registries=(main, edge),
+        access=Access(
+            read=(token("read-0123456789abc", "environment variable READ", kept=False),),
+            deploy=(token("deploy-0123456789a", "environment variable DEPLOY", kept=False),),
+        ),
+        rules=Rules(
+            tag_rules=(
+                TagRule("team/**", "*-rc", "glob", "moving", "fits tag_rules[0] of the configuration"),
+                TagRule("**", r"rel-\d+", "regex", "release", "fits tag_rules[1] of the configuration"),
+            ),
+            environments=(EnvironmentRule("live", "team/*", "live", "main"),),
+            registries=(main.identity, edge.identity),
+        ),
+        limits=Limits(body=2**20, workers=3, threads=4, request_timeout=1.5, stop_timeout=120.0),
+    )
+    assert not config.reading_is_open
+    assert not config.declaring_is_open
+
+
+def test_an_empty_file_is_the_default_configuration(load_text: Load) -> None:
+    assert dataclasses.replace(load_text("# nothing\n"), data=Path()) == dataclasses.replace(
+        load(environ={}), data=Path()
+    )
+
+
+def test_no_environments_are_meant_by_an_empty_list(load_text: Load) -> None:
+    assert load_text("environments: []").rules.environments == ()
+    assert load_text("").rules.environments == DEFAULT_ENVIRONMENTS
+
+
+@pytest.mark.parametrize(
+    ("text", "address", "loopback"),
+    [
+        ("127.0.0.1:8080", Address("127.0.0.1", 8080), True),
+        ("127.1.2.3:1", Address("127.1.2.3", 1), True),
+        ("[::1]:8080", Address("::1", 8080), True),
+        ("localhost:80", Address("localhost", 80), True),
+        ("0.0.0.0:8080", Address("0.0.0.0", 8080), False),  # noqa: S104
+        ("[::]:8080", Address("::", 8080), False),
+        ("192.0.2.7:65535", Address("192.0.2.7", 65535), False),
+        ("tagtrail.internal:8080", Address("tagtrail.internal", 8080), False),
+    ],
+)
+def test_listen_is_an_address_and_a_port(load_text: Load, text: str, address: Address, loopback: bool) -> None:
+    config = load_text("access: {read: [{env: READ}]}", READ=SECRET, TAGTRAIL_LISTEN=text)
+    assert config.listen == address
+    assert str(config.listen) == text
+    assert config.listen.is_loopback == loopback
+
+
+def test_the_command_line_goes_before_the_environment_and_that_before_the_file(tmp_path: Path) -> None:
+    path = tmp_path / "tagtrail.yml"
+    path.write_text("{listen: '127.0.0.1:1001', data: from-file}")
+    environ = {"TAGTRAIL_CONFIG": str(path)}
+    assert load(environ=environ).listen.port == 1001
+    assert load(environ=environ).data == tmp_path / "from-file"
+    assert load(environ=environ).source == path
+    environ |= {"TAGTRAIL_LISTEN": "127.0.0.1:1002", "TAGTRAIL_DATA": "/from/environment"}
+    assert load(environ=environ).listen.port == 1002
+    assert load(environ=environ).data == Path("/from/environment")
+    config = load(environ=environ, listen="127.0.0.1:1003", data="/from/options")
+    assert (config.listen.port, config.data) == (1003, Path("/from/options"))
+    other = tmp_path / "other.yml"
+    other.write_text("listen: 127.0.0.1:1004")
+    assert load(other, environ={"TAGTRAIL_CONFIG": str(path)}).listen.port == 1004
+
+
+def test_empty_variables_count_as_not_set() -> None:
+    empty = {"TAGTRAIL_CONFIG": "", "TAGTRAIL_LISTEN": "", "TAGTRAIL_DATA": ""}
+    assert load(environ=empty) == load(environ={})
+
+
+def test_no_other_variable_changes_the_configuration() -> None:
+    assert load(environ={"TAGTRAIL_PUBLIC_URL": "https://x.example", "TAGTRAIL_LOG": "json"}) == load(environ={})
+
+
+def test_declaring_is_open_on_loopback_only_and_only_without_any_token(load_text: Load) -> None:
+    assert load_text("").declaring_is_open
+    assert not load_text("access: {read: [{env: T}]}", T=SECRET).declaring_is_open
+    assert not load_text("access: {deploy: [{env: T}]}", T=SECRET).declaring_is_open
+
+
+# What it refuses
+
+
+@pytest.mark.parametrize(
+    ("text", "sentence"),
+    [
+        ("listem: x", "listem is unknown; did you mean listen?"),
+        ("frobnicate: x", "frobnicate is unknown; the keys here are listen, data"),
+        ("log: {levle: info}", "log.levle is unknown; did you mean level?"),
+        ("on: x", "True is unknown; the keys"),
+        ('"two\\nlines": x', r"'two\nlines' is unknown; the keys"),
+        ('{"two\\nlines": x, "two\\nlines": x}', r"'two\nlines' is given a second time in line 1"),
+        ("[]", "the file must be a mapping and is a list;"),
+        ("listen: 8080", "listen must be a text and is a whole number; put it in quotes"),
+        ("listen: '8080'", "listen is '8080', which is no HOST:PORT; write 127.0.0.1:8080"),
+        ("listen: ':8080'", "listen is ':8080', which is no HOST:PORT"),
+        ("listen: 127.0.0.1:0", "a port outside 1 to 65535"),
+        ("listen: 127.0.0.1:99999", "a port outside 1 to 65535"),
+        ("listen: 127.0.0.999:80", "no HOST:PORT"),
+        ("listen: '::1:80'", "no HOST:PORT"),
+        ("listen: '[127.0.0.1]:80'", "no HOST:PORT"),
+        ("listen:", "listen must be a text and is empty;"),
+        ("data: ''", "data is empty; give it a value or take the key out"),
+        ("data: 2026-04-20", "data must be a text and is a date;"),
+        ("public_url: tagtrail.example", "no plain URL; write https://"),
+        ("public_url: https://a.example/?x=1", "no plain URL"),
+        (f"public_url: https://me:{SECRET}@a.example/", "public_url is no plain URL;"),
+        ("log: json", "log must be a mapping and is a text; write it as keys and values, such as `format: ...`"),
+        ("log: {format: xml}", "log.format is 'xml'; write text or json"),
+        ("log: {level: off}", "log.level must be a text and is true or false;"),
+        ("limits: {workers: 0}", "limits.workers is 0; write a number from 1 to 64"),
+        ("limits: {workers: true}", "limits.workers must be a whole number and is true or false;"),
+        ("limits: {threads: 8.0}", "limits.threads must be a whole number and is a decimal number;"),
+        ("limits: {body: 8}", "limits.body is 8, which has no unit; write 8MiB"),
+        ("limits: {body: 8Mb}", "limits.body is '8Mb', which is no size; write a whole number and one of B, KiB"),
+        ("limits: {body: 1B}", "limits.body is 1B; write a size from 64KiB to 1GiB"),
+        ("limits: {request_timeout: 10}", "limits.request_timeout is 10, which has no unit; write 10s"),
+        ("limits: {request_timeout: 1.5s}", "is '1.5s', which is no duration; write a whole number and one of ms, s"),
+        ("limits: {stop_timeout: 1h}", "limits.stop_timeout is 1h; write a duration from 1s to 10m"),
+        ("registries: []", "registries is an empty list; name at least one"),
+        ("registries: {name: a}", "registries must be a list and is a mapping; write it as a list, such as `- name"),
+        ("registries: [{host: a.example}]", "registries[0].name is missing; write it, such as `name: main`"),
+        ("registries: [{name: Main}]", "registries[0].name is 'Main', which is no name; write"),
+        ("registries: [{name: 7}]", "registries[0].name must be a text and is a whole number; put it in quotes"),
+        ("registries: [{name: a, host: 'https://a.example'}]", "registries[0].host is 'https://a.example', which is"),
+        ("registries: [{name: a, host: 'a.example:99999'}]", "no host or host:port"),
+        ("registries: [{name: a, aliases: [a b]}]", "registries[0].aliases[0] is 'a b', which is no host"),
+        ("registries: [{name: a, authentication: ldap}]", "is 'ldap'; write none or htpasswd or token"),
+        ("tag_rules: [{kind: release}]", "tag_rules[0] has none of tag, tag_regex; give it exactly one"),
+        ("tag_rules: [{tag: a, tag_regex: a, kind: release}]", "tag_rules[0] has more than one of tag, tag_regex;"),
+        ("tag_rules: [{tag: a}]", "tag_rules[0].kind is missing; write it, such as `kind: release`"),
+        ("tag_rules: [{tag: 1.10, kind: release}]", "tag_rules[0].tag must be a text and is a decimal number; put"),
+        ("tag_rules: [{tag_regex: '(a', kind: release}]", "tag_rules[0].tag_regex is '(a', which has a ( (character"),
+        ("tag_rules: [{tag: '-*', kind: release}]", "tag_rules[0].tag is '-*', which can never match"),
+        ("tag_rules: [{tag: a, repository: 'a/-b', kind: release}]", "which can never match"),
+        ("tag_rules: [{tag: a, repository: Team/*, kind: release}]", "which has 'T' (character 1), which no name can"),
+        ("tag_rules: [{tag: a, kind: fixed}]", "tag_rules[0].kind is 'fixed'; write release or moving"),
+        ("environments: [{name: live}]", "environments[0].tag is missing;"),
+        ("environments: [{name: live, tag: 'live-*'}]", "environments[0].tag is 'live-*', which is no tag;"),
+        ("environments: [{name: live, tag: live, registry: edge}]", "environments[0].registry is 'edge', which is not"),
+    ],
+)  # fmt: skip
+def test_a_bad_value_is_refused_by_key_value_and_cure(refusal: Callable[..., str], text: str, sentence: str) -> None:
+    assert sentence in refusal(text)
+
+
+TOKENS = "registries: [{{name: a, tokens: [{}]}}]"
+
+
+@pytest.mark.parametrize(
+    ("text", "sentence"),
+    [
+        (TOKENS.format("{env: MISSING}"), "registries[0].tokens[0].env is MISSING, which is not set; start tagtrail"),
+        (TOKENS.format("{env: EMPTY}"), "registries[0].tokens[0].env is EMPTY, which is not set;"),
+        (TOKENS.format("{env: SHORT}"), "registries[0].tokens[0].env has 9 characters; give it at least 16"),
+        (TOKENS.format("{env: LONG}"), "registries[0].tokens[0].env has 1025 characters; give it at most 1024"),
+        (TOKENS.format("{env: SPACED}"), "a character that no bearer token can hold;"),
+        (TOKENS.format(f"{{env: {SECRET}}}"), "registries[0].tokens[0].env is no variable's name;"),
+        (TOKENS.format(f"{{file: {SECRET}}}"), "registries[0].tokens[0].file is no path;"),
+        (TOKENS.format("{file: ./missing}"), "missing', which cannot be read (No such file or directory); create it"),
+        (TOKENS.format("{file: ./empty}"), "empty', which is empty; write the token into it"),
+        (TOKENS.format("{file: ./binary}"), "binary', which cannot be read (it is no text);"),
+        (TOKENS.format("{file: ./short}"), "short', which has 4 characters; give it at least 16"),
+        (TOKENS.format("{value: 12345678901234567890}"), "tokens[0].value must be a text and is a whole number; put"),
+        (TOKENS.format(f"{{valeu: {SECRET}}}"), "registries[0].tokens[0] is not one of value, env and file; write it"),
+        (TOKENS.format(f"{{{SECRET}}}"), "registries[0].tokens[0] is not one of value, env and file;"),
+        (TOKENS.format(f"{{value: {SECRET}, env: SET}}"), "registries[0].tokens[0] is not one of value, env and file;"),
+        (TOKENS.format(SECRET), "registries[0].tokens[0] is not one of value, env and file;"),
+        (TOKENS.format(""), "registries[0].tokens has 0 tokens; give it one token, or two while"),
+        (TOKENS.format("{env: SET}, {env: B}, {env: C}"), "registries[0].tokens has 3 tokens; give it one"),
+        (TOKENS.format("{env: SET}, {env: SAME}"), "tokens[1] is the same token as registries[0].tokens[0]; give"),
+        (f"registries: [{{name: a, tokens: {SECRET}}}]", "registries[0].tokens must be a list and is a text;"),
+        (f"access: {SECRET}", "access must be a mapping and is a text;"),
+        (f"access: {{read: {SECRET}}}", "access.read must be a list and is a text;"),
+        ("access: {read: [{env: SET}], deploy: [{env: SAME}]}", "access.deploy[0] is the same token as access.read[0]"),
+        (TOKENS.format("{env: SET}") + "\naccess: {read: [{env: SAME}]}", "access.read[0] is the same token as regist"),
+        (
+            "registries: [{name: a, tokens: [{env: SET}]}, {name: b, tokens: [{env: SAME}]}]",
+            "registries[1].tokens[0] is the same token as registries[0].tokens[0]; give each its own",
+        ),
+        ("registries: [{name: a}, {name: b}]", "registries[0] and registries[1] have no tokens, and only one registry"),
+    ],
+)  # fmt: skip
+def test_a_bad_token_is_refused_without_being_shown(
+    refusal: Callable[..., str], tmp_path: Path, text: str, sentence: str
+) -> None:
+    (tmp_path / "empty").write_text("\n")
+    (tmp_path / "short").write_text("abcd\n")
+    (tmp_path / "binary").write_bytes(b"\xff\xfe" * 20)
+    environ = {"SET": SECRET, "SAME": SECRET, "B": OTHER, "C": OTHER + "c", "EMPTY": "", "SHORT": SECRET[:9]}
+    assert sentence in refusal(text, **environ, LONG=SECRET + "x" * 1002, SPACED=f"{SECRET} {SECRET}")
+
+
+@pytest.mark.parametrize(
+    ("text", "sentence"),
+    [
+        ("registries: [{name: a, tokens: [{env: A}]}, {name: a}]", "registries[1].name is 'a', as registries[0].name"),
+        (
+            "registries: [{name: a, host: x.example, tokens: [{env: A}]}, {name: b, host: X.example}]",
+            "registries[1].host is 'x.example', as registries[0].host is already; one host belongs to one registry",
+        ),
+        (
+            "registries: [{name: a, aliases: [x.example], tokens: [{env: A}]}, {name: b, host: x.example}]",
+            "registries[1].host is 'x.example', as registries[0].aliases[0] is already;",
+        ),
+        ("registries: [{name: a, host: x.example, aliases: [x.example]}]", "registries[0].aliases[0] is 'x.example',"),
+        (
+            "tag_rules: [{tag: a, kind: release}, {repository: '**', tag: a, kind: moving}]",
+            "tag_rules[1] has the patterns '**' and 'a' of tag_rules[0], which decides first; take one of them out",
+        ),
+        (
+            "environments: [{name: live, tag: a}, {name: test, tag: b}, {name: live, repository: '**', tag: a}]",
+            "environments[2] says of 'live' what environments[0] says; take one of them out",
+        ),
+        (
+            "{tag_rules: [{repository: team/**, tag: '[pq]*', kind: release}], environments: [{name: p, tag: prod}]}",
+            ("environments[0].tag is 'prod', which is a release tag and may never move, at least in repository "
+            "'team/a' (it fits tag_rules[0] of the configuration); put a tag rule of kind moving first"),
+        ),
+        (
+            "environments: [{name: live, repository: team/app, tag: v1.2}]",
+            ("environments[0].tag is 'v1.2', which is a release tag and may never move, at least in repository "
+            "'team/app' (it is a version);"),
+        ),
+        ("{listen: '0.0.0.0:80'}", "listen is '0.0.0.0:80', which other machines can reach, and access.read has"),
+        ("{listen: 'tagtrail.internal:80', access: {deploy: [{env: A}]}}", "access.read has no token; give it"),
+    ],
+)  # fmt: skip
+def test_a_contradiction_is_refused_with_both_sides(refusal: Callable[..., str], text: str, sentence: str) -> None:
+    assert sentence in refusal(text, A=SECRET)
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        # An earlier rule excepts the environment's tag, or its repositories, from the rule that would fix it.
+        "tag_rules: [{tag: prod, kind: moving}, {tag: '*', kind: release}]\nenvironments: [{name: p, tag: prod}]",
+        "{tag_rules: [{repository: a/**, tag: x, kind: release}], environments: [{name: p, repository: b/**, tag: x}]}",
+        # Nobody wrote the default environments, so they contradict nobody.
+        "tag_rules: [{tag: '*', kind: release}]",
+        # The same environment by another tag, or in another registry, is another statement.
+        "environments: [{name: p, tag: prod}, {name: p, tag: live}]",
+        "registries: [{name: a}]\nenvironments: [{name: p, tag: prod}, {name: p, tag: prod, registry: a}]",
+    ],
+)
+def test_what_only_looks_like_a_contradiction_is_accepted(load_text: Load, text: str) -> None:
+    load_text(text)
+
+
+def test_beyond_loopback_a_read_token_is_enough_since_ingest_always_has_one(load_text: Load) -> None:
+    config = load_text("{listen: '0.0.0.0:80', access: {read: [{env: A}]}}", A=SECRET)
+    assert not config.reading_is_open
+    assert config.registries[0].tokens == ()  # so it is the one in the data directory
+    assert not config.declaring_is_open
+
+
+def test_too_many_rules_for_a_line_of_the_ledger_are_refused(refusal: Callable[..., str]) -> None:
+    rules = "".join(f"  - {{repository: team-{at}/**, tag: 'x{at}*', kind: moving}}\n" for at in range(600))
+    assert re.search(r"together are \d{5} bytes.*room for 48000; merge rules", refusal("tag_rules:\n" + rules))
+
+
+@pytest.mark.parametrize(
+    ("text", "sentence"),
+    [
+        ("listen: a\nlisten: b", "listen is given a second time in line 2 of tagtrail.yml; keep one of the two"),
+        ("log:\n  level: info\n  format: text\n  level: info\n", "log.level is given a second time in line 4"),
+        ("registries:\n- {name: a, name: b}", "registries[0].name is given a second time in line 2"),
+        ("listen: [", "tagtrail.yml is not valid YAML (line 1, column 10): "),
+        ("a: b: c", "not valid YAML (line 1, column 5): mapping values are not allowed here; correct it there"),
+        (f"a: *{SECRET}", "not valid YAML (line 1, column 4): found undefined alias something;"),
+        (f"a: !{SECRET} b", "not valid YAML (line 1, column 4): could not determine a constructor for the tag some"),
+        (f"a: '{SECRET}", "not valid YAML"),
+        ("a: 1\n---\nb: 2", "not valid YAML"),
+        (b"a: \xff\xfe", "tagtrail.yml is not valid YAML; save it as plain UTF-8 text, dates in quotes"),
+        ("a: 2026-99-99", "not valid YAML; save it as plain UTF-8 text, dates in quotes"),
+        ("a: " + "9" * 5000, "not valid YAML;"),
+        ("[" * 5000, "not valid YAML;"),
+        ("? [a]\n: b", "not valid YAML"),
+        ("a: &a [*a]", "a is unknown;"),
+        ("a: !!python/object/apply:os.getcwd []", "could not determine a constructor"),
+    ],
+)  # fmt: skip
+def test_what_is_not_yaml_is_refused_with_its_place_and_no_quotation(
+    refusal: Callable[..., str], text: str | bytes, sentence: str
+) -> None:
+    assert sentence in refusal(text)
+
+
+def test_an_alias_bomb_is_looked_at_once(refusal: Callable[..., str]) -> None:
+    bomb = "a0: &a0 [x]\n" + "".join(f"a{n}: &a{n} [{', '.join([f'*a{n - 1}'] * 9)}]\n" for n in range(1, 30))
+    assert "a0 is unknown" in refusal(bomb)
+
+
+@pytest.mark.parametrize(
+    ("options", "environ", "sentence"),
+    [
+        ({"listen": "nowhere"}, {}, "--listen is 'nowhere', which is no HOST:PORT"),
+        ({"listen": ""}, {}, "--listen is empty;"),
+        ({}, {"TAGTRAIL_LISTEN": "80"}, "TAGTRAIL_LISTEN is '80', which is no HOST:PORT"),
+        ({}, {"TAGTRAIL_CONFIG": "/nowhere.yml"}, "TAGTRAIL_CONFIG is '/nowhere.yml', which cannot be read (No such"),
+        ({"path": Path("/nowhere.yml")}, {}, "--config is '/nowhere.yml', which cannot be read (No such file"),
+        ({"path": Path("/")}, {}, "--config is '/', which cannot be read (Is a directory)"),
+        ({"listen": "0.0.0.0:80"}, {}, "listen is '0.0.0.0:80', which other machines can reach"),
+    ],
+)
+def test_options_and_variables_are_refused_under_their_own_name(
+    options: dict[str, str], environ: dict[str, str], sentence: str
+) -> None:
+    with pytest.raises(ConfigurationError, match=re.escape(sentence)):
+        load(**options, environ=environ)  # type: ignore[arg-type]
+
+
+EVERY_KEY = """
+    listen data public_url log format level registries name host aliases authentication tokens value env file access
+    read deploy tag_rules repository tag tag_regex kind environments registry limits body workers threads
+"""
+KEYS = st.sampled_from(EVERY_KEY.split())
+SCALARS = st.one_of(
+    st.none(), st.booleans(), st.integers(), st.floats(), st.dates(), st.binary(max_size=4), st.text(max_size=20),
+    st.sampled_from(["json", "release", "prod", "**", "A", "./f", "8MiB", "10s", "127.0.0.1:80", "a.example", "a|b"]),
+)  # fmt: skip
+DOCUMENTS = st.dictionaries(
+    KEYS,
+    st.recursive(
+        SCALARS,
+        lambda inner: st.one_of(
+            st.lists(inner, max_size=3), st.dictionaries(st.one_of(KEYS, SCALARS), inner, max_size=3)
+        ),
+        max_leaves=10,
+    ),
+    max_size=3,
+)
+
+
+def outcome(path: Path) -> str:
+    """The sentence with which the file is refused, empty when it is loaded."""
+    try:
+        describe(load(path, environ={"A": SECRET}))
+    except ConfigurationError as error:
+        return str(error)
+    return ""
+
+
+@settings(suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(document=DOCUMENTS)
+def test_whatever_the_file_holds_it_is_loaded_or_refused_in_one_sentence(tmp_path: Path, document: object) -> None:
+    path = tmp_path / "tagtrail.yml"
+    path.write_text(yaml.safe_dump(document, allow_unicode=False))
+    assert "\n" not in outcome(path)
+
+
+@settings(suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(
+    content=st.one_of(st.binary(max_size=60), st.text(max_size=60).map(lambda text: text.encode("utf-8", "replace")))
+)
+def test_whatever_bytes_the_file_has_it_is_loaded_or_refused_in_one_sentence(tmp_path: Path, content: bytes) -> None:
+    path = tmp_path / "tagtrail.yml"
+    path.write_bytes(content)
+    assert "\n" not in outcome(path)
+
+
+# Secrets
+
+
+def test_the_ingest_token_is_made_once_and_read_back(tmp_path: Path) -> None:
+    data = tmp_path / "deep" / "data"
+    made = ingest_token(data)
+    assert made.secret is not None
+    assert re.fullmatch(r"tt_[A-Za-z0-9_-]{43}", made.secret.reveal())
+    assert made.digest == digest_of(made.secret.reveal())
+    assert ((data / "ingest-token").stat().st_mode & 0o777, data.stat().st_mode & 0o777) == (0o600, 0o700)
+    assert ingest_token(data) == made
+    assert ingest_token(tmp_path / "other") != made
+
+
+def test_only_the_registry_without_tokens_is_given_the_made_one(load_text: Load) -> None:
+    config = load_text("{data: kept, registries: [{name: a, tokens: [{env: A}]}, {name: b}]}", A=SECRET)
+    completed = with_ingest_token(config)
+    assert completed.registries[0] is config.registries[0]
+    assert completed.registries[1].tokens == (ingest_token(config.data),)
+    own = load_text("{data: none, registries: [{name: a, tokens: [{env: A}]}]}", A=SECRET)
+    assert with_ingest_token(own) is own
+    assert not own.data.exists()
+
+
+def test_a_made_token_that_is_somebody_elses_too_is_refused(load_text: Load, tmp_path: Path) -> None:
+    made = ingest_token(tmp_path / "kept").secret
+    assert made is not None
+    config = load_text("{data: kept, access: {read: [{env: A}]}}", A=made.reveal())
+    with pytest.raises(ConfigurationError, match=re.escape("access.read[0] is the same token as registries[0]")):
+        with_ingest_token(config)
+
+
+def test_an_ingest_token_file_left_empty_by_a_crash_is_refused_and_not_replaced(tmp_path: Path) -> None:
+    (tmp_path / "ingest-token").touch()
+    with pytest.raises(ConfigurationError, match=r"ingest-token is empty; .* or delete it"):
+        ingest_token(tmp_path)
+    assert (tmp_path / "ingest-token").read_bytes() == b""
+
+
+def test_a_data_directory_that_cannot_be_made_is_refused(tmp_path: Path) -> None:
+    (tmp_path / "file").touch()
+    with pytest.raises(ConfigurationError, match=r"data is '.*file/data', which cannot be made a directory"):
+        ingest_token(tmp_path / "file" / "data")
+    with pytest.raises(ConfigurationError, match=r"data is '.*file', which cannot be made a directory"):
+        ingest_token(tmp_path / "file")
+    (tmp_path / "dangling").mkdir()
+    (tmp_path / "dangling" / "ingest-token").symlink_to("/nowhere/at/all")
+    with pytest.raises(ConfigurationError, match=r"ingest-token cannot be read"):
+        ingest_token(tmp_path / "dangling")
+
+
+def test_a_secret_is_shown_by_its_name_only() -> None:
+    secret = Secret(SECRET)
+    kept = token(SECRET, "somewhere")
+    shown = [repr(secret), str(secret), f"{secret}", f"{secret!r:>40}", repr(kept)]
+    assert not [text for text in shown if SECRET in text or kept.digest.hex() in repr(kept)]
+    assert secret.reveal() == SECRET
+    assert secret == Secret(SECRET) != Secret(OTHER)
+    assert len({secret, Secret(SECRET)}) == 1
+    with pytest.raises(TypeError, match="not written"):
+        pickle.dumps(secret)
+
+
+def everything(load_text: Load, tmp_path: Path) -> Config:
+    (tmp_path / "old").write_text(OTHER)
+    (tmp_path / "old").chmod(0o644)
+    text = (
+        uncommented(EXAMPLE.read_text()).replace("./registry-token-old", "./old").replace("/run/secrets", str(tmp_path))
+    )
+    (tmp_path / "tagtrail-read").write_text("read-0123456789abcdef")
+    (tmp_path / "tagtrail-read").chmod(0o640)
+    return load_text(text, REGISTRY_TOKEN=SECRET, TAGTRAIL_DEPLOY_TOKEN="deploy-0123456789abcdef")
+
+
+def test_the_description_names_every_setting_and_no_secret(load_text: Load, tmp_path: Path) -> None:
+    config = everything(load_text, tmp_path)
+    described = describe(config)
+    for text in (SECRET, OTHER, "read-0123456789abcdef", "deploy-0123456789abcdef", "openssl-rand"):
+        assert text not in described
+        assert text not in repr(config)
+    shown_as_sentences = {"repository", "tag", "tag_regex", "kind", "registry", "value", "env", "file"}
+    for key in keys_of(yaml.safe_load(uncommented(EXAMPLE.read_text()))) - shown_as_sentences:
+        assert re.search(rf"\b{key}\b", described), key
+    assert "registries[0].tokens[0]: from environment variable REGISTRY_TOKEN\n" in described
+    assert f"registries[0].tokens[1]: from file {tmp_path}/old\n" in described
+    assert "in team/app the tag regex rel-\\d{4} is release" in described
+    assert "the build of that day" in described
+
+
+def test_the_description_of_the_defaults_says_what_is_open(tmp_path: Path) -> None:
+    described = describe(load(environ={}, data=tmp_path))
+    assert "listen: 127.0.0.1:8080 (this machine only)\n" in described
+    assert f"registries[0].tokens: file {tmp_path}/ingest-token\n" in described
+    assert "access.read: none: reading is open on this machine\n" in described
+    assert "access.deploy: none: declaring a deployment is open on this machine\n" in described
+
+
+def test_files_that_others_can_read_are_warned_of(load_text: Load, tmp_path: Path) -> None:
+    (warning,) = find_warnings(everything(load_text, tmp_path))
+    assert warning.startswith(f"registries[0].tokens[1] comes from file {tmp_path}/old, which every user")
+    path = tmp_path / "tagtrail.yml"
+    path.write_text("{access: {read: [{env: A}], deploy: [{value: inline-0123456789ab}]}}")
+    path.chmod(0o644)
+    (warning,) = find_warnings(load(path, environ={"A": SECRET}))
+    assert warning.startswith("access.deploy[0] comes from the configuration file")
+    path.chmod(0o600)
+    assert find_warnings(load(path, environ={"A": SECRET})) == ()
+
+
+def test_open_reading_behind_a_public_url_is_warned_of(load_text: Load) -> None:
+    (warning,) = find_warnings(load_text("public_url: https://tagtrail.example"))
+    assert "access.read has no token" in warning
+    assert find_warnings(load_text("public_url: http://localhost:8080")) == ()
+    assert find_warnings(load_text("{public_url: 'https://a.example', access: {read: [{env: A}]}}", A=SECRET)) == ()
+
+
+# The example
+
+
+def uncommented(text: str) -> str:
+    """The example with the keys that it shows commented out: `#` and no space, or more than one."""
+    return re.sub(r"^#(?! \S)(?=.)", "", text, flags=re.MULTILINE)
+
+
+def keys_of(document: object) -> set[str]:
+    if isinstance(document, dict):
+        return set(document).union(*map(keys_of, document.values()))
+    return set().union(*map(keys_of, document)) if isinstance(document, list) else set()
+
+
+def test_the_example_as_it_stands_is_the_default_configuration(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(EXAMPLE.parent)
+    assert load(EXAMPLE, environ={}) == load(environ={})
+    active = yaml.safe_load(EXAMPLE.read_text())
+    assert set(active["log"]) == {field.name for field in dataclasses.fields(Log)}
+    assert set(active["limits"]) == {field.name for field in dataclasses.fields(Limits)}
+    assert set(active["environments"][0]) == {field.name for field in dataclasses.fields(EnvironmentRule)}
+
+
+def test_the_example_names_every_key_and_all_of_it_loads(load_text: Load, tmp_path: Path) -> None:
+    document = yaml.safe_load(uncommented(EXAMPLE.read_text()))
+    kept_elsewhere = {"rules": {"tag_rules", "environments"}, "source": set[str]()}
+    for field in dataclasses.fields(Config):
+        assert kept_elsewhere.get(field.name, {field.name}) <= set(document), field.name
+    for section, kind in (("log", Log), ("access", Access), ("limits", Limits)):
+        assert set(document[section]) == {field.name for field in dataclasses.fields(kind)}
+    assert set(document["registries"][0]) == {field.name for field in dataclasses.fields(Registry)}
+    assert {key for token in keys_of_tokens(document) for key in token} == {"value", "env", "file"}
+    assert keys_of(document["tag_rules"]) == {"repository", "tag", "tag_regex", "kind"}
+    config = everything(load_text, tmp_path)
+    assert [registry.name for registry in config.registries] == ["main", "edge"]
+    assert len(config.rules.tag_rules) == 2
+
+
+def keys_of_tokens(document: dict[str, list[dict[str, list[dict[str, str]]]]]) -> list[dict[str, str]]:
+    return [token for registry in document["registries"] for token in registry["tokens"]]
+
+
+def test_every_key_of_the_example_has_a_comment_before_it() -> None:
+    lines = EXAMPLE.read_text().splitlines()
+    for number, line in enumerate(lines):
+        if re.match(r"#?[a-z_]+:", line):
+            before = lines[number - 1] if not line.startswith(("log", "limits")) else lines[number + 1].strip()
+            assert re.match(r"# \S", before), line
+
+
+def test_the_example_does_not_depend_on_the_users_environment(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(os, "environ", {})
+    load(EXAMPLE, environ={})

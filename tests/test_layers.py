@@ -1,0 +1,79 @@
+"""The tree tells the story: who may import whom."""
+
+import ast
+from pathlib import Path
+
+import pytest
+
+import tagtrail
+
+ROOT = Path(tagtrail.__file__).parent
+# What each room may import of the others; `trail` is the innermost.
+ROOMS: dict[str, set[str]] = {
+    "trail": {"trail"},
+    "config": {"config", "trail", "errors"},
+    "store": {"store", "trail", "errors", "ledger.line"},
+    "ledger": {"ledger", "store", "trail", "errors", "__init__"},
+    "intake": {"intake", "ledger", "store", "trail", "errors", "logs", "access"},
+    "audit": {"audit", "ledger", "store", "trail", "errors", "access", "__init__"},
+}
+# Who alone may know of what lies outside.
+OUTSIDE: dict[str, set[str]] = {
+    "sqlite3": {"store"},
+    "pysqlite3": {"store"},
+    "sqlite_utils": {"store"},
+    "flask": {"intake", "audit", "health", "app"},
+    "werkzeug": {"intake", "audit", "health", "app"},
+    "gunicorn": {"server"},
+    "click": {"cli", "__main__"},
+    "rich": {"cli"},
+    "yaml": {"config"},
+}
+
+
+def imports(path: Path) -> set[str]:
+    found = set()
+    for node in ast.walk(ast.parse(path.read_text())):
+        if isinstance(node, ast.Import):
+            found |= {alias.name for alias in node.names}
+        elif isinstance(node, ast.ImportFrom):
+            assert node.level == 0, f"{path}: imports are absolute"
+            names = {f"{node.module}.{alias.name}" for alias in node.names}
+            found |= names if node.module == "tagtrail" else {node.module or ""}
+    return found
+
+
+def modules() -> list[Path]:
+    return sorted(ROOT.rglob("*.py"))
+
+
+def room_of(path: Path) -> str:
+    first = path.relative_to(ROOT).parts[0]
+    return first.removesuffix(".py")
+
+
+@pytest.mark.parametrize("path", modules(), ids=lambda path: str(path.relative_to(ROOT)))
+def test_imports_point_one_way(path: Path) -> None:
+    allowed = ROOMS.get(room_of(path))
+    for name in imports(path):
+        if name.startswith("tagtrail.") and allowed is not None:
+            inside = name.removeprefix("tagtrail.")
+            assert inside == "__version__" or any(
+                inside == room or inside.startswith(f"{room}.") for room in allowed
+            ), f"{path} imports {name}"
+        elif name.partition(".")[0] in OUTSIDE:
+            assert room_of(path) in OUTSIDE[name.partition(".")[0]], f"{path} imports {name}"
+
+
+@pytest.mark.parametrize("path", sorted((ROOT / "trail").glob("*.py")), ids=lambda path: path.name)
+def test_the_trail_knows_only_the_standard_library(path: Path) -> None:
+    import sys
+
+    for name in imports(path):
+        assert name.startswith("tagtrail.trail") or name.partition(".")[0] in sys.stdlib_module_names
+
+
+@pytest.mark.parametrize("path", modules(), ids=lambda path: str(path.relative_to(ROOT)))
+def test_every_file_says_what_it_is(path: Path) -> None:
+    assert ast.get_docstring(ast.parse(path.read_text())), f"{path} has no docstring"
+    assert path.stem not in ("utils", "helpers", "common", "misc")
