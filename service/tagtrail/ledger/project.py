@@ -185,8 +185,7 @@ class Projector:
     ) -> list[TagMove]:
         """Derive what the fact does to the tag, from its moment on, and what that publishes."""
         state = moves.get_tag_state(tx, tag_id)
-        shared = facts.last_shared_delete(tx, scope.repository_id)
-        is_latest = fact.moment >= state.latest and (shared is None or fact.moment > shared)
+        is_latest = fact.moment >= state.latest
         if is_latest:
             head, following = state.head, [fact]
         else:

@@ -87,6 +87,7 @@ class _Tail:
         # Our clock may be set back; the ledger's time is not.
         self._received_at = max(clock, facts.get_last_received_at(tx))
         self._at = format_instant(self._received_at, 6)
+        self._heard_of: set[tuple[str, str]] = set()
 
     def record(self, submission: Submission) -> list[Outcome]:
         return [outcome for item in submission.items if (outcome := self._record_item(item)) is not None]
@@ -108,8 +109,9 @@ class _Tail:
     def _touch(self, item: Item) -> None:
         """Remember that the registry was heard of; a start of it that was never seen before becomes a line."""
         source = item.entry if isinstance(item, Draft) else item
-        if source.registry is None or source.instance is None:
+        if source.registry is None or source.instance is None or (source.registry, source.instance) in self._heard_of:
             return
+        self._heard_of.add((source.registry, source.instance))
         contact = Contact(source.registry, source.instance, source.host or "", self._received_at)
         if counters.touch_contact(self._tx, contact):
             self._append(

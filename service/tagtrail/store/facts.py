@@ -62,14 +62,8 @@ def find_facts(db: Connection, *, repository_id: int, tag_id: int, since: Moment
     return [fact for fact in facts if fact.moment >= since]
 
 
-def last_shared_delete(db: Connection, repository_id: int) -> Moment | None:
-    """The moment of the repository's latest delete that may concern several of its tags."""
-    at, event = db.execute("SELECT deleted_at, deleted_by FROM repositories WHERE id = ?", (repository_id,)).fetchone()
-    return None if at is None else Moment(at, event)
-
-
 def note_shared_delete(tx: Connection, repository_id: int, moment: Moment) -> None:
-    """Remember the moment of such a delete, if it is the latest."""
+    """Remember the moment of a delete that may concern several of the repository's tags, if it is the latest."""
     tx.execute(
         "UPDATE repositories SET deleted_at = ?, deleted_by = ?"
         " WHERE id = ? AND (deleted_at IS NULL OR (deleted_at, deleted_by) < (?, ?))",

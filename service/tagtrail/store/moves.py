@@ -9,7 +9,7 @@ from tagtrail.trail.moves import Head, Moment, Move
 
 @dataclass(frozen=True, slots=True)
 class TagState:
-    """A tag's head, and the moment of its latest push or delete."""
+    """A tag's head, and the moment of the latest push or delete that may concern it."""
 
     head: Head[int]
     latest: Moment
@@ -25,11 +25,14 @@ class JudgedMove:
 
 
 def get_tag_state(db: Connection, tag_id: int) -> TagState:
-    """Where the tag stands."""
-    head, last, at, event = db.execute(
-        "SELECT head_id, last_id, occurred_at, event FROM tags WHERE id = ?", (tag_id,)
+    """Where the tag stands, after its own pushes and deletes and those deletes of its repository that name no tag."""
+    head, last, at, event, deleted_at, deleted_by = db.execute(
+        "SELECT head_id, last_id, occurred_at, event, deleted_at, deleted_by FROM tags"
+        " JOIN repositories ON repositories.id = repository_id WHERE tags.id = ?",
+        (tag_id,),
     ).fetchone()
-    return TagState(Head(head, last), Moment(at, event))
+    latest = Moment(at, event)
+    return TagState(Head(head, last), latest if deleted_at is None else max(latest, Moment(deleted_at, deleted_by)))
 
 
 def get_head_before(db: Connection, tag_id: int, moment: Moment) -> Head[int]:
@@ -47,7 +50,8 @@ def get_head_before(db: Connection, tag_id: int, moment: Moment) -> Head[int]:
 def had_manifest(db: Connection, tag_id: int, manifest_id: int, *, before: Moment) -> bool:
     """Whether the tag pointed to the manifest at any time before the moment."""
     row = db.execute(
-        "SELECT 1 FROM moves WHERE manifest_id = ? AND tag_id = ? AND (occurred_at, event) < (?, ?) LIMIT 1",
+        # The plus keeps SQLite from reading all moves of the tag instead of the few that led to the manifest.
+        "SELECT 1 FROM moves WHERE manifest_id = ? AND +tag_id = ? AND (occurred_at, event) < (?, ?) LIMIT 1",
         (manifest_id, tag_id, before.occurred_at, before.event),
     ).fetchone()
     return row is not None
@@ -67,11 +71,12 @@ def replace_moves(tx: Connection, tag_id: int, *, since: Moment, moves: Sequence
 
 def append_move(tx: Connection, tag_id: int, move: JudgedMove) -> None:
     """Add a move that is newer than all others of its tag."""
-    tx.execute(
-        "UPDATE moves SET until = ? WHERE tag_id = ? AND (occurred_at, event) = (SELECT occurred_at, event FROM moves"
-        " WHERE tag_id = ? ORDER BY occurred_at DESC, event DESC LIMIT 1)",
-        (move.move.moment.occurred_at, tag_id, tag_id),
-    )
+    if move.move.previous is not None:
+        tx.execute(
+            "UPDATE moves SET until = ? WHERE tag_id = ? AND (occurred_at, event) ="
+            " (SELECT occurred_at, event FROM moves WHERE tag_id = ? ORDER BY occurred_at DESC, event DESC LIMIT 1)",
+            (move.move.moment.occurred_at, tag_id, tag_id),
+        )
     add_moves(tx, tag_id, [move])
 
 
