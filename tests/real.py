@@ -23,6 +23,9 @@ import requests
 import yaml
 
 TOKEN = "tt_test-token-that-is-long-enough"
+PASSWORD = "the same for everybody"
+# PASSWORD as htpasswd has it, hashed once and for all: Python has no bcrypt of its own.
+_BCRYPT = "$2y$05$abcdefghijklmnopqrstuuBEB2tAuDQ3JQPy3ij167r6ey6t7sU/K"
 MANIFEST = "application/vnd.oci.image.manifest.v1+json"
 INDEX = "application/vnd.oci.image.index.v1+json"
 
@@ -161,17 +164,22 @@ class Service:
 
 @dataclass
 class Registry:
-    """The real registry, told by its own `notifications:` to post to the service."""
+    """The real registry, told by its own `notifications:` to post to the service.
+
+    With `users` it lets only them in, by htpasswd; the first of them acts until `act_as` names another.
+    """
 
     directory: Path
     events_url: str
     port: int = field(default_factory=free_port)
     debug_port: int = field(default_factory=free_port)
     ignore_blobs: bool = False
+    users: Sequence[str] = ()
     process: Process = field(init=False)
 
     def __post_init__(self) -> None:
         self.directory.mkdir(parents=True, exist_ok=True)
+        self._user = self.users[0] if self.users else None
         endpoint: dict[str, Any] = {
             "name": "tagtrail",
             "url": self.events_url,
@@ -182,12 +190,16 @@ class Registry:
         }
         if self.ignore_blobs:
             endpoint["ignore"] = {"mediatypes": ["application/octet-stream"], "actions": ["pull"]}
-        config = {
+        config: dict[str, Any] = {
             "version": 0.1,
             "storage": {"filesystem": {"rootdirectory": str(self.directory / "storage")}, "delete": {"enabled": True}},
             "http": {"addr": f"127.0.0.1:{self.port}", "debug": {"addr": f"127.0.0.1:{self.debug_port}"}},
             "notifications": {"events": {"includereferences": True}, "endpoints": [endpoint]},
         }
+        if self.users:
+            passwords = self.directory / "htpasswd"
+            passwords.write_text("".join(f"{user}:{_BCRYPT}\n" for user in self.users))
+            config["auth"] = {"htpasswd": {"realm": "registry", "path": str(passwords)}}
         path = self.directory / "config.yml"
         path.write_text(yaml.safe_dump(config))
         self.process = Process(
@@ -207,8 +219,12 @@ class Registry:
 
     def _answers(self) -> bool:
         with suppress(requests.ConnectionError):
-            return requests.get(f"http://{self.host}/v2/", timeout=5).status_code == 200
+            return requests.get(f"http://{self.host}/v2/", timeout=5).status_code in (200, 401)
         return False
+
+    def act_as(self, user: str) -> None:
+        """Push and delete as this user from now on; nobody is asked where the registry has no users."""
+        self._user = user if self.users else None
 
     def pending(self) -> int:
         """Events that the registry has not delivered yet, by its own count."""
@@ -222,25 +238,26 @@ class Registry:
     def push(self, layout: Path, name: str, reference: str) -> None:
         """Push an image of an OCI layout with skopeo, as a person would."""
         self._skopeo(
-            "copy", "--all", "--dest-tls-verify=false", f"oci:{layout}:{name}", f"docker://{self.host}/{reference}"
-        )
+            "copy", "--all", "--dest-tls-verify=false", *self._credentials("--dest-creds"),
+            f"oci:{layout}:{name}", f"docker://{self.host}/{reference}",
+        )  # fmt: skip
 
     def pull(self, reference: str, layout: Path) -> None:
         """Pull into an OCI layout."""
         self._skopeo(
-            "copy",
-            "--all",
-            "--preserve-digests",
-            "--src-tls-verify=false",
-            f"docker://{reference}",
-            f"oci:{layout}:pulled",
-        )
+            "copy", "--all", "--preserve-digests", "--src-tls-verify=false", *self._credentials("--src-creds"),
+            f"docker://{reference}", f"oci:{layout}:pulled",
+        )  # fmt: skip
 
     def digest(self, reference: str) -> str:
         """What the client sees behind a reference."""
         return self._skopeo(
-            "inspect", "--tls-verify=false", "--format", "{{.Digest}}", f"docker://{self.host}/{reference}"
-        ).strip()
+            "inspect", "--tls-verify=false", *self._credentials("--creds"),
+            "--format", "{{.Digest}}", f"docker://{self.host}/{reference}",
+        ).strip()  # fmt: skip
+
+    def _credentials(self, option: str) -> list[str]:
+        return [option, f"{self._user}:{PASSWORD}"] if self._user else []
 
     def _skopeo(self, *arguments: str) -> str:
         command = [need("skopeo"), "--insecure-policy", *arguments]
@@ -250,7 +267,11 @@ class Registry:
 
     def delete(self, repository: str, digest: str) -> None:
         """Delete a manifest."""
-        answer = requests.delete(f"http://{self.host}/v2/{repository}/manifests/{digest}", timeout=10)
+        answer = requests.delete(
+            f"http://{self.host}/v2/{repository}/manifests/{digest}",
+            auth=(self._user, PASSWORD) if self._user else None,
+            timeout=10,
+        )
         assert answer.status_code == 202, answer.text
 
 

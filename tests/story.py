@@ -7,6 +7,7 @@ from pathlib import Path
 from tests.real import Layout, Registry
 
 APP = "team/myapp"
+USERS = ("alice", "bob", "carol")
 
 
 @dataclass(frozen=True, slots=True)
@@ -21,7 +22,10 @@ class Digests:
 
 
 def tell_story(registry: Registry, directory: Path, *, say: Callable[[str], None] = lambda text: None) -> Digests:
-    """Push the whole story, step by step; each step is finished before the next begins."""
+    """Push the whole story, step by step; each step is finished before the next begins.
+
+    Where the registry asks who pushes, it must let USERS in.
+    """
     layout = Layout(directory)
     digests = Digests(
         first=layout.image("first", "version 1.0.0"),
@@ -36,7 +40,7 @@ def tell_story(registry: Registry, directory: Path, *, say: Callable[[str], None
             registry.push(directory, name, f"{repository}:{tag}")
         registry.delivered()
 
-    say("release 1.0.0, and let stable and prod follow it")
+    say("release 1.0.0, and let stable and prod follow it: alice does")
     push("first", "1.0.0", "stable", "prod")
     say("release 1.1.0, then move stable and prod to it")
     push("second", "1.1.0")
@@ -45,11 +49,13 @@ def tell_story(registry: Registry, directory: Path, *, say: Callable[[str], None
     push("index", "2.0.0", repository="team/multi")
     say("push 1.1.0 again: the same digest, so nothing moves")
     push("second", "1.1.0")
-    say("roll prod back")
+    say("roll prod back: bob does")
+    registry.act_as("bob")
     push("first", "prod")
-    say("overwrite the release tag 1.0.0 with another digest: a violation")
+    say("overwrite the release tag 1.0.0 with another digest, by mistake: carol does")
+    registry.act_as("carol")
     push("overwritten", "1.0.0")
-    say("deploy an image that only `latest` names to staging: unpinned")
+    say("push an image as latest only, and release it to staging: no release tag names it")
     push("spare", "latest", "staging", repository="team/worker")
     say("delete a manifest")
     registry.delete("team/worker", digests.spare)

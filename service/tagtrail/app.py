@@ -6,7 +6,7 @@ from flask import Flask
 
 from tagtrail.config.model import Config
 from tagtrail.health import Readiness, make_health_blueprint
-from tagtrail.intake.endpoint import make_events_blueprint
+from tagtrail.intake.endpoint import EventsEndpoint
 from tagtrail.intake.tokens import IngestTokens, Sender
 from tagtrail.ledger.record import Recorder
 from tagtrail.store.database import Store
@@ -17,12 +17,14 @@ def create_app(config: Config, *, store: Store, clock: Callable[[], int] = now) 
     """The WSGI application over a prepared store. `config` has its ingest tokens; `clock` gives our time."""
     app = Flask("tagtrail", static_folder=None)
     recorder = Recorder(store, clock=clock)
-    app.register_blueprint(
-        make_events_blueprint(
-            tokens=ingest_tokens(config), recorder=recorder, clock=clock, body_limit=config.limits.body
-        )
-    )
     app.register_blueprint(make_health_blueprint(Readiness(store)))
+    app.wsgi_app = EventsEndpoint(  # type: ignore[method-assign]  # as Flask's documentation says to wrap it
+        app.wsgi_app,
+        tokens=ingest_tokens(config),
+        recorder=recorder,
+        clock=clock,
+        body_limit=config.limits.body,
+    )
     return app
 
 

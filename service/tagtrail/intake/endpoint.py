@@ -3,14 +3,16 @@
 A registry sends an event again, and everything behind it waits, until the answer is 2xx (or 3xx, which loses it). So
 whoever has a valid token is answered 202 after the commit, whatever the body; 401 tells a wrong token, and 503 that
 nothing was stored. Any other 4xx would hold up the registry's queue for ever.
+
+This is plain WSGI in front of the Flask application: Flask's routing and its request and response objects would cost
+each event a quarter of what all of tagtrail costs it (docs/decisions/0003-http.md).
 """
 
 import hashlib
 import logging
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
-
-from flask import Blueprint, Request, Response, request
+from typing import TYPE_CHECKING
 
 from tagtrail import logs
 from tagtrail.errors import StorageUnavailable
@@ -20,80 +22,121 @@ from tagtrail.intake.tokens import IngestTokens, Sender
 from tagtrail.ledger.record import Recorder
 from tagtrail.ledger.submission import Item, Outcome, Recorded
 
+if TYPE_CHECKING:
+    from _typeshed.wsgi import InputStream, StartResponse, WSGIApplication, WSGIEnvironment
+
 _log = logging.getLogger(__name__)
+_PATH = "/events"
 _CHUNK = 64 * 1024  # bytes of a body read at a time
-_RETRY_AFTER = "5"  # seconds
 
 
 @dataclass(frozen=True, slots=True)
-class _Body:
-    """What was read: the content up to the limit (None beyond it), and the size and SHA-256 of all of it."""
+class _Answer:
+    """A status with at most one header of its own, and a line for whoever reads the registry's log."""
 
-    content: bytes | None
-    size: int
-    digest: bytes
+    status: str
+    text: bytes = b""
+    header: tuple[str, str] | None = None
+
+    def send(self, start_response: "StartResponse") -> Iterable[bytes]:
+        headers = [("Content-Type", "text/plain; charset=utf-8"), ("Content-Length", str(len(self.text)))]
+        start_response(self.status, [*headers, self.header] if self.header else headers)
+        return [self.text]
 
 
-def make_events_blueprint(
-    *, tokens: IngestTokens, recorder: Recorder, clock: Callable[[], int], body_limit: int
-) -> Blueprint:
-    """The endpoint; `body_limit` in bytes, beyond which only a body's size and hash are kept."""
-    blueprint = Blueprint("events", __name__)
-
-    @blueprint.post("/events", provide_automatic_options=False)
-    def receive() -> Response:
-        sender = tokens.find_sender(request.headers.get("Authorization"))
-        if sender is None:
-            return _answer(401, "a valid ingest token is required\n", {"WWW-Authenticate": "Bearer"})
-        try:
-            items = _read_items(request, sender, received_at=clock(), body_limit=body_limit)
-            outcomes = accept(recorder, sender, items)
-        except (StorageUnavailable, _IncompleteError) as error:
-            _log.error("events of registry %s were not stored: %s", sender.registry, error)
-            return _answer(503, "not stored, send it again\n", {"Retry-After": _RETRY_AFTER})
-        _tell(outcomes)
-        return _answer(202, "")
-
-    return blueprint
+_RECORDED = _Answer("202 Accepted")
+_UNKNOWN = _Answer("401 Unauthorized", b"a valid ingest token is required\n", ("WWW-Authenticate", "Bearer"))
+_POST_ONLY = _Answer("405 Method Not Allowed", b"events are posted\n", ("Allow", "POST"))
+_NOT_STORED = _Answer("503 Service Unavailable", b"not stored, send it again\n", ("Retry-After", "5"))
 
 
 class _IncompleteError(Exception):
     """The body ended before it was whole."""
 
 
-def _answer(status: int, text: str, headers: dict[str, str] | None = None) -> Response:
-    return Response(text, status, headers, content_type="text/plain; charset=utf-8")
+class EventsEndpoint:
+    """Answers `/events` and passes every other path on; `body_limit` in bytes, beyond which only a hash is kept."""
+
+    def __init__(
+        self,
+        application: "WSGIApplication",
+        *,
+        tokens: IngestTokens,
+        recorder: Recorder,
+        clock: Callable[[], int],
+        body_limit: int,
+    ) -> None:
+        self._application = application
+        self._tokens = tokens
+        self._recorder = recorder
+        self._clock = clock
+        self._body_limit = body_limit
+
+    def __call__(self, environ: "WSGIEnvironment", start_response: "StartResponse") -> Iterable[bytes]:
+        """The WSGI call."""
+        if environ.get("PATH_INFO") != _PATH:
+            return self._application(environ, start_response)
+        if environ["REQUEST_METHOD"] != "POST":  # a redirected POST arrives as GET: it must fail loudly
+            return _POST_ONLY.send(start_response)
+        return self._receive(environ).send(start_response)
+
+    def _receive(self, environ: "WSGIEnvironment") -> _Answer:
+        sender = self._tokens.find_sender(environ.get("HTTP_AUTHORIZATION"))
+        if sender is None:
+            return _UNKNOWN
+        try:
+            _tell(accept(self._recorder, sender, self._read_items(environ, sender)))
+        except (StorageUnavailable, _IncompleteError) as error:
+            logs.error(_log, "events were not stored", registry=sender.registry, reason=str(error))
+            return _NOT_STORED
+        return _RECORDED
+
+    def _read_items(self, environ: "WSGIEnvironment", sender: Sender) -> list[Item]:
+        length = environ.get("CONTENT_LENGTH")
+        body = _read_body(environ["wsgi.input"], int(length) if length else None, limit=self._body_limit)
+        if body.content is None:
+            return [quarantine_unkept(sender, digest=body.digest, size=body.size, reason="the body is too large")]
+        encoding = environ.get("HTTP_CONTENT_ENCODING", "identity")
+        if encoding != "identity":
+            return [quarantine(body.content, sender, reason=f"the body has Content-Encoding {encoding[:40]!r}")]
+        return read_body(body.content, sender, received_at=self._clock())
 
 
-def _read_items(sent: Request, sender: Sender, *, received_at: int, body_limit: int) -> list[Item]:
-    body = _read_body(sent, body_limit)
-    if body.content is None:
-        return [quarantine_unkept(sender, digest=body.digest, size=body.size, reason="the body is too large")]
-    encoding = sent.headers.get("Content-Encoding", "identity")
-    if encoding != "identity":
-        return [quarantine(body.content, sender, reason=f"the body has Content-Encoding {encoding[:40]!r}")]
-    return read_body(body.content, sender, received_at=received_at)
+@dataclass(frozen=True, slots=True)
+class _Body:
+    """What was read: the content, or beyond the limit None and the SHA-256 of all of it; `size` in bytes."""
+
+    content: bytes | None
+    size: int
+    digest: bytes = b""
 
 
-def _read_body(sent: Request, limit: int) -> _Body:
-    """Read the body to its end in bounded memory, keeping at most `limit` bytes. Raises _IncompleteError."""
-    digest, size, kept = hashlib.sha256(), 0, bytearray()
-    stream = sent.environ["wsgi.input"]  # not Flask's stream, which answers 413 and 400 by itself
-    expected = sent.content_length
+def _read_body(stream: "InputStream", expected: int | None, *, limit: int) -> _Body:
+    """Read to the end in bounded memory; `expected` bytes, or (None) a chunked body. Raises _IncompleteError."""
     try:
-        while expected is None or size < expected:
-            chunk = stream.read(_CHUNK if expected is None else min(_CHUNK, expected - size))
-            if not chunk:
-                break
-            size += len(chunk)
-            digest.update(chunk)
-            if size <= limit:
-                kept += chunk
+        content = stream.read(limit + 1 if expected is None else min(expected, limit + 1))
+        size = len(content)
+        if size > limit:
+            return _drain(stream, expected, content)
     except Exception as error:
         raise _IncompleteError(f"the body could not be read: {type(error).__name__}") from error
     if expected is not None and size < expected:
         raise _IncompleteError(f"the body ended after {size} of {expected} bytes")
-    return _Body(bytes(kept) if size <= limit else None, size, digest.digest())
+    return _Body(content, size)
+
+
+def _drain(stream: "InputStream", expected: int | None, beginning: bytes) -> _Body:
+    """Read on to the end, keeping nothing but the size and the hash."""
+    digest, size = hashlib.sha256(beginning), len(beginning)
+    while expected is None or size < expected:
+        chunk = stream.read(_CHUNK if expected is None else min(_CHUNK, expected - size))
+        if not chunk:
+            break
+        digest.update(chunk)
+        size += len(chunk)
+    if expected is not None and size < expected:
+        raise EOFError
+    return _Body(None, size, digest.digest())
 
 
 def _tell(outcomes: list[Outcome]) -> None:

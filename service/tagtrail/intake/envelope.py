@@ -10,6 +10,7 @@ from tagtrail.ledger.line import Assurance, Entry, Member, commitment, disclosur
 from tagtrail.ledger.project import Who, event_key
 from tagtrail.ledger.submission import Counted, Draft, Item
 from tagtrail.trail.instant import DAY, day_of, format_instant, parse_instant
+from tagtrail.trail.moves import Moment
 from tagtrail.trail.names import is_digest, is_host, is_repository, is_tag
 
 _BLOB = "application/octet-stream"  # the media type of every blob event
@@ -87,7 +88,7 @@ def _interpret(event: Event, raw: bytes, sender: Sender, received_at: int) -> It
         )
     _check(event.action in ("push", "delete"), f"{event.action[:40]!r} is no action of a registry")
     _check_target(event)
-    return _draft(event, raw, sender, occurred_at)
+    return _draft(event, raw, sender, Moment(occurred_at, event_key(event.id)))
 
 
 def _counted_as(event: Event) -> str | None:
@@ -109,7 +110,7 @@ def _check_target(event: Event) -> None:
     _check(bool(target.digest) or event.action == "delete", "a push without a digest")
 
 
-def _draft(event: Event, raw: bytes, sender: Sender, occurred_at: int) -> Draft:
+def _draft(event: Event, raw: bytes, sender: Sender, moment: Moment) -> Draft:
     target = event.target
     who = Who(actor=event.actor.name, address=event.request.addr, user_agent=event.request.useragent)
     who_document = disclosure("who", msgspec.json.encode(who))
@@ -121,7 +122,7 @@ def _draft(event: Event, raw: bytes, sender: Sender, occurred_at: int) -> Draft:
         host=_host(event),
         event=event.id,
         instance=_named(event.source.instance_id),
-        occurred=format_instant(occurred_at),
+        occurred=format_instant(moment.occurred_at),
         repository=target.repository,
         tag=target.tag or None,
         digest=target.digest or None,
@@ -134,7 +135,7 @@ def _draft(event: Event, raw: bytes, sender: Sender, occurred_at: int) -> Draft:
         who=commitment(who_document),
         raw=commitment(raw_document),
     )
-    return Draft(entry, who=who_document, raw=raw_document)
+    return Draft(entry, who=who_document, raw=raw_document, moment=moment)
 
 
 def _members(event: Event) -> tuple[tuple[Member, ...], int]:

@@ -69,9 +69,14 @@ _encoder = msgspec.json.Encoder(order="sorted")
 _decoder = msgspec.json.Decoder(Entry)
 
 
-def write_line(entry: Entry, *, seq: int, at: str) -> bytes:
-    """The bytes of the entry at its place. Raises ValueError over LONGEST bytes."""
-    line = _encoder.encode(msgspec.structs.replace(entry, v=VERSION, seq=seq, at=at))
+def place(entry: Entry, *, seq: int, at: str) -> Entry:
+    """The entry at its place in the ledger."""
+    return msgspec.structs.replace(entry, v=VERSION, seq=seq, at=at)
+
+
+def write_line(entry: Entry) -> bytes:
+    """The bytes of an entry that has its place. Raises ValueError over LONGEST bytes."""
+    line = _encoder.encode(entry)
     if len(line) > LONGEST:
         raise ValueError(f"a line of {len(line)} bytes is longer than {LONGEST}")
     return line

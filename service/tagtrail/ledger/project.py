@@ -5,9 +5,9 @@ rows, in whatever order a registry's events arrived.
 """
 
 import hashlib
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass
-from uuid import UUID
 
 import msgspec
 
@@ -24,6 +24,8 @@ from tagtrail.trail.deployments import Basis, Publication, derive_deployments, p
 from tagtrail.trail.instant import parse_instant
 from tagtrail.trail.moves import Delete, Moment, Move, Push, breaks_release, derive_moves, follow
 
+_UUID = re.compile(r"[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}", re.ASCII)
+
 
 class Who(msgspec.Struct, frozen=True):
     """The person behind an event, as far as the registry told."""
@@ -35,13 +37,17 @@ class Who(msgspec.Struct, frozen=True):
 
 @dataclass(frozen=True, slots=True)
 class Line:
-    """An entry in its place, with what its commitments disclose and the instants that its text stands for."""
+    """An entry in its place, with what its commitments disclose and the instants that its text stands for.
+
+    `moment` may be left to be read from the entry.
+    """
 
     seq: int
     entry: Entry
     received_at: int
     who: bytes | None = None
     raw: bytes | None = None
+    moment: Moment | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,10 +63,9 @@ class TagMove:
 
 def event_key(event: str) -> bytes:
     """The 16 bytes by which an event is found again: those of its UUID, or of its SHA-256 where it is none."""
-    try:
-        return UUID(event).bytes
-    except ValueError:
-        return hashlib.sha256(event.encode()).digest()[:16]
+    if _UUID.fullmatch(event):
+        return bytes.fromhex(event.replace("-", ""))
+    return hashlib.sha256(event.encode()).digest()[:16]
 
 
 class Projector:
@@ -82,10 +87,9 @@ class Projector:
         if entry.repository is None or entry.registry is None or entry.event is None:
             self._add_plain(tx, line)
             return []
-        moment = Moment(parse_instant(entry.occurred or entry.at), event_key(entry.event))
         scope = _Scope(
             line=line,
-            moment=moment,
+            moment=line.moment or Moment(parse_instant(entry.occurred or entry.at), event_key(entry.event)),
             registry=entry.registry,
             repository=entry.repository,
             registry_id=self._names.registry_id(tx, entry.registry),
@@ -134,7 +138,7 @@ class Projector:
 
     def _project_push(self, tx: Connection, scope: "_Scope") -> list[TagMove]:
         entry = scope.line.entry
-        manifest = pushed_manifest_id(
+        manifest, is_new = pushed_manifest_id(
             tx,
             scope.repository_id,
             entry.digest or "",
@@ -150,7 +154,8 @@ class Projector:
             return []
         tag_id = self._names.tag_id(tx, scope.repository_id, entry.tag, first=scope.moment)
         self._add_row(tx, scope, tag_id=tag_id, manifest=manifest)
-        return self._move_tag(tx, scope, tag_id, entry.tag, Push(scope.moment, scope.line.seq, manifest))
+        fact = Push(scope.moment, scope.line.seq, manifest)
+        return self._move_tag(tx, scope, tag_id, entry.tag, fact, had_any=not is_new)
 
     def _project_delete(self, tx: Connection, scope: "_Scope") -> list[TagMove]:
         entry, seq = scope.line.entry, scope.line.seq
@@ -181,9 +186,19 @@ class Projector:
         _publish(tx, where, publication, basis="declared", tag_id=tag_id or NO_TAG)
 
     def _move_tag(
-        self, tx: Connection, scope: "_Scope", tag_id: int, tag: str, fact: Push[int] | Delete[int]
+        self,
+        tx: Connection,
+        scope: "_Scope",
+        tag_id: int,
+        tag: str,
+        fact: Push[int] | Delete[int],
+        *,
+        had_any: bool = True,
     ) -> list[TagMove]:
-        """Derive what the fact does to the tag, from its moment on, and what that publishes."""
+        """Derive what the fact does to the tag, from its moment on, and what that publishes.
+
+        Without `had_any` no tag can have had the fact's digest before.
+        """
         state = moves.get_tag_state(tx, tag_id)
         is_latest = fact.moment >= state.latest
         if is_latest:
@@ -192,7 +207,9 @@ class Projector:
             head = moves.get_head_before(tx, tag_id, fact.moment)
             following = facts.find_facts(tx, repository_id=scope.repository_id, tag_id=tag_id, since=fact.moment)
         derived = derive_moves(
-            following, head=head, had=lambda manifest: moves.had_manifest(tx, tag_id, manifest, before=fact.moment)
+            following,
+            head=head,
+            had=lambda manifest: had_any and moves.had_manifest(tx, tag_id, manifest, before=fact.moment),
         )
         judged = [self._judge(scope, tag, move) for move in derived]
         if not is_latest:

@@ -12,14 +12,14 @@ import msgspec
 
 from tagtrail.errors import StorageUnavailable
 from tagtrail.ledger.commit import GroupCommit
-from tagtrail.ledger.line import Entry, disclosed_value, hash_leaf, read_line, write_line
+from tagtrail.ledger.line import Entry, disclosed_value, hash_leaf, place, read_line, write_line
 from tagtrail.ledger.project import Line, Projector, event_key
 from tagtrail.ledger.rulebook import RuleBook, load_rulebook
 from tagtrail.ledger.submission import Conflict, Counted, Draft, Item, Outcome, Recorded, Repeated, Submission
 from tagtrail.store import counters, facts
 from tagtrail.store.counters import Contact
 from tagtrail.store.database import Connection, Store
-from tagtrail.store.lines import append_line, get_last_seq, get_line
+from tagtrail.store.lines import append_line, get_line
 from tagtrail.trail.instant import format_instant, now
 
 _log = logging.getLogger(__name__)
@@ -83,9 +83,10 @@ class _Tail:
     def __init__(self, tx: Connection, projector: Projector, clock: int) -> None:
         self._tx = tx
         self._projector = projector
-        self._next_seq = get_last_seq(tx) + 1
+        last_seq, last_received_at = facts.get_last_entry(tx)
+        self._next_seq = last_seq + 1
         # Our clock may be set back; the ledger's time is not.
-        self._received_at = max(clock, facts.get_last_received_at(tx))
+        self._received_at = max(clock, last_received_at)
         self._at = format_instant(self._received_at, 6)
         self._heard_of: set[tuple[str, str]] = set()
 
@@ -120,10 +121,12 @@ class _Tail:
 
     def _append(self, draft: Draft) -> Recorded:
         seq = self._next_seq
-        line = write_line(draft.entry, seq=seq, at=self._at)
+        entry = place(draft.entry, seq=seq, at=self._at)
+        line = write_line(entry)
         append_line(self._tx, seq, line, hash_leaf(line), who=draft.who, raw=draft.raw)
-        entry = msgspec.structs.replace(draft.entry, seq=seq, at=self._at)
-        moves = self._projector.project(self._tx, Line(seq, entry, self._received_at, draft.who, draft.raw))
+        moves = self._projector.project(
+            self._tx, Line(seq, entry, self._received_at, draft.who, draft.raw, draft.moment)
+        )
         self._next_seq += 1
         return Recorded(seq, entry, tuple(moves))
 
@@ -139,7 +142,8 @@ class _Tail:
         if entry.event is None:
             return None
         registry_id = self._projector.registry_id(self._tx, entry.registry)
-        seq = facts.find_event(self._tx, registry_id, event_key(entry.event))
+        key = draft.moment.event if draft.moment is not None else event_key(entry.event)
+        seq = facts.find_event(self._tx, registry_id, key)
         if seq is None:
             return None
         return Repeated(seq) if self._is_same(seq, draft) else Conflict(seq)

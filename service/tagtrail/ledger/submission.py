@@ -4,15 +4,20 @@ from dataclasses import dataclass
 
 from tagtrail.ledger.line import Entry
 from tagtrail.ledger.project import TagMove
+from tagtrail.trail.moves import Moment
 
 
 @dataclass(frozen=True, slots=True)
 class Draft:
-    """An entry that has no place in the ledger yet, with the documents behind its commitments."""
+    """An entry that has no place in the ledger yet, with the documents behind its commitments.
+
+    `moment` is what the entry's `occurred` and `event` stand for, where it has both and they were read already.
+    """
 
     entry: Entry
     who: bytes | None = None
     raw: bytes | None = None
+    moment: Moment | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,6 +1,7 @@
 """`tagtrail serve`: prepares the data directory, says how to wire the registry, and runs until it is told to stop."""
 
 import fcntl
+import logging
 import os
 import sys
 import time
@@ -10,6 +11,7 @@ from pathlib import Path
 
 from tagtrail import logs
 from tagtrail.app import create_app
+from tagtrail.config.describe import find_warnings
 from tagtrail.config.load import with_ingest_token
 from tagtrail.config.model import Config
 from tagtrail.config.notifications import render_notifications
@@ -17,10 +19,12 @@ from tagtrail.errors import ConfigurationError
 from tagtrail.ledger.lifecycle import record_start, record_stop
 from tagtrail.ledger.record import Recorder
 from tagtrail.server.gunicorn import serve
+from tagtrail.server.terms import Terms
 from tagtrail.store.database import Store
 
 SERVICE_LOCK = "service.lock"
 _PATIENCE = 10.0  # seconds in which a killed service's workers notice that they are orphans
+_log = logging.getLogger(__name__)
 
 
 def run(config: Config) -> None:
@@ -34,8 +38,10 @@ def run(config: Config) -> None:
             listen=str(config.listen),
             workers=config.limits.workers,
             threads=config.limits.threads,
+            terms=Terms(request=config.limits.request_timeout),
+            stop_timeout=config.limits.stop_timeout,
             on_starting=lambda: _with_recorder(config, lambda recorder: record_start(recorder, config.rules)),
-            when_ready=lambda: _say_how_to_wire(config),
+            when_ready=lambda: _announce(config),
             on_exit=lambda: _with_recorder(config, record_stop),
         )
 
@@ -61,7 +67,8 @@ def _lock(descriptor: int, data: Path, *, until: float) -> None:
         except BlockingIOError:
             if time.monotonic() >= until:
                 raise ConfigurationError(
-                    f"data is {str(data)!r}, which another tagtrail is using; stop that one first, or name another directory"
+                    f"data is {str(data)!r}, which another tagtrail is using;"
+                    " stop that one first, or name another directory"
                 ) from None
             time.sleep(0.1)
         else:
@@ -77,9 +84,18 @@ def _with_recorder(config: Config, use: Callable[[Recorder], None]) -> None:
         store.close()
 
 
-def _say_how_to_wire(config: Config) -> None:
-    """Print the block for each registry, where a person started the service: a log is no place for a token."""
-    if not sys.stderr.isatty():
+def _announce(config: Config) -> None:
+    """Say that the service is ready, and how to wire a registry to it.
+
+    Without a configuration file a person is trying tagtrail out: the block, with its token, goes to standard output.
+    With one, standard output may well be a log, which is no place for a token.
+    """
+    for sentence in find_warnings(config):
+        logs.warning(_log, sentence)
+    logs.info(_log, "ready", listen=str(config.listen), data=str(config.data))
+    if config.source is not None:
+        logs.info(_log, "to wire a registry, `tagtrail registry-config` prints the block for its config.yml")
         return
     for registry in config.registries:
-        print(render_notifications(config, registry), file=sys.stderr)
+        sys.stdout.write(f"\n{render_notifications(config, registry)}\n")
+    sys.stdout.flush()

@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 
 from tagtrail.store.database import Connection
+from tagtrail.trail.instant import SECOND
 
 _KEY = 16  # bytes of an event's key
 _REMEMBERED = 64  # counted events that a contact remembers
@@ -19,19 +20,23 @@ class Contact:
 
 
 def touch_contact(tx: Connection, contact: Contact) -> bool:
-    """Remember that we heard from the registry; true the first time, that is after each of its starts."""
-    seen = tx.execute(
-        "UPDATE contacts SET last_seen_at = max(last_seen_at, ?) WHERE registry = ? AND instance = ?",
-        (contact.at, contact.registry, contact.instance),
-    )
-    if seen.rowcount:
-        return False
-    tx.execute(
-        "INSERT INTO contacts (registry, instance, host, first_seen_at, last_seen_at, counted)"
-        " VALUES (?, ?, ?, ?, ?, x'')",
-        (contact.registry, contact.instance, contact.host, contact.at, contact.at),
-    )
-    return True
+    """Remember, to the second, that we heard from the registry; true the first time, that is after each of its starts."""
+    row = tx.execute(
+        "SELECT last_seen_at FROM contacts WHERE registry = ? AND instance = ?", (contact.registry, contact.instance)
+    ).fetchone()
+    if row is None:
+        tx.execute(
+            "INSERT INTO contacts (registry, instance, host, first_seen_at, last_seen_at, counted)"
+            " VALUES (?, ?, ?, ?, ?, x'')",
+            (contact.registry, contact.instance, contact.host, contact.at, contact.at),
+        )
+        return True
+    if contact.at >= row[0] + SECOND:
+        tx.execute(
+            "UPDATE contacts SET last_seen_at = ? WHERE registry = ? AND instance = ?",
+            (contact.at, contact.registry, contact.instance),
+        )
+    return False
 
 
 def count_event(tx: Connection, *, registry: str, instance: str, event: bytes, day: str, action: str) -> bool:

@@ -24,7 +24,7 @@ DATABASE_NAME = "tagtrail.db"
 
 _WRITER_CACHE = 8_192  # KiB of pages that a process keeps for writing
 _READER_CACHE = 2_048  # KiB that each reading thread keeps; what is beyond it lies in the system's own cache
-_WAL_PAGES = 4_000  # of 4 KiB: the write-ahead log is written back at about 16 MiB
+_WAL_PAGES = 4_000  # of 4 KiB: written back at 16 MiB; a log that is overwritten is flushed faster than one that grows
 
 
 class Store:
@@ -47,9 +47,9 @@ class Store:
             self.directory.mkdir(mode=0o700, parents=True, exist_ok=True)
             os.close(os.open(self.path, os.O_CREAT | os.O_RDWR, 0o600))
             try:
-                with self._locked():
-                    self._writer = self._open(cache=_WRITER_CACHE)
-                    migrations.apply(sqlite_utils.Database(self._writer))
+                self._lock()
+                self._writer = self._open(cache=_WRITER_CACHE)
+                migrations.apply(sqlite_utils.Database(self._writer))
             finally:
                 self.close()  # nothing open may be inherited: a file lock belongs to all who inherit it
 
@@ -82,29 +82,34 @@ class Store:
 
         Raises StorageUnavailable for whatever the disk or SQLite refuses.
         """
-        with self._writing, _translated(), self._locked():
-            if self._writer is None:
-                self._writer = self._open(cache=_WRITER_CACHE)
-            self._writer.execute("BEGIN IMMEDIATE")
+        with self._writing:
             try:
-                yield self._writer
-                self._writer.execute("COMMIT")
-            except BaseException:
+                self._lock()
+                writer = self._writer = self._writer or self._open(cache=_WRITER_CACHE)
+                writer.execute("BEGIN IMMEDIATE")
+                yield writer
+                writer.execute("COMMIT")
+            except BaseException as error:
                 # A full disk or a trigger's RAISE(ROLLBACK) may have ended the transaction already.
-                if self._writer.in_transaction:
+                if self._writer is not None and self._writer.in_transaction:
                     self._writer.execute("ROLLBACK")
+                if is_trouble_of_the_disk(error):
+                    raise StorageUnavailable(f"the ledger cannot be written: {error}") from error
                 raise
+            finally:
+                self._unlock()
 
     def close(self) -> None:
         """Close this thread's reader and the writer; the last to close writes the write-ahead log back."""
-        with self._writing, self._locked():
+        with self._writing:
+            self._lock()
             for connection in (getattr(self._local, "reader", None), self._writer):
                 if connection is not None:
                     connection.close()
             self._local.reader = self._writer = None
-        if self._write_lock is not None:
-            os.close(self._write_lock)
-            self._write_lock = None
+            if self._write_lock is not None:
+                os.close(self._write_lock)
+                self._write_lock = None
 
     def _open(self, *, cache: int) -> Connection:
         connection = sqlite3.connect(
@@ -123,16 +128,22 @@ class Store:
             connection.execute(f"PRAGMA {pragma}")
         return connection
 
-    @contextmanager
-    def _locked(self) -> Iterator[None]:
-        """Hold the file lock that writers of all processes share. Local disks only, as SQLite's WAL itself."""
+    def _lock(self) -> None:
+        """Take the file lock that writers of all processes share. Local disks only, as SQLite's WAL itself."""
         if self._write_lock is None:
             self._write_lock = os.open(self.directory / "write.lock", os.O_CREAT | os.O_RDWR | os.O_CLOEXEC, 0o600)
         fcntl.flock(self._write_lock, fcntl.LOCK_EX)
-        try:
-            yield
-        finally:
+
+    def _unlock(self) -> None:
+        if self._write_lock is not None:
             fcntl.flock(self._write_lock, fcntl.LOCK_UN)
+
+
+def is_trouble_of_the_disk(error: BaseException) -> bool:
+    """Whether this is what the disk or SQLite refused, and no defect of ours."""
+    if isinstance(error, sqlite3.DatabaseError):
+        return not isinstance(error, sqlite3.IntegrityError | sqlite3.ProgrammingError)
+    return isinstance(error, OSError)
 
 
 @contextmanager
@@ -140,7 +151,7 @@ def _translated() -> Iterator[None]:
     """What the disk or SQLite refuses becomes StorageUnavailable; a defect of ours stays what it is."""
     try:
         yield
-    except (sqlite3.IntegrityError, sqlite3.ProgrammingError):
-        raise
     except (sqlite3.DatabaseError, OSError) as error:
-        raise StorageUnavailable(f"the ledger cannot be written: {error}") from error
+        if is_trouble_of_the_disk(error):
+            raise StorageUnavailable(f"the ledger cannot be opened: {error}") from error
+        raise

@@ -40,10 +40,10 @@ def find_event(db: Connection, registry_id: int, event: bytes) -> int | None:
     return int(row[0]) if row else None
 
 
-def get_last_received_at(db: Connection) -> int:
-    """When the newest line was written, by our clock; 0 before the first."""
-    row = db.execute("SELECT received_at FROM entries ORDER BY seq DESC LIMIT 1").fetchone()
-    return int(row[0]) if row else 0
+def get_last_entry(db: Connection) -> tuple[int, int]:
+    """The seq of the newest line and when it was written, by our clock; (-1, 0) before the first."""
+    row = db.execute("SELECT seq, received_at FROM entries ORDER BY seq DESC LIMIT 1").fetchone()
+    return (int(row[0]), int(row[1])) if row else (-1, 0)
 
 
 def find_facts(db: Connection, *, repository_id: int, tag_id: int, since: Moment) -> list[Push[int] | Delete[int]]:

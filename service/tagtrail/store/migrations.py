@@ -135,7 +135,8 @@ def m002_trail(db: sqlite_utils.Database) -> None:
         CREATE UNIQUE INDEX entries_by_event ON entries (event, registry_id) WHERE event IS NOT NULL;
         CREATE INDEX entries_by_registry ON entries (registry_id, seq);
         CREATE INDEX entries_by_repository ON entries (repository_id, seq);
-        CREATE INDEX entries_by_tag ON entries (tag_id, seq, occurred_at) WHERE tag_id IS NOT NULL;
+        CREATE INDEX entries_by_tag ON entries (tag_id, seq) WHERE tag_id IS NOT NULL;
+        CREATE INDEX entries_by_tag_moment ON entries (tag_id, occurred_at) WHERE tag_id IS NOT NULL;
         CREATE INDEX entries_by_manifest ON entries (manifest_id, seq) WHERE manifest_id IS NOT NULL;
         CREATE INDEX entries_by_actor ON entries (actor_id, seq) WHERE actor_id IS NOT NULL;
         CREATE INDEX entries_by_kind ON entries (kind, seq) WHERE kind <> 'push';
@@ -155,7 +156,7 @@ def m002_trail(db: sqlite_utils.Database) -> None:
             violates    INTEGER NOT NULL,
             PRIMARY KEY (tag_id, occurred_at, event)
         ) STRICT, WITHOUT ROWID;
-        CREATE INDEX moves_by_manifest ON moves (manifest_id, occurred_at);
+        CREATE INDEX moves_by_manifest ON moves (manifest_id, is_release, occurred_at);
         CREATE INDEX moves_by_seq ON moves (seq);
         CREATE INDEX violations ON moves (occurred_at, event, tag_id) WHERE violates = 1;
 
@@ -177,6 +178,8 @@ def m002_trail(db: sqlite_utils.Database) -> None:
         ) STRICT, WITHOUT ROWID;
         CREATE INDEX publications_by_time ON publications (occurred_at, event, environment);
         CREATE INDEX publications_by_manifest ON publications (manifest_id, occurred_at);
+        CREATE INDEX publications_by_environment ON publications (environment, seq);
+        CREATE INDEX publications_by_environment_time ON publications (environment, occurred_at, event);
         CREATE INDEX publications_by_seq ON publications (seq);
 
         CREATE TABLE index_members (

@@ -87,20 +87,23 @@ def manifest_id(tx: Connection, repository_id: int, digest: str) -> int:
 
 def pushed_manifest_id(
     tx: Connection, repository_id: int, digest: str, *, media_type: str | None, size: int | None, seq: int
-) -> int:
-    """The id of a manifest that the line `seq` saw pushed; its first push is what is remembered of it."""
-    row = tx.execute(
+) -> tuple[int, bool]:
+    """The id of a manifest that the line `seq` saw pushed, and whether nothing had named it before.
+
+    Its first push is what is remembered of it.
+    """
+    added = tx.execute(
+        "INSERT INTO manifests (repository_id, digest, media_type, size, pushed_seq) VALUES (?, ?, ?, ?, ?)"
+        " ON CONFLICT (digest, repository_id) DO NOTHING",
+        (repository_id, digest, media_type, size, seq),
+    )
+    if added.rowcount:
+        return int(added.lastrowid or 0), True
+    known, pushed_seq = tx.execute(
         "SELECT id, pushed_seq FROM manifests WHERE digest = ? AND repository_id = ?", (digest, repository_id)
     ).fetchone()
-    if row is None:
-        added = tx.execute(
-            "INSERT INTO manifests (repository_id, digest, media_type, size, pushed_seq) VALUES (?, ?, ?, ?, ?)",
-            (repository_id, digest, media_type, size, seq),
-        )
-        return int(added.lastrowid or 0)
-    if row[1] is None:
+    if pushed_seq is None:
         tx.execute(
-            "UPDATE manifests SET media_type = ?, size = ?, pushed_seq = ? WHERE id = ?",
-            (media_type, size, seq, row[0]),
+            "UPDATE manifests SET media_type = ?, size = ?, pushed_seq = ? WHERE id = ?", (media_type, size, seq, known)
         )
-    return int(row[0])
+    return int(known), False

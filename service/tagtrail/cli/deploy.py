@@ -1,0 +1,58 @@
+"""`tagtrail deploy`: declares a deployment, as a pipeline does over HTTP. Nothing is deployed by it."""
+
+import click
+
+from tagtrail import __version__
+from tagtrail.audit.describing import describe_declared
+from tagtrail.cli.asked import Asked
+from tagtrail.cli.options import asking
+from tagtrail.ledger.declare import Declaration, Declared, Origin, declare
+from tagtrail.ledger.record import Recorder
+from tagtrail.store.questions.deployments import get_deployment
+from tagtrail.store.questions.environments import find_roll_back
+
+
+@click.command()
+@click.argument("reference")
+@click.option("--environment", required=True, metavar="NAME", help="What it is deployed to.")
+@click.option("--change", metavar="TEXT", help="The ticket, or the URL of the commit.")
+@click.option("--actor", metavar="NAME", help="Who deploys; nobody is named without it.")
+@click.option("--note", metavar="TEXT", help="Anything else worth keeping.")
+@click.option("--key", metavar="TEXT", help="The same declaration under the same key is recorded once.")
+@asking("registry", is_list=False)
+def deploy(
+    asked: Asked,
+    *,
+    reference: str,
+    environment: str,
+    change: str | None,
+    actor: str | None,
+    note: str | None,
+    key: str | None,
+) -> None:
+    """Declare that an image is deployed, as a pipeline does over HTTP.
+
+    REFERENCE has a tag, a digest or both; it must not contradict the trail. Printed are the pinned reference to
+    deploy, and the one to go back to.
+    """
+    said = Declaration(environment, reference, asked.filter.registry, change, actor, note)
+    origin = Origin(user_agent=f"tagtrail/{__version__} (command line)")
+    declared = declare(asked.trail.store, Recorder(asked.trail.store), said, key=key, origin=origin)
+    _show(asked, declared)
+
+
+def _show(asked: Asked, declared: Declared) -> None:
+    with asked.trail.store.snapshot() as db:
+        found = get_deployment(db, declared.seq)
+        if found is None:
+            raise LookupError(f"line {declared.seq} is no deployment")
+        key, answer = found
+        document = describe_declared(answer, find_roll_back(db, key), asked.trail.hosts)
+    if asked.as_json:
+        asked.screen.json([document])
+        return
+    again = "" if declared.is_new else ", already"
+    asked.screen.say(f"Recorded{again} as line {declared.seq}: {answer.environment}, {answer.direction}.")
+    asked.screen.say("Deploy:   " + document.deploy)
+    if document.roll_back_to is not None:
+        asked.screen.say("Go back:  " + document.roll_back_to)

@@ -1,0 +1,66 @@
+"""`tagtrail deployments`: what was published for which environment, newest first, and what it replaced."""
+
+import click
+from rich.text import Text
+
+from tagtrail.audit.describing import describe_deployment
+from tagtrail.cli import columns
+from tagtrail.cli.asked import Asked, Nothing
+from tagtrail.cli.options import asking
+from tagtrail.cli.place import Trail
+from tagtrail.cli.references import narrow
+from tagtrail.cli.screen import Column
+from tagtrail.cli.words import local_time, span, visible
+from tagtrail.store.answers import DeploymentAnswer
+from tagtrail.store.questions.deployments import find_deployments
+from tagtrail.trail.instant import SECOND
+
+_STYLES = {"first": "green", "forward": "green", "back": "cyan", "again": "dim"}
+
+
+@click.command()
+@click.argument("image", metavar="[REPOSITORY]", required=False)
+@asking("registry", "repository", "tag", "digest", "actor", "environment", "since", "until")
+def deployments(asked: Asked, image: str | None) -> None:
+    """What was published for an environment, newest first.
+
+    It went first, forward, back (to what the environment had before) or again (the same); it is unpinned if no
+    release tag names the digest. The last columns are about the deployment before it: what it was, how long it ran.
+    """
+    asked = narrow(asked, image) if image else asked
+    asked.answer(
+        asked.each(find_deployments),
+        _columns(asked.trail),
+        lambda row: describe_deployment(row, asked.trail.hosts),
+        nothing=Nothing("No deployment is recorded that fits.", is_unknown=image is not None),
+    )
+
+
+def _columns(trail: Trail) -> list[Column[DeploymentAnswer]]:
+    return [
+        Column("WHEN", lambda row: local_time(row.occurred_at)),
+        Column("ENVIRONMENT", lambda row: visible(row.environment), style="bold", folds=True),
+        *columns.image(trail, lambda row: row),
+        Column("RELEASE", columns.release, folds=True, clause="as"),
+        Column("WENT", lambda row: Text(row.direction, _STYLES[row.direction])),
+        Column("BASIS", lambda row: row.basis, form="wide"),
+        columns.BY,
+        Column("CHANGE", lambda row: visible(row.change or ""), form="wide"),
+        Column("BEFORE", lambda row: _before(trail, row), folds=True, clause="before:"),
+        Column("RAN", _ran, folds=True, clause="which ran"),
+        columns.LINE,
+    ]
+
+
+def _before(trail: Trail, row: DeploymentAnswer) -> str:
+    before = row.previous
+    if before is None:
+        return ""
+    return columns.both(before.release_then, before.release_now) or columns.name_digest(trail, before)
+
+
+def _ran(row: DeploymentAnswer) -> str:
+    before = row.previous
+    if before is None or before.until is None:
+        return ""
+    return span((before.until - before.occurred_at) / SECOND)

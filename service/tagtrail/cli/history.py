@@ -1,0 +1,59 @@
+"""`tagtrail history`: every move of one tag, newest first, and how long each lasted."""
+
+import click
+from rich.text import Text
+
+from tagtrail.audit.describing import describe_move
+from tagtrail.cli import columns
+from tagtrail.cli.asked import Asked, Nothing
+from tagtrail.cli.options import asking
+from tagtrail.cli.place import Trail
+from tagtrail.cli.references import PARAMETER, find_subject
+from tagtrail.cli.screen import Column
+from tagtrail.cli.sentences import MOVE_STYLES, MOVE_WORDS, Manner
+from tagtrail.cli.words import listed, local_time, span
+from tagtrail.errors import BadParameter
+from tagtrail.store.answers import HistoryMove
+from tagtrail.store.questions.history import find_history
+from tagtrail.trail.instant import SECOND, now
+
+
+@click.command()
+@click.argument("image", metavar="REPOSITORY:TAG")
+@asking("registry", "since", "until")
+def history(asked: Asked, image: str) -> None:
+    """What a tag pointed at, from when to when, newest first."""
+    subject = find_subject(asked, image)
+    if subject.tag is None:
+        raise BadParameter(PARAMETER, f"{image[:80]!r} names no tag; write team/app:prod, or ask `tagtrail tags`")
+    asked = asked.about(registry=subject.registry, repository=subject.repository, tag=subject.tag)
+    asked.answer(
+        asked.each(find_history),
+        _columns(asked.trail),
+        lambda row: describe_move(row, asked.trail.hosts),
+        nothing=Nothing(f"{subject} did not move in that time."),
+    )
+
+
+def _columns(trail: Trail) -> list[Column[HistoryMove]]:
+    return [
+        Column("SINCE", lambda row: local_time(row.occurred_at)),
+        Column("UNTIL", lambda row: columns.until(row.until), form="wide"),
+        Column("FOR", _lasted, form="narrow", right=True, clause="for"),
+        Column("MOVE", _move),
+        Column("IMAGE", lambda row: columns.name_image(Manner(trail, is_whole=True), row), form="wide", style="bold"),
+        Column("DIGEST", lambda row: columns.name_digest(trail, row), form="narrow"),
+        Column("RELEASE", lambda row: listed(row.release_tags), folds=True, clause="as"),
+        Column("REPEATED", lambda row: f"{row.repeated}x" if row.repeated else "", form="wide", right=True),
+        columns.BY,
+        columns.LINE,
+    ]
+
+
+def _lasted(row: HistoryMove) -> str:
+    return span(((now() if row.until is None else row.until) - row.occurred_at) / SECOND)
+
+
+def _move(row: HistoryMove) -> Text:
+    words = Text.assemble((MOVE_WORDS[row.kind], MOVE_STYLES[row.kind]))
+    return words.append(" VIOLATION", "bold red") if row.violates else words

@@ -1,0 +1,84 @@
+"""`tagtrail registries`, `traffic` and `quarantine`: who sends events, and what became of those that are no lines."""
+
+import click
+
+from tagtrail.audit.describing import describe_quarantined, describe_registries, describe_traffic
+from tagtrail.audit.documents import RegistryDocument
+from tagtrail.cli.asked import Asked, Nothing
+from tagtrail.cli.options import asking
+from tagtrail.cli.screen import Column
+from tagtrail.cli.words import local_time, size, span, visible
+from tagtrail.store.answers import Quarantined, Traffic
+from tagtrail.store.questions.registries import find_quarantined, find_registries, find_traffic
+from tagtrail.trail.instant import SECOND, now, parse_instant
+
+
+@click.command()
+@asking("registry", is_list=False)
+def registries(asked: Asked) -> None:
+    """The registries: when each was last heard of, and how often it was seen to start.
+
+    A registry that was silent for longer than usual may have lost its token, or its queue.
+    """
+    with asked.trail.store.snapshot() as db:
+        heard = find_registries(db)
+    documents = describe_registries(heard, asked.trail.rules)
+    chosen = [document for document in documents if asked.filter.registry in (None, document.registry)]
+    asked.answer(
+        iter(chosen),
+        _REGISTRIES,
+        lambda row: row,
+        nothing=Nothing("no such registry is configured or was heard of", is_unknown=True),
+    )
+
+
+@click.command()
+@asking("registry", "since", "until")
+def traffic(asked: Asked) -> None:
+    """Pulls and uploads by day (UTC) and registry: counted, and no entries of the ledger."""
+    asked.answer(asked.each(find_traffic), _TRAFFIC, describe_traffic, nothing=Nothing("No traffic was counted."))
+
+
+@click.command()
+@asking("registry", "since", "until")
+def quarantine(asked: Asked) -> None:
+    """What was received and could not be recorded as what it claims to be, newest first."""
+    asked.answer(
+        asked.each(find_quarantined), _QUARANTINE, describe_quarantined, nothing=Nothing("Nothing was quarantined.")
+    )
+
+
+def _ago(row: RegistryDocument) -> str:
+    if row.last_seen is None:
+        return "never"
+    instant = parse_instant(row.last_seen)
+    return f"{local_time(instant)}, {span((now() - instant) / SECOND)} ago"
+
+
+def _first_seen(row: RegistryDocument) -> str:
+    return local_time(parse_instant(row.first_seen)) if row.first_seen else ""
+
+
+_REGISTRIES: list[Column[RegistryDocument]] = [
+    Column("REGISTRY", lambda row: visible(row.registry), style="bold"),
+    Column("HOST", lambda row: visible(", ".join([row.host or "", *row.aliases]).strip(", ")), folds=True),
+    Column("LAST EVENT", _ago, folds=True, clause="last event"),
+    Column("FIRST SEEN", _first_seen, folds=True, clause="first seen"),
+    Column("STARTS", lambda row: str(row.starts), right=True, clause="starts"),
+    Column("LOGIN", lambda row: row.authentication or "not configured", form="wide"),
+    Column("INSTANCE", lambda row: visible(row.instance or ""), form="wide"),
+]
+_TRAFFIC: list[Column[Traffic]] = [
+    Column("DAY", lambda row: row.day),
+    Column("REGISTRY", lambda row: visible(row.registry), style="bold", folds=True),
+    Column("ACTION", lambda row: visible(row.action.replace("_", " "))),
+    Column("EVENTS", lambda row: f"{row.events:,}", right=True),
+]
+_QUARANTINE: list[Column[Quarantined]] = [
+    Column("WHEN", lambda row: local_time(row.received_at)),
+    Column("REGISTRY", lambda row: visible(row.registry), style="bold", folds=True),
+    Column("SIZE", lambda row: size(row.size), right=True),
+    Column("REASON", lambda row: visible(row.reason), folds=True),
+    Column("SHA-256", lambda row: row.content.hex(), form="wide"),
+    Column("LINE", lambda row: str(row.seq), right=True, style="dim", clause="line"),
+]

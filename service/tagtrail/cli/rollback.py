@@ -1,0 +1,164 @@
+"""`tagtrail rollback`: what an environment can go back to, and the commands that do it. Nothing is done here."""
+
+import shlex
+from collections.abc import Iterator
+
+import click
+import msgspec
+from rich.text import Text
+
+from tagtrail.audit.describing import describe_environment
+from tagtrail.audit.documents import EnvironmentDocument
+from tagtrail.cli import columns
+from tagtrail.cli.asked import Asked
+from tagtrail.cli.options import asking
+from tagtrail.cli.references import Subject, find_environment
+from tagtrail.cli.words import local_time, span, visible
+from tagtrail.errors import NotRecorded
+from tagtrail.store.answers import DeploymentAnswer, EnvironmentState, Published
+from tagtrail.store.questions.digests import get_digest
+from tagtrail.store.questions.environments import find_environments
+from tagtrail.trail.instant import SECOND, now
+from tagtrail.trail.names import Reference
+from tagtrail.trail.rules import Rules
+
+_LOOPBACK = ("localhost", "127.0.0.1", "[::1]")
+
+
+class Commands(msgspec.Struct, frozen=True):
+    """Shell commands that put an environment's tag back, one list for each tool; one of the lists is enough."""
+
+    skopeo: tuple[str, ...]
+    crane: tuple[str, ...]
+    docker: tuple[str, ...]
+
+
+class RollBack(msgspec.Struct, frozen=True):
+    """What `--json` prints: the environment as the API shows it, the tag to put back, and how."""
+
+    environment: EnvironmentDocument
+    tag: str | None
+    commands: Commands
+
+
+@click.command()
+@click.argument("place", metavar="REPOSITORY@ENVIRONMENT")
+@asking("registry", is_list=False)
+def rollback(asked: Asked, place: str) -> None:
+    """What an environment can go back to, and the commands that do it.
+
+    tagtrail itself never writes to a registry.
+    """
+    subject, environment = find_environment(asked, place)
+    state = _get_state(asked, subject, environment)
+    target = state.roll_back_to
+    if target is None:
+        raise NotRecorded(f"{environment} of {subject.repository} never had another digest to go back to")
+    tag = _choose_tag(asked.trail.rules, state, target)
+    host = asked.trail.hosts.host(subject.registry, target.host)
+    commands = make_commands(Reference(subject.repository, tag, target.digest, host))
+    if asked.as_json:
+        asked.screen.json([RollBack(describe_environment(state, asked.trail.hosts), tag, commands)])
+        return
+    _show(asked, state, target)
+    asked.screen.say("\nTo deploy it by its digest:")
+    asked.screen.whole(f"  {Reference(subject.repository, digest=target.digest, host=host)}")
+    if tag is not None:
+        _show_commands(asked, commands, tag, is_index=_is_index(asked, subject, target.digest))
+
+
+def make_commands(image: Reference) -> Commands:
+    """The commands that make the tag of a reference name its digest again; only the pull where it has no tag.
+
+    `--all` and `--preserve-digests` keep a multi-platform image whole, so that the digest stays what it was
+    (skopeo-copy(1)). What is on this machine's loopback is taken to speak plain HTTP, which skopeo has to be told.
+    """
+    pinned = shlex.quote(str(Reference(image.repository, digest=image.digest, host=image.host)))
+    pull = f"docker pull {pinned}"
+    if image.tag is None:
+        return Commands(skopeo=(), crane=(), docker=(pull,))
+    tagged = shlex.quote(str(Reference(image.repository, image.tag, host=image.host)))
+    plain = " --src-tls-verify=false --dest-tls-verify=false" if _is_loopback(image.host) else ""
+    return Commands(
+        skopeo=(f"skopeo copy --all --preserve-digests{plain} docker://{pinned} docker://{tagged}",),
+        crane=(f"crane tag {pinned} {shlex.quote(image.tag)}",),
+        docker=(pull, f"docker image tag {pinned} {tagged}", f"docker image push {tagged}"),
+    )
+
+
+def _is_loopback(host: str | None) -> bool:
+    return host is not None and (host in _LOOPBACK or host.rpartition(":")[0] in _LOOPBACK)
+
+
+def _get_state(asked: Asked, subject: Subject, environment: str) -> EnvironmentState:
+    wanted = asked.about(registry=subject.registry, repository=subject.repository, environment=environment)
+    state = next(wanted.each(find_environments), None)
+    if state is not None:
+        return state
+    others = wanted.about(environment=None).each(find_environments)
+    known = ", ".join(other.environment for other in others) or "none"
+    raise NotRecorded(f"nothing of {subject.repository} was published for {environment}; its environments are: {known}")
+
+
+def _choose_tag(rules: Rules, state: EnvironmentState, target: Published) -> str | None:
+    """The tag that means the environment; where several do, the one that was moved last."""
+    meaning = [
+        rule.tag
+        for rule in rules.environments
+        if rule.name == state.environment and rule.matches(state.registry, state.repository, rule.tag)
+    ]
+    moved = [state.published.tag if state.published else None, target.tag]
+    return next((tag for tag in [*moved, *meaning] if tag in meaning), None)
+
+
+def _is_index(asked: Asked, subject: Subject, digest: str) -> bool:
+    wanted = asked.about(registry=subject.registry, repository=subject.repository, digest=digest)
+    with asked.trail.store.snapshot() as db:
+        answer = get_digest(db, wanted.filter, limit=1)
+    return bool(answer.platforms) or any("index" in (held.media_type or "") for held in answer.held)
+
+
+def _show(asked: Asked, state: EnvironmentState, target: Published) -> None:
+    asked.screen.say(Text(f"{state.repository}@{state.environment}", "bold"), f" in registry {visible(state.registry)}")
+    asked.screen.paragraphs(
+        [
+            [Text("  published   " + ", ".join(_published(state)))],
+            [Text.assemble("  go back to  ", (_names(target), "bold"), ", ", ", ".join(_was(target)))],
+        ]
+    )
+    if target.was_rolled_back:
+        asked.screen.say(Text("  Think twice: it was itself left by going back to an earlier one.", "yellow"))
+    if target.was_deleted:
+        asked.screen.say(Text("  Think twice: the registry has reported its deletion since.", "yellow"))
+
+
+def _published(state: EnvironmentState) -> Iterator[str]:
+    if state.published is None:
+        yield f"nothing since {local_time(state.withdrawn_at or 0)}: the tag was deleted"
+        return
+    yield _names(state.published)
+    yield f"since {local_time(state.published.occurred_at)} ({span((now() - state.published.occurred_at) / SECOND)})"
+    if state.published.actor:
+        yield f"by {visible(state.published.actor)}"
+    yield f"line {state.published.seq}"
+
+
+def _was(target: Published) -> Iterator[str]:
+    ended = target.until if target.until is not None else now()
+    yield f"good from {local_time(target.occurred_at)} until {columns.until(target.until)}"
+    yield f"{span((ended - target.occurred_at) / SECOND)}"
+    yield f"line {target.seq}"
+
+
+def _names(image: DeploymentAnswer | Published) -> str:
+    tags = columns.both(image.release_then, image.release_now) or "unpinned"
+    return f"{tags} {image.digest}"
+
+
+def _show_commands(asked: Asked, commands: Commands, tag: str, *, is_index: bool) -> None:
+    asked.screen.say(f"\nTo put the tag {tag} back, by one of these (tagtrail itself never writes to a registry):")
+    for command in (*commands.skopeo, *commands.crane, *commands.docker):
+        asked.screen.whole(f"  {command}")
+    if is_index:
+        warning = "It is a multi-platform image: docker would push your own platform alone, under another digest."
+        asked.screen.say(Text(f"\n{warning}", "yellow"))

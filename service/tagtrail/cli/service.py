@@ -1,0 +1,88 @@
+"""The commands around the service itself: start it, wire a registry, check the configuration, derive the trail anew."""
+
+import os
+import sys
+from contextlib import closing
+from time import monotonic
+
+import click
+
+from tagtrail.cli.options import config_path, data_directory, data_path, place_options
+from tagtrail.cli.place import find_ledger
+from tagtrail.cli.words import counted, span, visible
+from tagtrail.config.describe import describe, find_warnings
+from tagtrail.config.load import load, with_ingest_token
+from tagtrail.config.model import Config
+from tagtrail.config.notifications import choose_registry, render_notifications
+from tagtrail.ledger.rebuild import rebuild as derive_anew
+
+_LISTEN = click.option("--listen", metavar="HOST:PORT", help="Where to listen (or TAGTRAIL_LISTEN; 127.0.0.1:8080).")
+
+
+@click.command()
+@_LISTEN
+@place_options
+def serve(listen: str | None) -> None:
+    """Start the service; SIGTERM stops it.
+
+    Without any configuration it listens on 127.0.0.1:8080, keeps everything in ./tagtrail-data, and tells what to
+    paste into the registry's configuration.
+    """
+    from tagtrail.server.run import run  # noqa: PLC0415 - a question need not load the web server
+
+    run(_load(listen))
+
+
+@click.command("registry-config")
+@click.option("--registry", metavar="NAME", help="For this registry; needed where several are configured.")
+@_LISTEN
+@place_options
+def registry_config(registry: str | None, listen: str | None) -> None:
+    """Print what to paste into the registry's config.yml.
+
+    One block serves registry 2.x and 3.x. It holds the registry's token, which is made if there is none yet. Standard
+    output gets the YAML and nothing else.
+    """
+    config = with_ingest_token(_load(listen))
+    click.echo(render_notifications(config, choose_registry(config, registry)), nl=False)
+
+
+@click.command()
+@_LISTEN
+@place_options
+def check(listen: str | None) -> None:
+    """Check the configuration and print what is in force.
+
+    Secrets are not printed, nothing is written, and the service is not started.
+    """
+    config = _load(listen)
+    for line in describe(config).splitlines():
+        click.echo(visible(line))
+    for warning in find_warnings(config):
+        click.echo(f"Warning: {visible(warning)}", err=True)
+
+
+@click.command()
+@place_options
+def rebuild() -> None:
+    """Derive the whole trail anew from the ledger's lines.
+
+    The lines themselves are not touched. The service has to be stopped.
+    """
+    from tagtrail.server.run import only_service  # noqa: PLC0415 - as above
+
+    directory = data_directory()
+    started = monotonic()
+    with closing(find_ledger(directory)) as store, only_service(directory, patience=0):
+        store.prepare()
+        lines = derive_anew(store, progress=_progress)
+    click.echo(f"The trail was derived anew from {counted(lines, 'line', 'lines')} in {span(monotonic() - started)}.")
+
+
+def _progress(seq: int) -> None:
+    if sys.stderr.isatty():
+        click.echo(f"line {seq} ...", err=True)
+
+
+def _load(listen: str | None) -> Config:
+    return load(config_path(), listen=listen, data=data_path(), environ=os.environ)

@@ -1,0 +1,157 @@
+"""Declaring a deployment: a pipeline's word, held against what the trail knows before it becomes a line."""
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from typing import Final
+from uuid import uuid4
+
+import msgspec
+
+from tagtrail.errors import BadParameter, Refused
+from tagtrail.ledger.line import Entry, commitment, disclosed_value, disclosure, read_line
+from tagtrail.ledger.project import Who, event_key
+from tagtrail.ledger.record import Recorder
+from tagtrail.ledger.resolve import Image, find_image, find_registries
+from tagtrail.ledger.submission import Conflict, Draft, Recorded, Submission
+from tagtrail.store.database import Connection, Store
+from tagtrail.store.facts import find_event
+from tagtrail.store.lines import StoredLine, get_line
+from tagtrail.store.questions.names import find_registry_id
+from tagtrail.trail.names import Reference, parse_reference
+
+LONGEST: Final = {"environment": 63, "reference": 800, "registry": 63, "change": 500, "actor": 255, "note": 2_000}
+LONGEST_KEY: Final = 255
+KEY: Final = "Idempotency-Key"
+
+_encoder = msgspec.json.Encoder(order="sorted")
+
+
+class Declaration(msgspec.Struct, frozen=True, omit_defaults=True, forbid_unknown_fields=True):
+    """What a pipeline says: `reference` is `[host/]repository[:tag][@digest]`, with a tag, a digest or both.
+
+    `registry` is needed only where several registries have the repository and the reference names no host. `change`
+    is a ticket or a commit, `actor` whoever is behind it, `note` anything else.
+    """
+
+    environment: str
+    reference: str
+    registry: str | None = None
+    change: str | None = None
+    actor: str | None = None
+    note: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Origin:
+    """Where a declaration came from."""
+
+    address: str = ""
+    user_agent: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Declared:
+    """The line of a declared deployment; `is_new` is false where the same had been declared before."""
+
+    seq: int
+    is_new: bool
+
+
+def declare(
+    store: Store, recorder: Recorder, said: Declaration, *, key: str | None = None, origin: Origin | None = None
+) -> Declared:
+    """Record the deployment; when this returns, it is durable.
+
+    The digest is the one that the tag points to now, unless the reference names one. With a `key` the same
+    declaration is recorded once, however often it is made. Raises BadParameter for what cannot be read, Refused for
+    what contradicts the trail, in a sentence that says what the trail knows, and StorageUnavailable.
+    """
+    reference = _check(said, key)
+    rules = recorder.book.latest
+    with store.snapshot() as db:
+        registries = find_registries(db, rules, reference, said.registry)
+        known = _find_known(db, registries, key) if key is not None else None
+        if known is not None:
+            return _repeat(known, said)
+        image = find_image(db, rules, reference, registries=registries, environment=said.environment)
+    outcome = recorder.record(Submission((_draft(said, image, key or str(uuid4()), origin or Origin()),)))[0]
+    if isinstance(outcome, Conflict):  # the same key came twice at once, and the tag moved in between
+        return _repeat(_get_stored(store.reader(), outcome.seq), said)
+    return Declared(outcome.seq, is_new=isinstance(outcome, Recorded))
+
+
+def _check(said: Declaration, key: str | None) -> Reference:
+    for name, longest in LONGEST.items():
+        text = getattr(said, name)
+        if text is not None and not (0 < len(text) <= longest and text.isprintable()):
+            raise BadParameter(name, f"{name} must be 1 to {longest} printable characters, without line feeds")
+    if key is not None and not (0 < len(key) <= LONGEST_KEY and key.isprintable()):
+        raise BadParameter(KEY, f"{KEY} must be 1 to {LONGEST_KEY} printable characters")
+    try:
+        reference = parse_reference(said.reference)
+    except ValueError as error:
+        raise BadParameter("reference", f"reference: {error}") from error
+    if reference.tag is None and reference.digest is None:
+        raise BadParameter("reference", f"reference: {said.reference!r} has neither a tag nor a digest")
+    return reference
+
+
+def _find_known(db: Connection, registries: Iterable[str], key: str) -> StoredLine | None:
+    """The line that was recorded under the key."""
+    for registry in registries:
+        registry_id = find_registry_id(db, registry)
+        seq = find_event(db, registry_id, event_key(key)) if registry_id is not None else None
+        if seq is not None:
+            return _get_stored(db, seq)
+    return None
+
+
+def _get_stored(db: Connection, seq: int) -> StoredLine:
+    stored = get_line(db, seq)
+    if stored is None:
+        raise Refused(f"line {seq}, recorded under this {KEY}, is no longer kept")
+    return stored
+
+
+def _repeat(stored: StoredLine, said: Declaration) -> Declared:
+    """The line again, if it was made by the same declaration. Raises Refused."""
+    if _declaration_of(stored) == said or (stored.raw is None and _fits(stored, said)):
+        return Declared(stored.seq, is_new=False)
+    raise Refused(f"line {stored.seq} recorded something else under this {KEY}; use a new one for each deployment")
+
+
+def _declaration_of(stored: StoredLine) -> Declaration | None:
+    if stored.raw is None or read_line(stored.line).kind != "deployment":
+        return None
+    return msgspec.json.decode(disclosed_value(stored.raw), type=Declaration)
+
+
+def _fits(stored: StoredLine, said: Declaration) -> bool:
+    """Whether the line alone, its disclosure erased, can have been made by the declaration."""
+    entry = read_line(stored.line)
+    reference = parse_reference(said.reference)
+    return (
+        (entry.kind, entry.environment, entry.change, entry.repository, entry.tag)
+        == ("deployment", said.environment, said.change, reference.repository, reference.tag)
+    ) and reference.digest in (None, entry.digest)
+
+
+def _draft(said: Declaration, image: Image, event: str, origin: Origin) -> Draft:
+    who = Who(actor=said.actor or "", address=origin.address, user_agent=origin.user_agent)
+    who_document = disclosure("who", msgspec.json.encode(who))
+    raw_document = disclosure("raw", _encoder.encode(said))
+    entry = Entry(
+        kind="deployment",
+        registry=image.repository.registry,
+        host=image.host,
+        event=event,
+        repository=image.repository.name,
+        tag=image.tag,
+        digest=image.digest,
+        environment=said.environment,
+        change=said.change,
+        actor_assurance="claimed" if said.actor else "absent",
+        who=commitment(who_document),
+        raw=commitment(raw_document),
+    )
+    return Draft(entry, who=who_document, raw=raw_document)

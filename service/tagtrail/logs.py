@@ -1,0 +1,127 @@
+"""Structured logs on standard error: one JSON object, or one readable line, per record.
+
+What a client sent may stand in a record (a repository's name, a path), so every value is written without control
+characters, line separators and the like: nobody can forge a record, or a terminal's colours, by pushing a tag.
+"""
+
+import json
+import logging
+import os
+import re
+import sys
+from types import TracebackType
+from typing import Literal, TypeAlias
+
+from tagtrail.trail.instant import format_instant
+
+Format: TypeAlias = Literal["text", "json"]
+_ExceptionInfo: TypeAlias = tuple[type[BaseException], BaseException, TracebackType | None]
+
+_BARE = re.compile(r"[^\s\"'\\=]+")  # a value that needs no quotes in a readable line
+_DELETE = "\x7f"  # the one control character that JSON lets through
+_as_json = json.JSONEncoder(ensure_ascii=True, separators=(",", ":"), default=str).encode
+_as_readable_json = json.JSONEncoder(ensure_ascii=False, default=str).encode
+
+
+def configure(log_format: Format, level: str) -> None:
+    """Send every record of `level` and above to standard error, Python's warnings included.
+
+    To be called once, before a server forks. `level` is a name of `logging`, in either case; ValueError otherwise.
+    """
+    root = logging.getLogger()
+    root.setLevel(level.upper())
+    for handler in [handler for handler in root.handlers if isinstance(handler, _StandardError)]:
+        root.removeHandler(handler)
+    root.addHandler(_StandardError(JsonLine() if log_format == "json" else ReadableLine()))
+    logging.captureWarnings(True)
+
+
+def info(logger: logging.Logger, event: str, /, **fields: object) -> None:
+    """Record that `event` happened; a field that is None is left out."""
+    _record(logger, logging.INFO, event, fields)
+
+
+def warning(logger: logging.Logger, event: str, /, **fields: object) -> None:
+    """Record something that went on, and that somebody should know of; a field that is None is left out."""
+    _record(logger, logging.WARNING, event, fields)
+
+
+def error(logger: logging.Logger, event: str, /, *, cause: BaseException | None = None, **fields: object) -> None:
+    """Record something that did not happen and should have; `cause` is written with its traceback."""
+    information = (type(cause), cause, cause.__traceback__) if cause is not None else None
+    _record(logger, logging.ERROR, event, fields, information)
+
+
+def _record(
+    logger: logging.Logger,
+    level: int,
+    event: str,
+    fields: dict[str, object],
+    information: _ExceptionInfo | None = None,
+) -> None:
+    """Hand on a record without asking which line of code it came from: that costs as much as all the rest."""
+    if logger.isEnabledFor(level):
+        logger.handle(logger.makeRecord(logger.name, level, "", 0, event, (), information, extra={"fields": fields}))
+
+
+class JsonLine(logging.Formatter):
+    """A record as one JSON object in ASCII: `time level event logger pid`, then its fields."""
+
+    def format(self, record: logging.LogRecord) -> str:
+        line = {"time": _time(record), "level": record.levelname.lower(), "event": record.getMessage()}
+        return _as_json(line | _fields(record)).replace(_DELETE, "\\u007f")
+
+
+class ReadableLine(logging.Formatter):
+    """A record as `time level event name=value ...`, with quotes where a value is more than one word."""
+
+    def format(self, record: logging.LogRecord) -> str:
+        named = " ".join(f"{name}={_readable(value)}" for name, value in _fields(record).items())
+        return f"{_time(record)} {record.levelname.lower():7} {_readable(record.getMessage())} {named}"
+
+
+def _time(record: logging.LogRecord) -> str:
+    return format_instant(int(record.created * 1_000_000) * 1_000, 6)
+
+
+def _fields(record: logging.LogRecord) -> dict[str, object]:
+    """What follows the event: the caller's fields, and who wrote the record, which no field can overwrite."""
+    given: dict[str, object] = getattr(record, "fields", {})
+    fields = {name: value for name, value in given.items() if value is not None and name not in _RESERVED}
+    if record.exc_info:
+        fields["exception"] = logging.Formatter().formatException(record.exc_info)
+    return fields | {"logger": record.name, "pid": os.getpid()}
+
+
+_RESERVED = frozenset({"time", "level", "event"})
+
+
+def _readable(value: object) -> str:
+    text = value if isinstance(value, str) else _as_readable_json(value)
+    if not isinstance(value, str) and text.isprintable():
+        return text
+    if _BARE.fullmatch(text) and text.isprintable():
+        return text
+    return _printable(_as_readable_json(text))
+
+
+def _printable(text: str) -> str:
+    """`text` with escapes for what cannot be seen: control characters, separators, reversed writing."""
+    if text.isprintable():
+        return text
+    return "".join(char if char.isprintable() else char.encode("unicode_escape").decode() for char in text)
+
+
+class _StandardError(logging.Handler):
+    """Writes a record and its line feed in one piece to what is standard error at that moment."""
+
+    def __init__(self, formatter: logging.Formatter) -> None:
+        super().__init__()
+        self.setFormatter(formatter)
+
+    def emit(self, record: logging.LogRecord) -> None:
+        try:
+            sys.stderr.write(self.format(record) + "\n")
+            sys.stderr.flush()
+        except Exception:  # as every handler of `logging`: a full disk under the log stops no request
+            self.handleError(record)

@@ -1,0 +1,137 @@
+"""One accepted connection: what has arrived of its request, and whether that is all of it."""
+
+import re
+import socket
+import struct
+import time
+from collections.abc import Iterator
+from contextlib import suppress
+from enum import Enum
+from typing import TypeAlias
+
+Address: TypeAlias = tuple[str, int] | tuple[str, int, int, int]
+
+_PIECE = 64 * 1024  # bytes asked of the kernel at once
+_FRAMING = re.compile(rb"\r\n(content-length|transfer-encoding|expect):[ \t]*([^\r]*)", re.IGNORECASE)
+_LENGTH = re.compile(rb"\d{1,15}")
+_NO_METHOD = re.compile(rb"[^A-Z\r\n]")
+_BARE_LINE_FEED = re.compile(rb"(?<!\r)\n")
+_LONGEST = 1_000_000  # seconds; the kernel takes no infinity
+
+
+class Progress(Enum):
+    """How far a request has arrived."""
+
+    PARTIAL = "more of it must arrive"
+    WHOLE = "all of it is here"
+    STREAM = "its head is here, and its body is to be read while it is served"
+    BROKEN = "nothing that could follow makes a request of it"
+    GONE = "the client closed the connection"
+
+
+def timeval(seconds: float) -> bytes:
+    """Seconds as `struct timeval`, for SO_RCVTIMEO and SO_SNDTIMEO; never zero, which would mean for ever."""
+    microseconds = max(1, int(min(seconds, _LONGEST) * 1_000_000))
+    return struct.pack("ll", *divmod(microseconds, 1_000_000))
+
+
+class Connection:
+    """A socket in blocking mode and the bytes read from it; used by one thread at a time.
+
+    Only the framing is looked at here. gunicorn's parser judges the request afterwards, from the bytes held: were the
+    two to disagree about its length, the parser would find too few bytes, and never wait for more.
+    """
+
+    __slots__ = ("_held", "_verdict", "_whole", "address", "received", "server", "socket")
+
+    def __init__(self, sock: socket.socket, address: Address, server: Address, *, held: int) -> None:
+        self.socket = sock
+        self.address = address  # the client's
+        self.server = server  # the listener's
+        self.received = bytearray()
+        self._held = held
+        self._whole: int | None = None  # bytes of the whole request, once its head is here
+        self._verdict: Progress | None = None  # what its head says, when that is all one has to know
+
+    def receive(self, flags: int = socket.MSG_DONTWAIT) -> Progress:
+        """Take what has arrived, without waiting for it by default."""
+        try:
+            piece = self.socket.recv(_PIECE, flags)
+        except BlockingIOError:
+            return Progress.PARTIAL
+        except OSError:
+            return Progress.GONE
+        return self._take(piece) if piece else Progress.GONE
+
+    def wait(self, seconds: float) -> Progress:
+        """Go on receiving until the request is here, for at most so many seconds in all."""
+        deadline = time.monotonic() + seconds
+        progress = Progress.PARTIAL
+        while progress is Progress.PARTIAL and (remaining := deadline - time.monotonic()) > 0:
+            self._wait_at_most(remaining)
+            progress = self.receive(flags=0)
+        return progress
+
+    def begins_with(self, beginnings: tuple[bytes, ...]) -> bool:
+        """Whether the request starts with one of these methods and paths."""
+        return self.received.startswith(beginnings)
+
+    def pieces(self, seconds: float) -> Iterator[bytes]:
+        """What was received, then whatever else arrives; TimeoutError when so many seconds have passed in all."""
+        deadline = time.monotonic() + seconds
+        yield bytes(self.received)
+        self.received.clear()
+        while piece := self._next_piece(deadline):
+            yield piece
+
+    def limit_sending(self, seconds: float) -> None:
+        """Let sending fail once the client has taken nothing at all for so long."""
+        self.socket.setsockopt(socket.SOL_SOCKET, socket.SO_SNDTIMEO, timeval(seconds))
+
+    def close(self) -> None:
+        """Close at once; an error of the network no longer matters."""
+        with suppress(OSError):
+            self.socket.close()
+
+    def _take(self, piece: bytes) -> Progress:
+        searched = max(0, len(self.received) - 3)
+        self.received += piece
+        if self._whole is None:
+            self._read_head(searched)
+        if self._verdict is not None:
+            return self._verdict
+        if len(self.received) >= self._held:
+            return Progress.STREAM
+        return Progress.PARTIAL if self._whole is None or len(self.received) < self._whole else Progress.WHOLE
+
+    def _read_head(self, searched: int) -> None:
+        end = self.received.find(b"\r\n\r\n", searched)
+        if end < 0:
+            self._verdict = Progress.BROKEN if _is_not_http(self.received, searched) else None
+            return
+        framing = _FRAMING.findall(self.received, 0, end + 2)
+        self._whole = end + 4
+        if len(framing) == 1 and framing[0][0].lower() == b"content-length":
+            length = framing[0][1].strip()
+            self._whole += int(length) if _LENGTH.fullmatch(length) else 0
+        elif framing:  # chunked, or a client that waits for 100 Continue, or a contradiction for the parser to refuse
+            self._verdict = Progress.STREAM
+
+    def _next_piece(self, deadline: float) -> bytes:
+        remaining = deadline - time.monotonic()
+        if remaining > 0:
+            self._wait_at_most(remaining)
+            try:
+                return self.socket.recv(self._held)
+            except BlockingIOError:
+                pass
+        raise TimeoutError("the request did not arrive in time")
+
+    def _wait_at_most(self, seconds: float) -> None:
+        """Let the kernel watch the time: `settimeout` would cost a poll for every receive."""
+        self.socket.setsockopt(socket.SOL_SOCKET, socket.SO_RCVTIMEO, timeval(seconds))
+
+
+def _is_not_http(received: bytearray, searched: int) -> bool:
+    """Whether nothing that could follow makes this a request: TLS on a plain port, or lines that end without CR."""
+    return bool(_NO_METHOD.match(received) or _BARE_LINE_FEED.search(received, searched))

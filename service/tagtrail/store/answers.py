@@ -1,0 +1,347 @@
+"""What is asked of the trail and what it answers: a filter and a place in a list, and a frozen row for each list.
+
+Instants are nanoseconds since 1970 UTC. `seq` is the ledger line that an answer rests on, `host` the registry's
+name as the client called it in that line, `actor` whoever that line discloses (None: nobody was named, or erased).
+"""
+
+from dataclasses import dataclass
+from typing import Generic, TypeVar
+
+from tagtrail.ledger.line import Assurance
+from tagtrail.trail.deployments import Basis, Direction
+from tagtrail.trail.moves import MoveKind
+
+T = TypeVar("T")
+Key = tuple[int | str | bytes, ...]  # where a row stands in its list; each list says what its key is made of
+
+
+@dataclass(frozen=True, slots=True)
+class Filter:
+    """What is asked for; None leaves a thing open.
+
+    `repository` is a name, or a glob as `trail/patterns.py` reads it. `digest` is whole, or a prefix such as
+    `sha256:5208` or `5208`. `since` (inclusive) and `until` (exclusive) are by our clock for entries and quarantine,
+    by the registry's for everything else. Lines after `last_seq` are left out, so that a long answer has an end.
+    """
+
+    registry: str | None = None
+    repository: str | None = None
+    tag: str | None = None
+    digest: str | None = None
+    actor: str | None = None
+    kind: str | None = None
+    environment: str | None = None
+    since: int | None = None
+    until: int | None = None
+    last_seq: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Cut:
+    """Which part of a list: at most `limit` rows, after the row with the key `after`."""
+
+    limit: int = 50
+    after: Key | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Page(Generic[T]):
+    """A part of a list. `after` is where it goes on, None at the end.
+
+    A page may have fewer rows than asked for, even none, and go on all the same: the search for what is rare
+    stops after a bounded number of rows, so that no page takes long.
+    """
+
+    items: tuple[T, ...]
+    after: Key | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Change:
+    """A move as the line that caused it shows it."""
+
+    tag: str
+    kind: MoveKind
+    digest: str | None
+    previous: str | None
+    is_release: bool
+    violates: bool
+
+
+@dataclass(frozen=True, slots=True)
+class LoggedEntry:
+    """A line of the ledger: the exact bytes, who it discloses, what it moved and where it published."""
+
+    seq: int
+    received_at: int
+    kind: str
+    line: bytes
+    who: bytes | None  # the disclosed document; None when there is none, or when it was erased
+    changes: tuple[Change, ...]
+    environments: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class NamedBy:
+    """A release tag that named a digest, and the line that made it so; `until` is None while it does."""
+
+    tag: str
+    seq: int
+    since: int
+    until: int | None
+
+
+@dataclass(frozen=True, slots=True)
+class TaggedDigest:
+    """What a tag points at, now or at an instant; `release_tags` are those that named the digest then too."""
+
+    registry: str
+    repository: str
+    tag: str
+    digest: str
+    since: int
+    media_type: str | None
+    size: int | None
+    seq: int
+    host: str | None
+    actor: str | None
+    release_tags: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class HistoryMove:
+    """A move of one tag, and the interval that it begins (`digest` None: the tag was deleted).
+
+    `repeated` counts the pushes of the same digest within the interval, up to MOST_REPEATED; `release_tags` named
+    the digest at any time within the interval.
+    """
+
+    registry: str
+    repository: str
+    tag: str
+    occurred_at: int
+    until: int | None
+    kind: MoveKind
+    digest: str | None
+    previous: str | None
+    is_release: bool
+    violates: bool
+    seq: int
+    host: str | None
+    actor: str | None
+    repeated: int
+    release_tags: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Published:
+    """A digest that was published for an environment, as the one before a deployment or the one to roll back to.
+
+    `release_then` named it when it was published, `release_now` name it now. `was_rolled_back` tells that it was
+    itself left by going back to an earlier digest, `was_deleted` that the registry has since reported its deletion.
+    """
+
+    registry: str
+    repository: str
+    tag: str | None
+    digest: str
+    occurred_at: int
+    until: int | None
+    seq: int
+    host: str | None
+    release_then: tuple[NamedBy, ...]
+    release_now: tuple[NamedBy, ...]
+    was_rolled_back: bool
+    was_deleted: bool
+
+
+@dataclass(frozen=True, slots=True)
+class DeploymentAnswer:
+    """A deployment; `previous` is the one before it in its environment and repository.
+
+    `release_then` are the release tags that named the digest at the deployment's moment, `release_now` those that
+    name it now: a tag that arrives a second later, as `docker push --all-tags` sends it, is only among the latter.
+    """
+
+    environment: str
+    registry: str
+    repository: str
+    tag: str | None  # None when declared by digest alone
+    digest: str
+    occurred_at: int
+    event: bytes
+    until: int | None
+    seq: int
+    basis: Basis
+    direction: Direction
+    host: str | None
+    actor: str | None
+    assurance: Assurance | None
+    change: str | None
+    note: str | None
+    release_then: tuple[NamedBy, ...]
+    release_now: tuple[NamedBy, ...]
+    previous: Published | None
+
+    @property
+    def is_unpinned(self) -> bool:
+        """Whether no release tag names the digest, then or now: a moving tag is all that is known of it."""
+        return not (self.release_then or self.release_now)
+
+    @property
+    def rests_on(self) -> tuple[int, ...]:
+        """The lines behind it: its own, and those that gave the digest its release tags."""
+        return tuple(sorted({self.seq, *(named.seq for named in self.release_then + self.release_now)}))
+
+
+@dataclass(frozen=True, slots=True)
+class EnvironmentState:
+    """What is published for an environment in one repository, now or at an instant; `published` is not "running".
+
+    `published` is None after the environment's tag was deleted, at `withdrawn_at`. `roll_back_to` is the newest
+    earlier deployment of another digest that was neither deleted since nor itself left by going back; if there is
+    none, the newest that was not deleted; else the newest.
+    """
+
+    environment: str
+    registry: str
+    repository: str
+    published: DeploymentAnswer | None
+    withdrawn_at: int | None
+    roll_back_to: Published | None
+
+
+@dataclass(frozen=True, slots=True)
+class Violation:
+    """A release tag that moved (`digest` is the new one) or was deleted (`digest` None)."""
+
+    registry: str
+    repository: str
+    tag: str
+    occurred_at: int
+    kind: MoveKind
+    digest: str | None
+    previous: str | None
+    seq: int
+    host: str | None
+    actor: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class Naming:
+    """A tag was the digest in question from `since` until `until` (None: still)."""
+
+    registry: str
+    repository: str
+    tag: str
+    is_release: bool
+    since: int
+    until: int | None
+    seq: int
+    host: str | None
+    actor: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class Publishing:
+    """The digest in question was published for an environment from `since` until `until` (None: still)."""
+
+    environment: str
+    registry: str
+    repository: str
+    tag: str | None
+    since: int
+    until: int | None
+    seq: int
+    basis: Basis
+    direction: Direction
+
+
+@dataclass(frozen=True, slots=True)
+class Held:
+    """A repository that holds the digest; `pushed_seq` is the line of its first push, None if none was seen."""
+
+    registry: str
+    repository: str
+    media_type: str | None
+    size: int | None
+    pushed_seq: int | None
+    host: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class Member:
+    """A manifest of an index, with its platform where the registry told it."""
+
+    digest: str
+    platform: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class Usage:
+    """Every tag that named a digest and every environment it was published for; release tags first, newest first.
+
+    `is_whole` is false where there are more than were asked for.
+    """
+
+    digest: str
+    tags: tuple[Naming, ...]
+    environments: tuple[Publishing, ...]
+    is_whole: bool
+
+
+@dataclass(frozen=True, slots=True)
+class IndexUsage:
+    """An index that lists the digest in question, as `platform`, and where the index itself was used."""
+
+    platform: str | None
+    usage: Usage
+
+
+@dataclass(frozen=True, slots=True)
+class DigestAnswer:
+    """All that the trail knows of a digest; `platforms` if it is an index, `indexes` if it is part of some."""
+
+    held: tuple[Held, ...]
+    usage: Usage
+    indexes: tuple[IndexUsage, ...]
+    platforms: tuple[Member, ...]
+
+    @property
+    def digest(self) -> str:
+        """The digest, whole."""
+        return self.usage.digest
+
+
+@dataclass(frozen=True, slots=True)
+class Quarantined:
+    """Something that could not be recorded as what it claims to be; `size` in bytes, `content` its SHA-256."""
+
+    seq: int
+    received_at: int
+    registry: str
+    reason: str
+    size: int
+    content: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class Traffic:
+    """Events of a registry's UTC day that are no evidence of change: `pull_manifest`, `head_blob`, `push_blob` ..."""
+
+    registry: str
+    day: str
+    action: str
+    events: int
+
+
+@dataclass(frozen=True, slots=True)
+class HeardRegistry:
+    """A registry that was heard of: its last event by our clock, the running instance, and the starts we saw."""
+
+    registry: str
+    host: str
+    instance: str
+    first_seen_at: int
+    last_seen_at: int
+    starts: int

@@ -1,0 +1,140 @@
+"""The audit log: the ledger's lines, newest first, with what each of them moved and where it published."""
+
+from collections import defaultdict
+from collections.abc import Iterator, Sequence
+from typing import Any, Final
+
+from tagtrail.store.answers import Change, Cut, Filter, LoggedEntry, Page
+from tagtrail.store.database import Connection
+from tagtrail.store.questions.names import (
+    find_actor_id,
+    find_manifest_ids,
+    find_registry_id,
+    find_repositories,
+    find_tag_ids,
+    restricts_repositories,
+)
+from tagtrail.store.questions.series import Row, Series, Source, Span, find_sparsest, gather, marks, walk
+from tagtrail.store.questions.window import find_window
+
+MOST_CHANGES: Final = 100  # of one line that are shown; deleting a repository may move more tags
+
+_FACTS = ("e.registry_id", "e.repository_id", "e.tag_id", "e.manifest_id", "e.actor_id", "e.kind")
+_ENTRIES = Series("entries e", ("e.seq",), _FACTS)
+_SEQS = Series("entries e", ("e.seq",))
+_PUBLISHING = Series("publications p CROSS JOIN entries e ON e.seq = p.seq", ("p.seq",), _FACTS)
+
+Wanted = dict[str, frozenset[int | str]]  # for each column of `entries` that is asked about, the values that will do
+
+
+def find_entries(db: Connection, asked: Filter, cut: Cut) -> Page[LoggedEntry]:
+    """The lines that the filter asks for, newest first. Key: (seq,)."""
+    page = find_seqs(db, asked, cut)
+    return Page(tuple(_read_entries(db, page.items)) if page.items else (), page.after)
+
+
+def find_lines(db: Connection, asked: Filter, cut: Cut) -> Page[bytes]:
+    """As `find_entries`, but nothing of the lines except their bytes: the evidence itself."""
+    page = find_seqs(db, asked, cut)
+    if not page.items:
+        return Page((), page.after)
+    rows = db.execute(
+        f"SELECT line FROM lines WHERE seq IN ({marks(page.items)}) ORDER BY seq DESC", page.items
+    ).fetchall()
+    return Page(tuple(row[0] for row in rows), page.after)
+
+
+def find_seqs(db: Connection, asked: Filter, cut: Cut) -> Page[int]:
+    """The numbers of the lines that the filter asks for, newest first."""
+    wanted = find_wanted(db, asked)
+    window = find_window(db, asked)
+    if wanted is None:
+        return Page(())
+    span = Span((cut.after[0] if cut.after else window.last + 1,), window.first)
+    series, source = _choose(db, wanted, asked.environment, span)
+    tests = [(column, values) for column, values in wanted.items() if column != source.column]
+    rows = _drop_repeated(walk(db, series if tests else Series(series.table, series.key), source, span))
+    positions = [(len(series.key) + series.facts.index(column), values) for column, values in tests]
+    found, after = gather(
+        rows, series, limit=cut.limit, keep=lambda row: all(row[at] in values for at, values in positions)
+    )
+    return Page(tuple(row[0] for row in found), after)
+
+
+def find_wanted(db: Connection, asked: Filter) -> Wanted | None:
+    """What the filter says about the columns of `entries`; None where nothing can fit. Raises BadParameter."""
+    wanted: Wanted = {}
+    if asked.kind is not None:
+        wanted["e.kind"] = frozenset({asked.kind})
+    if asked.actor is not None:
+        wanted["e.actor_id"] = frozenset({find_actor_id(db, asked.actor) or -1})
+    repositories = find_repositories(db, asked) if restricts_repositories(asked) else None
+    if asked.registry is not None and repositories is None:
+        wanted["e.registry_id"] = frozenset({find_registry_id(db, asked.registry) or -1})
+    if asked.tag is not None:
+        wanted["e.tag_id"] = frozenset(find_tag_ids(db, asked.tag, repositories))
+    if asked.digest is not None:
+        wanted["e.manifest_id"] = frozenset(find_manifest_ids(db, asked.digest, repositories))
+    if repositories is not None and asked.tag is None and asked.digest is None:
+        wanted["e.repository_id"] = frozenset(repository.id for repository in repositories)
+    return wanted if all(wanted.values()) else None
+
+
+def _choose(db: Connection, wanted: Wanted, environment: str | None, span: Span) -> tuple[Series, Source]:
+    """The index to walk along, and the table it belongs to."""
+    if environment is not None:
+        return _PUBLISHING, Source("p.environment = ?", (environment,))
+    sources = [
+        Source("e.kind <> 'push'" if column == "e.kind" else "1", column=column, ids=tuple(values))
+        for column, values in wanted.items()
+        if values != {"push"}  # nearly every line is a push: there is no index of them
+    ]
+    return _ENTRIES, find_sparsest(db, _SEQS, sources, span) if sources else Source()
+
+
+def _drop_repeated(rows: Iterator[Row]) -> Iterator[Row]:
+    """A line that published several times stands once."""
+    last = None
+    for row in rows:
+        if row[0] != last:
+            last = row[0]
+            yield row
+
+
+def _read_entries(db: Connection, seqs: Sequence[int]) -> Iterator[LoggedEntry]:
+    changes = _find_changes(db, seqs)
+    environments = _find_environments(db, seqs)
+    rows: list[tuple[Any, ...]] = db.execute(
+        "SELECT e.seq, e.received_at, e.kind, l.line, d.who FROM entries e JOIN lines l ON l.seq = e.seq"
+        f" LEFT JOIN disclosures d ON d.seq = e.seq WHERE e.seq IN ({marks(seqs)}) ORDER BY e.seq DESC",
+        seqs,
+    ).fetchall()
+    for seq, received_at, kind, line, who in rows:
+        yield LoggedEntry(seq, received_at, kind, line, who, tuple(changes[seq]), tuple(environments[seq]))
+
+
+def _find_changes(db: Connection, seqs: Sequence[int]) -> dict[int, list[Change]]:
+    """The moves that each of the lines caused, at most MOST_CHANGES of one line."""
+    rows = db.execute(
+        "SELECT seq, name, kind, digest, previous, is_release, violates FROM ("
+        " SELECT m.seq, t.name, m.kind, now.digest AS digest, before.digest AS previous, m.is_release, m.violates,"
+        " row_number() OVER (PARTITION BY m.seq ORDER BY t.name) AS place"
+        " FROM moves m JOIN tags t ON t.id = m.tag_id LEFT JOIN manifests now ON now.id = m.manifest_id"
+        f" LEFT JOIN manifests before ON before.id = m.previous_id WHERE m.seq IN ({marks(seqs)})"
+        ") WHERE place <= ? ORDER BY seq, name",
+        (*seqs, MOST_CHANGES),
+    )
+    changes = defaultdict[int, list[Change]](list)
+    for seq, tag, kind, digest, previous, is_release, violates in rows:
+        changes[seq].append(Change(tag, kind, digest, previous, bool(is_release), bool(violates)))
+    return changes
+
+
+def _find_environments(db: Connection, seqs: Sequence[int]) -> dict[int, list[str]]:
+    rows = db.execute(
+        f"SELECT DISTINCT seq, environment FROM publications WHERE seq IN ({marks(seqs)}) ORDER BY environment", seqs
+    )
+    environments = defaultdict[int, list[str]](list)
+    for seq, environment in rows:
+        environments[seq].append(environment)
+    return environments

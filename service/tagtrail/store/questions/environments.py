@@ -1,0 +1,139 @@
+"""What is published for each environment, now or at an instant, and what it could go back to."""
+
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from typing import Final, cast
+
+from tagtrail.store.answers import Cut, EnvironmentState, Filter, Key, Page, Published
+from tagtrail.store.database import Connection
+from tagtrail.store.questions.deployments import find_environment_names, find_published, is_deleted, read_deployment
+from tagtrail.store.questions.names import Repository, iterate_repositories
+from tagtrail.store.questions.releases import Releases
+
+_LOOKED_BACK: Final = 100  # publications looked at for one to return to
+_LATEST = 2**63 - 1
+_MOST_EXAMINED = 1_000  # places looked at for one page
+
+# A publication as it is looked back upon: (occurred_at, event, tag's id, manifest's id, direction).
+Step = tuple[int, bytes, int, int | None, str | None]
+
+
+def find_environments(db: Connection, asked: Filter, cut: Cut, *, at: int | None = None) -> Page[EnvironmentState]:
+    """What is published for each environment in each repository now, or at the instant `at` by the registry's clock.
+
+    By environment, registry and repository, which also make the key. Looks at those of the filter.
+    """
+    releases = Releases(db)
+    found: list[EnvironmentState] = []
+    after: Key | None = None
+    for examined, (environment, repository) in enumerate(_walk_places(db, asked, cut), 1):
+        if len(found) == cut.limit:
+            return Page(tuple(found), after)
+        after = (environment, repository.registry, repository.name)
+        state = _read_state(db, environment, repository, at, releases)
+        found += [state] if state else []
+        if examined >= max(_MOST_EXAMINED, cut.limit + 1):
+            return Page(tuple(found), after)
+    return Page(tuple(found))
+
+
+def find_roll_back(db: Connection, key: Key) -> Published | None:
+    """What the environment could go back to from the deployment with this key (see `find_deployments`)."""
+    occurred_at, event, environment, repository_id, _ = cast("tuple[int, bytes, str, int, int]", key)
+    steps = _look_back(db, environment, repository_id, (occurred_at, event))
+    return _choose(db, environment, repository_id, steps, Releases(db))
+
+
+def _walk_places(db: Connection, asked: Filter, cut: Cut) -> Iterator[tuple[str, Repository]]:
+    """Each environment with each repository where it was ever published, after the cut's key."""
+    first, registry, name = cast("tuple[str, str, str]", cut.after or ("", "", ""))
+    for environment in find_environment_names(db):
+        if environment < first or asked.environment not in (None, environment):
+            continue
+        start = (registry, name) if environment == first else ("", "")
+        having = "EXISTS (SELECT 1 FROM publications p WHERE p.environment = ? AND p.repository_id = r.id)"
+        for repository in iterate_repositories(db, asked, start=start, having=having, values=(environment,)):
+            if (environment, repository.registry, repository.name) != cut.after:
+                yield environment, repository
+
+
+def _read_state(
+    db: Connection, environment: str, repository: Repository, at: int | None, releases: Releases
+) -> EnvironmentState | None:
+    steps = _look_back(db, environment, repository.id, (_LATEST if at is None else at + 1, b""))
+    if not steps:
+        return None
+    occurred_at, event, tag_id, manifest_id, _ = steps[0]
+    key = (occurred_at, event, environment, repository.id, tag_id)
+    return EnvironmentState(
+        environment=environment,
+        registry=repository.registry,
+        repository=repository.name,
+        published=None if manifest_id is None else read_deployment(db, key, releases),
+        withdrawn_at=occurred_at if manifest_id is None else None,
+        roll_back_to=_choose(db, environment, repository.id, steps, releases),
+    )
+
+
+def _look_back(db: Connection, environment: str, repository_id: int, moment: tuple[int, bytes]) -> list[Step]:
+    """The newest publications and withdrawals up to the moment, newest first."""
+    return db.execute(
+        "SELECT occurred_at, event, tag_id, manifest_id, direction FROM publications"
+        " WHERE environment = ? AND repository_id = ? AND (occurred_at, event) <= (?, ?)"
+        " ORDER BY occurred_at DESC, event DESC, tag_id DESC LIMIT ?",
+        (environment, repository_id, *moment, _LOOKED_BACK),
+    ).fetchall()
+
+
+def _choose(
+    db: Connection, environment: str, repository_id: int, steps: Sequence[Step], releases: Releases
+) -> Published | None:
+    choice = choose_step(steps, is_deleted=lambda manifest_id: is_deleted(db, manifest_id))
+    if choice is None:
+        return None
+    occurred_at, event, tag_id, manifest_id, _ = choice.step
+    return find_published(
+        db,
+        (occurred_at, event, environment, repository_id, tag_id),
+        releases,
+        was_rolled_back=choice.was_rolled_back,
+        was_deleted=is_deleted(db, cast("int", manifest_id)),
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class Choice:
+    """A step to return to; `was_rolled_back` if what followed it went back."""
+
+    step: Step
+    was_rolled_back: bool
+
+
+def choose_step(steps: Sequence[Step], *, is_deleted: Callable[[int], bool]) -> Choice | None:
+    """Where to return to in an environment's history, given newest first; None where there was only one digest.
+
+    It is the newest earlier deployment of another digest than the present one. Passed over, while there is another,
+    are digests that the registry no longer has, and then those that were left by going back: somebody found them
+    wanting.
+    """
+    choices = list(_earlier(steps))
+    kept = (choice for choice in choices if not is_deleted(cast("int", choice.step[3])))
+    first_kept = None
+    for choice in kept:
+        if not choice.was_rolled_back:
+            return choice
+        first_kept = first_kept or choice
+    return first_kept or next(iter(choices), None)
+
+
+def _earlier(steps: Sequence[Step]) -> Iterator[Choice]:
+    """Each other digest's newest deployment, newest first."""
+    seen: set[int | None] = {None, *(step[3] for step in steps[:1])}
+    followed_by: str | None = None
+    for step in steps:
+        _, _, _, manifest_id, direction = step
+        if manifest_id not in seen:
+            seen.add(manifest_id)
+            yield Choice(step, followed_by == "back")
+        if manifest_id is not None:
+            followed_by = direction

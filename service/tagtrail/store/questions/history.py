@@ -1,0 +1,95 @@
+"""The history of one tag: every move, newest first, with the interval that it began."""
+
+from dataclasses import dataclass
+from typing import Final
+
+from tagtrail.errors import BadParameter, NotRecorded
+from tagtrail.ledger.line import read_line
+from tagtrail.store.answers import Cut, Filter, HistoryMove, Page
+from tagtrail.store.database import Connection
+from tagtrail.store.questions.names import Repository, find_tag_ids, get_repository
+from tagtrail.store.questions.releases import Releases
+from tagtrail.store.questions.series import Row, Series, Source, Span, gather, walk
+
+MOST_REPEATED: Final = 1_000  # repeated pushes of one interval are counted up to here
+
+_MOVES = Series("moves", ("occurred_at", "event"), ("seq",))
+_LATEST = 2**63 - 1
+
+
+def find_history(db: Connection, asked: Filter, cut: Cut) -> Page[HistoryMove]:
+    """The moves of the tag `tag` of the repository `repository`, newest first. Key: (occurred_at, event).
+
+    `since` and `until` are by the registry's clock. Raises BadParameter where the filter does not name one tag, and
+    NotRecorded for a tag that no line ever named.
+    """
+    tag = get_tag(db, asked)
+    until = _LATEST if asked.until is None else asked.until
+    span = Span(cut.after or (until, b""), asked.since or 0)
+    rows = walk(db, _MOVES, Source("tag_id = ?", (tag.id,)), span)
+    last_seq = _LATEST if asked.last_seq is None else asked.last_seq
+    found, after = gather(rows, _MOVES, limit=cut.limit, keep=lambda row: row[2] <= last_seq)
+    releases = Releases(db)
+    return Page(tuple(_read_move(db, tag, row, releases) for row in found), after)
+
+
+@dataclass(frozen=True, slots=True)
+class Tag:
+    """A tag that some line named, in its repository."""
+
+    id: int
+    name: str
+    repository: Repository
+
+
+def get_tag(db: Connection, asked: Filter) -> Tag:
+    """The one tag that the filter names. Raises BadParameter and NotRecorded."""
+    if asked.tag is None:
+        raise BadParameter("tag", "name the tag")
+    repository = get_repository(db, asked)
+    if repository is None:
+        raise NotRecorded(f"no repository {asked.repository} is recorded")
+    found = find_tag_ids(db, asked.tag, [repository])
+    if not found:
+        raise NotRecorded(f"no tag {asked.tag} is recorded in {asked.repository}")
+    return Tag(found[0], asked.tag, repository)
+
+
+def _read_move(db: Connection, tag: Tag, row: Row, releases: Releases) -> HistoryMove:
+    occurred_at, event, seq = row
+    until, kind, manifest_id, digest, previous, is_release, violates, line, actor = db.execute(
+        "SELECT m.until, m.kind, m.manifest_id, now.digest, before.digest, m.is_release, m.violates, l.line, a.name"
+        " FROM moves m JOIN lines l ON l.seq = m.seq JOIN entries e ON e.seq = m.seq"
+        " LEFT JOIN manifests now ON now.id = m.manifest_id LEFT JOIN manifests before ON before.id = m.previous_id"
+        " LEFT JOIN actors a ON a.id = e.actor_id WHERE m.tag_id = ? AND m.occurred_at = ? AND m.event = ?",
+        (tag.id, occurred_at, event),
+    ).fetchone()
+    is_named = manifest_id is not None
+    named = releases.during(manifest_id, occurred_at, until) if is_named else ()
+    return HistoryMove(
+        registry=tag.repository.registry,
+        repository=tag.repository.name,
+        tag=tag.name,
+        occurred_at=occurred_at,
+        until=until,
+        kind=kind,
+        digest=digest,
+        previous=previous,
+        is_release=bool(is_release),
+        violates=bool(violates),
+        seq=seq,
+        host=read_line(line).host,
+        actor=actor,
+        repeated=_count_repeated(db, tag.id, (occurred_at, event), until) if is_named else 0,
+        release_tags=tuple(other.tag for other in named if other.tag != tag.name),
+    )
+
+
+def _count_repeated(db: Connection, tag_id: int, began: tuple[int, bytes], until: int | None) -> int:
+    """Pushes of the tag within the interval besides the one that began it, counted up to MOST_REPEATED."""
+    (count,) = db.execute(
+        "SELECT count(*) FROM (SELECT 1 FROM entries WHERE tag_id = ? AND occurred_at >= ? AND occurred_at < ?"
+        " AND kind = 'push' AND (occurred_at, event) > (?, ?) LIMIT ?)",
+        (tag_id, began[0], _LATEST if until is None else until, *began, MOST_REPEATED),
+    ).fetchone()
+    return int(count)

@@ -1,0 +1,157 @@
+"""Walks along indexes, newest first: of one range, of many ranges merged, and with rare rows sought within bounds.
+
+A list filtered by several things walks along the sparsest of their indexes and looks at the rest row by row. After
+MOST_EXAMINED rows it stops and says where to go on, so that a page costs little whatever is asked.
+"""
+
+import heapq
+from collections import deque
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from itertools import islice
+from typing import Any, Final
+
+from tagtrail.store.answers import Key
+from tagtrail.store.database import Connection
+
+Row = tuple[Any, ...]
+
+MOST_EXAMINED: Final = 4_000  # rows looked at for one page
+
+_FIRST_READ = 64  # rows read from an index at a time, growing to
+_LARGEST_READ = 1_024
+_PROBE = 100  # rows by which the density of indexes is compared
+
+
+@dataclass(frozen=True, slots=True)
+class Series:
+    """A table in the order of `key`, whose first column is a number; `facts` are further columns to be looked at."""
+
+    table: str
+    key: tuple[str, ...]
+    facts: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Source:
+    """One range of an index, by a condition on its first columns; or with `ids` one range for each of them."""
+
+    condition: str = "1"
+    values: tuple[int | str, ...] = ()
+    column: str = ""
+    ids: tuple[int | str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Span:
+    """The part of a series to walk: keys below `below`, down to those that begin with `least`."""
+
+    below: Key
+    least: int = 0
+
+
+def walk(db: Connection, series: Series, source: Source, span: Span) -> Iterator[Row]:
+    """The rows of the source within the span, newest first, read as they are taken."""
+    if not source.column:
+        return _walk_range(db, series, source, span)
+    if len(source.ids) == 1:
+        return _walk_range(db, series, _range_of(source, source.ids[0]), span)
+    return _merge(
+        _find_newest(db, series, source, span),
+        lambda identity: _walk_range(db, series, _range_of(source, identity), span),
+    )
+
+
+def find_sparsest(db: Connection, series: Series, sources: Sequence[Source], span: Span) -> Source:
+    """The source with the fewest rows, as far as the newest of them tell."""
+    if len(sources) == 1:
+        return sources[0]
+    depths = []
+    for source in sources:
+        rows = list(islice(walk(db, series, source, span), _PROBE))
+        depths.append(rows[-1][0] if len(rows) == _PROBE else -1)
+    return sources[depths.index(min(depths))]
+
+
+def gather(
+    rows: Iterator[Row], series: Series, *, limit: int, keep: Callable[[Row], bool]
+) -> tuple[list[Row], Key | None]:
+    """The first `limit` rows to keep, and the key after which to go on; None at the end."""
+    width = len(series.key)
+    found: list[Row] = []
+    for examined, row in enumerate(rows, 1):
+        if keep(row):
+            if len(found) == limit:
+                return found, found[-1][:width]
+            found.append(row)
+        if examined >= max(MOST_EXAMINED, limit + 1):
+            return found, row[:width]
+    return found, None
+
+
+def marks(values: Sequence[object]) -> str:
+    """A placeholder for each value."""
+    return ", ".join("?" * len(values))
+
+
+def _range_of(source: Source, identity: int | str) -> Source:
+    return Source(f"{source.condition} AND {source.column} = ?", (*source.values, identity))
+
+
+def _walk_range(db: Connection, series: Series, source: Source, span: Span) -> Iterator[Row]:
+    key = ", ".join(series.key)
+    sql = (
+        f"SELECT {', '.join(series.key + series.facts)} FROM {series.table} WHERE {source.condition}"
+        f" AND ({key}) < ({marks(series.key)}) AND {series.key[0]} >= ?"
+        f" ORDER BY {', '.join(f'{column} DESC' for column in series.key)} LIMIT ?"
+    )
+    below, size = span.below, _FIRST_READ
+    while True:
+        rows = db.execute(sql, (*source.values, *below, span.least, size)).fetchall()
+        yield from rows
+        if len(rows) < size:
+            return
+        below, size = rows[-1][: len(series.key)], min(size * 4, _LARGEST_READ)
+
+
+def _find_newest(db: Connection, series: Series, source: Source, span: Span) -> list[tuple[int, int | str]]:
+    """For each id of the source that has any rows in the span, the first column of its newest key, newest first."""
+    first = series.key[0]
+    sql = (
+        "WITH wanted (id) AS (VALUES {})"
+        f" SELECT (SELECT max({first}) FROM {series.table} WHERE {source.condition} AND {source.column} = wanted.id"
+        f" AND {first} <= ?) AS newest, id FROM wanted"
+    )
+    found: list[tuple[int, int | str]] = []
+    for start in range(0, len(source.ids), 1_000):
+        ids = source.ids[start : start + 1_000]
+        values = (*ids, *source.values, span.below[0])
+        found += db.execute(sql.format(", ".join(["(?)"] * len(ids))), values).fetchall()
+    return sorted((row for row in found if row[0] is not None and row[0] >= span.least), reverse=True)
+
+
+class _Front:
+    """The newest row of a walk that has not been taken, and what follows; the newest of all comes first in a heap."""
+
+    __slots__ = ("rest", "row")
+
+    def __init__(self, row: Row, rest: Iterator[Row]) -> None:
+        self.row = row
+        self.rest = rest
+
+    def __lt__(self, other: "_Front") -> bool:
+        return bool(self.row > other.row)
+
+
+def _merge(newest: Sequence[tuple[int, int | str]], begin: Callable[[int | str], Iterator[Row]]) -> Iterator[Row]:
+    """The rows of many walks as one; a walk begins only when its newest row is reached."""
+    waiting, fronts = deque(newest), list[_Front]()
+    while waiting or fronts:
+        if waiting and (not fronts or waiting[0][0] >= fronts[0].row[0]):
+            rest = begin(waiting.popleft()[1])
+        else:
+            front = heapq.heappop(fronts)
+            yield front.row
+            rest = front.rest
+        if (row := next(rest, None)) is not None:
+            heapq.heappush(fronts, _Front(row, rest))

@@ -1,0 +1,71 @@
+"""Violations: release tags that moved or were deleted, for ever."""
+
+from typing import Any
+
+from tagtrail.ledger.line import read_line
+from tagtrail.store.answers import Cut, Filter, Page, Violation
+from tagtrail.store.database import Connection
+from tagtrail.store.questions.names import (
+    find_actor_id,
+    find_manifest_ids,
+    find_registry_id,
+    find_repositories,
+    restricts_repositories,
+)
+from tagtrail.store.questions.series import Row, Series, Source, Span, gather, walk
+
+_LATEST = 2**63 - 1
+_KEY = ("m.occurred_at", "m.event", "m.tag_id")
+_FACTS = ("m.manifest_id", "m.previous_id", "m.seq", "t.repository_id", "t.name", "e.registry_id", "e.actor_id")
+_VIOLATIONS = Series("moves m CROSS JOIN tags t ON t.id = m.tag_id CROSS JOIN entries e ON e.seq = m.seq", _KEY, _FACTS)
+
+
+def find_violations(db: Connection, asked: Filter, cut: Cut) -> Page[Violation]:
+    """The violations that the filter asks for, newest first by the registry's clock.
+
+    `digest` fits the digest before and the one after. Key: (occurred_at, event, tag's id).
+    """
+    span = Span(cut.after or (_LATEST if asked.until is None else asked.until, b"", 0), asked.since or 0)
+    wanted = _wanted(db, asked)
+    digests = None if asked.digest is None else frozenset(find_manifest_ids(db, asked.digest))
+    last_seq = _LATEST if asked.last_seq is None else asked.last_seq
+
+    def keep(row: Row) -> bool:
+        facts = dict(zip(_FACTS, row[len(_KEY) :], strict=True))
+        return (
+            facts["m.seq"] <= last_seq
+            and all(facts[column] in values for column, values in wanted.items())
+            and (digests is None or not digests.isdisjoint((facts["m.manifest_id"], facts["m.previous_id"])))
+        )
+
+    rows = walk(db, _VIOLATIONS, Source("m.violates = 1"), span)
+    found, after = gather(rows, _VIOLATIONS, limit=cut.limit, keep=keep)
+    return Page(tuple(_read_violation(db, row) for row in found), after)
+
+
+def _wanted(db: Connection, asked: Filter) -> dict[str, frozenset[Any]]:
+    """For each column that is asked about, the values that will do."""
+    wanted: dict[str, frozenset[Any]] = {}
+    if restricts_repositories(asked):
+        wanted["t.repository_id"] = frozenset(repository.id for repository in find_repositories(db, asked))
+    elif asked.registry is not None:
+        wanted["e.registry_id"] = frozenset({find_registry_id(db, asked.registry)})
+    if asked.actor is not None:
+        wanted["e.actor_id"] = frozenset({find_actor_id(db, asked.actor) or -1})
+    if asked.tag is not None:
+        wanted["t.name"] = frozenset({asked.tag})
+    return wanted
+
+
+def _read_violation(db: Connection, row: Row) -> Violation:
+    occurred_at, event, tag_id, *_ = row
+    registry, repository, tag, kind, digest, previous, seq, line, actor = db.execute(
+        "SELECT g.name, r.name, t.name, m.kind, now.digest, before.digest, m.seq, l.line, a.name"
+        " FROM moves m JOIN tags t ON t.id = m.tag_id JOIN repositories r ON r.id = t.repository_id"
+        " JOIN registries g ON g.id = r.registry_id JOIN lines l ON l.seq = m.seq JOIN entries e ON e.seq = m.seq"
+        " LEFT JOIN manifests now ON now.id = m.manifest_id LEFT JOIN manifests before ON before.id = m.previous_id"
+        " LEFT JOIN actors a ON a.id = e.actor_id WHERE m.tag_id = ? AND m.occurred_at = ? AND m.event = ?",
+        (tag_id, occurred_at, event),
+    ).fetchone()
+    host = read_line(line).host
+    return Violation(registry, repository, tag, occurred_at, kind, digest, previous, seq, host, actor)

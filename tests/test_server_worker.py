@@ -1,0 +1,515 @@
+"""The worker, as real gunicorn processes on real sockets; run as a program, this file is the service under test."""
+
+import json
+import os
+import select
+import signal
+import socket
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tagtrail import logs
+from tagtrail.server.connections import Connection, Progress
+from tagtrail.server.gunicorn import serve
+from tagtrail.server.terms import KIB, Terms
+
+LARGE = 64 * KIB * 1024  # bytes of the answer that nobody takes at once
+ROOT = Path(__file__).parent.parent
+
+
+# --- the service under test -----------------------------------------------------------------------------------------
+
+
+def application(environ: dict[str, Any], start_response: Callable[..., object]) -> Iterable[bytes]:
+    """Tells how much it read and which thread did so."""
+    path = environ["PATH_INFO"]
+    if path == "/large":
+        start_response("200 OK", [("Content-Length", str(LARGE))])
+        return (b"x" * 64 * KIB for _ in range(LARGE // (64 * KIB)))
+    if path == "/broken":
+        raise RuntimeError("broken\non purpose")
+    if path.endswith("/slow"):
+        wait_for_the_test(Path(os.environ["MEETING"]))
+    size = len(environ["wsgi.input"].read())
+    told = json.dumps({"size": size, "thread": threading.current_thread().name}).encode()
+    start_response("202 Accepted", [("Content-Length", str(len(told)))])
+    return [told]
+
+
+def wait_for_the_test(meeting: Path) -> None:
+    """Say that a request has come this far, and stay until told to go on."""
+    (meeting / "come").write_text("here")
+    (meeting / "go").read_text()
+
+
+def note(what: str) -> None:
+    with (Path(os.environ["MEETING"]) / "notes").open("a") as notes:
+        notes.write(f"{what} {os.getpid()}\n")
+
+
+def make_app() -> Any:
+    note("make_app")
+    return application
+
+
+def main(port: str, workers: str, threads: str, terms: str) -> None:
+    logs.configure("json", "info")
+    serve(
+        make_app=make_app,
+        listen=f"127.0.0.1:{port}",
+        workers=int(workers),
+        threads=int(threads),
+        on_starting=lambda: note("on_starting"),
+        when_ready=lambda: print("ready", flush=True),
+        on_exit=lambda: note("on_exit"),
+        terms=Terms(**json.loads(terms)),
+    )
+
+
+# --- its clients ----------------------------------------------------------------------------------------------------
+
+
+class Service:
+    """A running service and how to talk to it."""
+
+    def __init__(self, meeting: Path, *, workers: int = 1, threads: int = 1, **terms: float) -> None:
+        self.meeting = meeting
+        os.mkfifo(meeting / "come")
+        os.mkfifo(meeting / "go")
+        self.port = free_port()
+        self._connections: list[socket.socket] = []
+        self._log = (meeting / "log").open("w")
+        self.process = subprocess.Popen(
+            [sys.executable, "-m", __name__, str(self.port), str(workers), str(threads), json.dumps(terms)],
+            cwd=ROOT,
+            env={**os.environ, "MEETING": str(meeting), "HOME": str(meeting)},
+            stdout=subprocess.PIPE,
+            stderr=self._log,
+            text=True,
+        )
+        assert self.process.stdout is not None
+        assert self.process.stdout.readline() == "ready\n", self.log()
+
+    def connect(self, sent: bytes = b"") -> socket.socket:
+        sock = socket.create_connection(("127.0.0.1", self.port), timeout=20)
+        self._connections.append(sock)
+        sock.sendall(sent)
+        return sock
+
+    def ask(self, sent: bytes) -> "Answer":
+        return Answer(self.connect(sent))
+
+    def workers(self) -> list[int]:
+        pid = self.process.pid
+        return [int(child) for child in Path(f"/proc/{pid}/task/{pid}/children").read_text().split()]
+
+    def log(self) -> str:
+        return (self.meeting / "log").read_text()
+
+    def notes(self) -> list[str]:
+        return [line.split()[0] for line in (self.meeting / "notes").read_text().splitlines()]
+
+    def wait_until_a_request_waits(self) -> None:
+        assert (self.meeting / "come").read_text() == "here"
+
+    def let_it_go_on(self) -> None:
+        (self.meeting / "go").write_text("go")
+
+    def stop(self) -> int:
+        self.process.terminate()
+        return self.process.wait(20)
+
+    def clean_up(self) -> None:
+        for sock in self._connections:
+            sock.close()
+        if self.process.poll() is None:
+            self.process.send_signal(signal.SIGQUIT)
+            self.process.wait(20)
+        assert self.process.stdout is not None
+        self.process.stdout.close()
+        self._log.close()
+
+
+class Answer:
+    """What a connection gave until it was closed."""
+
+    def __init__(self, sock: socket.socket) -> None:
+        with sock:
+            self.raw = read_to_the_end(sock)
+        head, _, self.body = self.raw.partition(b"\r\n\r\n")
+        self.status = int(head.split(b" ", 2)[1]) if head else None
+        self.head = head.decode("latin-1")
+
+    @property
+    def size(self) -> int:
+        return int(json.loads(self.body)["size"])
+
+    @property
+    def thread(self) -> str:
+        """The kind of thread that served it."""
+        return str(json.loads(self.body)["thread"]).rpartition("-")[0]
+
+
+def read_to_the_end(sock: socket.socket) -> bytes:
+    pieces = []
+    while piece := sock.recv(256 * KIB):
+        pieces.append(piece)
+    return b"".join(pieces)
+
+
+def post(path: str = "/events", body: bytes = b"x" * 1500) -> bytes:
+    return b"POST %s HTTP/1.1\r\nHost: here\r\nContent-Length: %d\r\n\r\n%s" % (path.encode(), len(body), body)
+
+
+def get(path: str) -> bytes:
+    return b"GET %s HTTP/1.1\r\nHost: here\r\n\r\n" % path.encode()
+
+
+def free_port() -> int:
+    with socket.create_server(("127.0.0.1", 0)) as sock:
+        port: int = sock.getsockname()[1]
+        return port
+
+
+def seconds_of(work: Callable[[], object]) -> float:
+    begun = time.perf_counter()
+    work()
+    return time.perf_counter() - begun
+
+
+@contextmanager
+def ending(pid: int) -> Iterator[None]:
+    """Waits, after what is done within, until that process has ended."""
+    descriptor = os.pidfd_open(pid)
+    try:
+        yield
+        assert select.select([descriptor], [], [], 20)[0], f"{pid} is still there"
+    finally:
+        os.close(descriptor)
+
+
+Start = Callable[..., Service]
+
+
+@pytest.fixture
+def start(tmp_path: Path) -> Iterator[Start]:
+    """Starts the one service of a test; it is stopped afterwards."""
+    started = []
+
+    def start(**options: float) -> Service:
+        service = Service(tmp_path, **options)  # type: ignore[arg-type]
+        started.append(service)
+        return service
+
+    yield start
+    for service in started:
+        service.clean_up()
+
+
+@pytest.fixture(scope="module")
+def lasting(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Service]:
+    """One service for many questions that leave nothing behind."""
+    service = Service(tmp_path_factory.mktemp("lasting"))
+    yield service
+    service.clean_up()
+
+
+# --- who serves what ------------------------------------------------------------------------------------------------
+
+
+def test_a_prompt_request_is_answered_by_the_thread_that_accepted_it(lasting: Service) -> None:
+    answer = lasting.ask(post())
+    assert (answer.status, answer.size, answer.thread) == (202, 1500, "accept")
+    assert "Connection: close" in answer.head
+    assert "Server: tagtrail\r\n" in answer.head
+
+
+def test_another_request_is_answered_by_a_lane_of_its_own(lasting: Service) -> None:
+    answer = lasting.ask(get("/api/v1/tags"))
+    assert (answer.status, answer.thread) == (202, "others")
+
+
+@pytest.mark.parametrize("cut", [3, 30, 700])
+def test_a_request_whose_second_half_comes_late_is_answered(start: Start, cut: int) -> None:
+    service = start(patience=0.001)
+    late = service.connect(post()[:cut])
+    service.ask(get("/healthz"))  # the only accepting thread takes it after it has parked the other
+    late.sendall(post()[cut:])
+    answer = Answer(late)
+    assert (answer.status, answer.size, answer.thread) == (202, 1500, "late")
+
+
+def test_a_body_larger_than_what_is_held_is_read_while_it_is_served(lasting: Service) -> None:
+    answer = lasting.ask(post(body=b"x" * 3_000_000))
+    assert (answer.status, answer.size, answer.thread) == (202, 3_000_000, "uploads")
+
+
+def test_a_chunked_body_is_read_while_it_is_served(lasting: Service) -> None:
+    sock = lasting.connect(b"POST /events HTTP/1.1\r\nHost: here\r\nTransfer-Encoding: chunked\r\n\r\n5\r\nfirst\r\n")
+    sock.sendall(b"6\r\nsecond\r\n0\r\n\r\n")
+    answer = Answer(sock)
+    assert (answer.status, answer.size, answer.thread) == (202, 11, "uploads")
+
+
+def test_a_client_that_asks_whether_to_continue_is_told_so(lasting: Service) -> None:
+    sock = lasting.connect(b"POST /events HTTP/1.1\r\nHost: here\r\nExpect: 100-continue\r\nContent-Length: 5\r\n\r\n")
+    assert sock.recv(100) == b"HTTP/1.1 100 Continue\r\n\r\n"
+    sock.sendall(b"first")
+    answer = Answer(sock)
+    assert (answer.status, answer.size) == (202, 5)
+
+
+def test_a_client_that_sends_on_still_reads_an_answer_that_came_before_the_end_of_its_body(lasting: Service) -> None:
+    sock = lasting.connect(b"POST /broken HTTP/1.1\r\nHost: here\r\nContent-Length: 2000000\r\n\r\n" + b"x" * 300_000)
+    sock.sendall(b"x" * 1_700_000)
+    assert Answer(sock).status == 500
+
+
+# --- who cannot hold whom -------------------------------------------------------------------------------------------
+
+
+def test_half_open_connections_do_not_stop_ingest(start: Start) -> None:
+    service = start(workers=2, threads=8)
+    beginnings = [b"", b"POST /eve", post()[:200], b"POST /events HTTP/1.1\r\nTransfer-Encoding: chunked\r\n\r\n9"]
+    for number in range(64):
+        service.connect(beginnings[number % 4])
+    times = sorted(seconds_of(lambda: _accepted(service)) for _ in range(500))
+    assert times[495] < 0.25
+
+
+def _accepted(service: Service) -> None:
+    assert service.ask(post()).status == 202
+
+
+def test_half_open_uploads_do_not_stop_questions(start: Start) -> None:
+    service = start(upload_threads=1)
+    for _ in range(4):
+        service.connect(b"POST / HTTP/1.1\r\nTransfer-Encoding: chunked\r\n\r\n")
+    assert service.ask(get("/api/v1/tags")).status == 202
+
+
+def test_readers_of_large_answers_do_not_stop_ingest(start: Start) -> None:
+    service = start(answer_threads=2)
+    readers = [service.connect(get("/large")) for _ in range(6)]
+    for reader in readers[:2]:
+        assert reader.recv(9) == b"HTTP/1.1 "  # both threads of the lane are at it
+    assert max(seconds_of(lambda: _accepted(service)) for _ in range(50)) < 0.25
+
+
+def test_a_patient_reader_gets_all_of_a_large_answer(lasting: Service) -> None:
+    assert len(lasting.ask(get("/large")).body) == LARGE
+
+
+def test_a_reader_that_stops_reading_is_given_up(start: Start) -> None:
+    service = start(answer_threads=1, progress=0.2)
+    reader = service.connect(get("/large"))
+    assert service.ask(get("/api/v1/tags")).status == 202  # the only thread of the lane is free again
+    assert len(Answer(reader).body) < LARGE
+
+
+def test_a_request_that_does_not_arrive_in_time_is_closed(start: Start) -> None:
+    service = start(request=0.2)
+    for beginning in (b"", b"POST /events HT", post()[:-1]):
+        assert service.connect(beginning).recv(100) == b""
+
+
+def test_a_body_that_does_not_arrive_in_time_is_given_up(start: Start) -> None:
+    answer = start(request=0.2).ask(b"POST / HTTP/1.1\r\nHost: here\r\nTransfer-Encoding: chunked\r\n\r\n")
+    assert answer.status == 500  # this application does not handle it; tagtrail's intake says 503
+
+
+def test_the_oldest_waiting_connection_gives_way_when_there_are_too_many(start: Start) -> None:
+    service = start(parked=2, patience=0.001)
+    waiting = [service.connect(b"POST /eve") for _ in range(3)]
+    assert waiting[0].recv(100) == b""
+    waiting[2].sendall(post()[9:])
+    assert Answer(waiting[2]).status == 202
+
+
+def test_the_oldest_waiting_connection_gives_way_when_they_hold_too_much(start: Start) -> None:
+    service = start(parked_bytes=100_000, patience=0.001)
+    waiting = [service.connect(post(body=b"x" * 80_000)[:-1]) for _ in range(2)]
+    assert waiting[0].recv(100) == b""
+    waiting[1].sendall(b"x")
+    assert Answer(waiting[1]).size == 80_000
+
+
+def test_a_full_lane_answers_that_it_is_busy(start: Start) -> None:
+    service = start(answer_threads=1, queued=1)
+    served = service.connect(get("/slow"))
+    service.wait_until_a_request_waits()
+    queued = service.connect(get("/api/v1/tags"))
+    service.ask(get("/healthz"))  # the only accepting thread takes it after it has queued the other
+    refused = service.ask(get("/api/v1/tags"))
+    assert refused.status == 503
+    assert "Retry-After: 1\r\n" in refused.head
+    service.let_it_go_on()
+    assert (Answer(served).status, Answer(queued).status) == (202, 202)
+
+
+# --- what is wrong with a request -----------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("sent", "status"),
+    [
+        (b"POST /events HTTP/1.1\r\nno colon SECRET\r\n\r\n", 400),
+        (b"POST /events HTTP/1.1\r\nContent-Length: 1\r\nContent-Length: 2\r\n\r\nx", 400),
+        (b"POST /events HTTP/1.1\r\nContent-Length: SECRET\r\n\r\n", 400),
+        (b"POST /events HTTP/1.1\r\nContent-Length: " + b"9" * 5000 + b"\r\n\r\n", 400),
+        (b"POST /events HTTP/1.1\r\nContent-Length: 1\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n", 400),
+        (b"POST /events HTTP/1.1\r\nTransfer-Encoding: SECRET\r\n\r\n", 501),
+        (b"POST /events HTTP/1.1\r\nExpect: SECRET\r\n\r\n", 417),
+        (b"POST /events HTTP/9.9\r\n\r\n", 400),
+        (b"POST /events\r\n\r\n", 400),
+        (b"GET /healthz HTTP/1.1\n\n", 400),
+        (b"\x16\x03\x01\x02\x00\x01\x00", 400),
+        (b"GET /" + b"x" * 9000 + b" HTTP/1.1\r\n\r\n", 414),
+        (b"GET / HTTP/1.1\r\n" + b"a: b\r\n" * 101 + b"\r\n", 431),
+    ],
+)
+def test_a_malformed_request_is_refused_and_not_repeated_in_the_log(lasting: Service, sent: bytes, status: int) -> None:
+    before = len(lasting.log())
+    answer = lasting.ask(sent)
+    logged = lasting.log()[before:]
+    assert answer.status == status
+    assert b"Traceback" not in answer.raw
+    assert "a malformed request" in logged
+    assert "SECRET" not in logged
+
+
+def test_an_error_of_the_application_is_answered_500_and_logged_on_one_line(start: Start) -> None:
+    service = start()
+    answer = service.ask(get("/broken"))
+    assert (answer.status, answer.body) == (500, b"500 Internal Server Error\n")
+    records = [json.loads(line) for line in service.log().splitlines()]
+    [failure] = [record for record in records if record["level"] == "error"]
+    assert (failure["event"], failure["method"], failure["path"]) == ("a request failed", "GET", "/broken")
+    assert "RuntimeError: broken\non purpose" in failure["exception"]
+    assert service.ask(post()).status == 202
+
+
+# --- life and death -------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("path", ["/events/slow", "/api/slow"])
+def test_sigterm_lets_a_request_in_flight_be_answered_and_the_service_exit(start: Start, path: str) -> None:
+    service = start(workers=2, threads=2)
+    parked = service.connect(b"POST /eve")
+    asked = service.connect(post(path))
+    service.wait_until_a_request_waits()
+    service.process.terminate()
+    service.let_it_go_on()
+    assert Answer(asked).status == 202
+    assert parked.recv(100) == b""
+    assert service.process.wait(20) == 0
+
+
+def test_nothing_is_accepted_any_more_once_the_service_has_stopped(start: Start) -> None:
+    service = start(workers=2)
+    assert service.stop() == 0
+    with pytest.raises(ConnectionRefusedError):
+        service.connect()
+
+
+def test_the_workers_end_when_the_master_is_killed(start: Start) -> None:
+    service = start(workers=2)
+    first, second = _until_booted(service, 2)
+    with ending(first), ending(second):
+        service.process.kill()
+
+
+def test_a_killed_worker_is_replaced(start: Start) -> None:
+    service = start()
+    service.ask(post())
+    [worker] = service.workers()
+    with ending(worker):
+        os.kill(worker, signal.SIGKILL)
+    assert service.ask(post()).status == 202
+
+
+def test_the_master_starts_and_ends_once_and_each_worker_makes_its_application(start: Start) -> None:
+    service = start(workers=2)
+    for pid in _until_booted(service, 2):
+        assert pid != service.process.pid
+    service.stop()
+    assert sorted(service.notes()) == ["make_app", "make_app", "on_exit", "on_starting"]
+    assert service.notes()[0] == "on_starting"
+    assert service.notes()[-1] == "on_exit"
+
+
+def _until_booted(service: Service, workers: int) -> list[int]:
+    """Ask until each worker has answered once."""
+    while service.notes().count("make_app") < workers:
+        service.ask(post())
+    return service.workers()
+
+
+def test_the_service_opens_no_socket_and_no_file_of_its_own_beside(start: Start) -> None:
+    service = start()
+    service.ask(post())
+    assert {path.name for path in service.meeting.iterdir()} == {"come", "go", "log", "notes"}
+    assert [line for line in service.log().splitlines() if "control" in line.lower()] == []
+
+
+# --- what has arrived -----------------------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def ends() -> Iterator[tuple[socket.socket, Connection]]:
+    """A client's end, and the connection that the service has."""
+    ours, theirs = socket.socketpair()
+    with ours, theirs:
+        yield theirs, Connection(ours, ("127.0.0.1", 1), ("127.0.0.1", 2), held=KIB)
+
+
+@pytest.mark.parametrize(
+    ("request_bytes", "last"),
+    [
+        (get("/healthz"), Progress.WHOLE),
+        (post(body=b"four"), Progress.WHOLE),
+        (b"POST / HTTP/1.1\r\ncOnTeNt-lEnGtH:\t4 \r\nA: content-length: 9\r\n\r\nfour", Progress.WHOLE),
+        (b"POST / HTTP/1.1\r\nExpect: 100-continue\r\nContent-Length: 4\r\n\r\n", Progress.STREAM),
+        (b"POST / HTTP/1.1\r\nTransfer-encoding: chunked\r\n\r\n", Progress.STREAM),
+        (post(body=b"x" * KIB)[:KIB], Progress.STREAM),
+        (b"POST / HTTP/1.1\r\nContent-Length: 4\r\nContent-Length: 5\r\n\r\n", Progress.STREAM),
+        (b"GET / HTTP/1.1\n", Progress.BROKEN),
+        (b"\x16", Progress.BROKEN),
+    ],
+)
+def test_a_request_has_arrived_at_its_last_byte_however_it_is_cut(
+    ends: tuple[socket.socket, Connection], request_bytes: bytes, last: Progress
+) -> None:
+    client, connection = ends
+    assert connection.receive() is Progress.PARTIAL
+    for number in range(len(request_bytes)):
+        client.sendall(request_bytes[number : number + 1])
+        progress = connection.receive()
+        assert progress is (last if number == len(request_bytes) - 1 else Progress.PARTIAL), number
+    assert connection.received == request_bytes
+
+
+def test_waiting_for_a_request_ends_when_the_patience_does(ends: tuple[socket.socket, Connection]) -> None:
+    client, connection = ends
+    client.sendall(b"POST /eve")
+    assert connection.wait(0.01) is Progress.PARTIAL
+    assert connection.received == b"POST /eve"
+
+
+def test_a_client_that_hangs_up_is_gone(ends: tuple[socket.socket, Connection]) -> None:
+    client, connection = ends
+    client.sendall(b"POST /eve")
+    client.close()
+    assert connection.wait(5) is Progress.GONE
+
+
+if __name__ == "__main__":
+    main(*sys.argv[1:])
