@@ -1,0 +1,85 @@
+"""`make demo`: a real registry and tagtrail side by side, a story of pushes, and what tagtrail says of it afterwards.
+
+Everything listens on free ports of this machine, lies in a temporary directory, and is gone at the end.
+"""
+
+import os
+import shutil
+import signal
+import subprocess
+import sys
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
+from pathlib import Path
+from tempfile import TemporaryDirectory
+
+ROOT = Path(__file__).resolve().parent.parent
+sys.path.insert(0, str(ROOT))  # the parts are those that the tests use
+
+from tests.real import TOKEN, Registry, Service  # noqa: E402
+from tests.story import APP, USERS, tell_story  # noqa: E402
+from tests.terminal import at_terminal  # noqa: E402
+
+NEEDED = {"docker-registry": "the registry, CNCF Distribution 2.x", "skopeo": "the client that pushes"}
+QUESTIONS = (
+    ("The audit log, newest first:", ["log"]),
+    ("What is published for every environment, and what it could go back to:", ["environments"]),
+    ("Everything that the tag prod ever was:", ["history", f"{APP}:prod"]),
+    ("Release tags that moved, though they never should:", ["violations"]),
+    ("How to go back in production:", ["rollback", f"{APP}@production"]),
+)
+
+
+def main() -> int:
+    """Tell the story and ask the questions; the exit code."""
+    missing = [f"{command} ({what})" for command, what in NEEDED.items() if shutil.which(command) is None]
+    if missing:
+        say(f"The demo needs {' and '.join(missing)}.")
+        say("On Debian and Ubuntu: apt-get install docker-registry skopeo")
+        return 1
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(1))  # so that everything is cleaned up then, too
+    with TemporaryDirectory(prefix="tagtrail-demo-") as directory, running(Path(directory)) as (service, registry):
+        say(f"tagtrail listens on {service.url}, a registry on {registry.host}; the registry posts its events.\n")
+        steps = iter(range(1, 100))
+        tell_story(registry, Path(directory) / "images", say=lambda text: say(f"  {next(steps)}. {text}"))
+        for heading, words in QUESTIONS:
+            ask(service, heading, words)
+    say("\nThat was the demo; nothing of it is left. `make run` starts tagtrail for your own registry.")
+    return 0
+
+
+@contextmanager
+def running(directory: Path) -> Iterator[tuple[Service, Registry]]:
+    """Both services, until the end of the block, however it ends."""
+    settings = {"registries": [{"name": "main", "authentication": "htpasswd", "tokens": [{"value": TOKEN}]}]}
+    with ExitStack() as stack:
+        service = Service(directory / "tagtrail", settings)
+        stack.callback(service.process.stop)
+        service.start()
+        registry = Registry(directory / "registry", events_url=f"{service.url}/events", users=USERS)
+        stack.callback(registry.process.stop)
+        registry.start()
+        yield service, registry
+
+
+def say(text: str) -> None:
+    """Print at once, so that the order holds beside what the commands print."""
+    print(text, flush=True)
+
+
+def ask(service: Service, heading: str, words: list[str]) -> None:
+    """Run a command of the real command line, and show what a person sees at a terminal, even where there is none."""
+    say(f"\n{heading}\n\n$ tagtrail {' '.join(words)}")
+    command = [sys.executable, "-m", "tagtrail", *words]
+    environment = os.environ | {"TAGTRAIL_CONFIG": str(service.config)}
+    if sys.stdout.isatty():
+        subprocess.run(command, env=environment, check=True)
+    else:
+        say(at_terminal(command, environment=environment).rstrip())
+
+
+if __name__ == "__main__":
+    try:
+        sys.exit(main())
+    except KeyboardInterrupt:
+        sys.exit(130)

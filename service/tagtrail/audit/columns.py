@@ -1,0 +1,90 @@
+"""The columns of each list as CSV. The first is `image`, since a spreadsheet turns the tag `1.10` into 1.1."""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Any, Final
+
+from tagtrail.audit.describing import read_who
+from tagtrail.audit.naming import Hosts
+from tagtrail.audit.spreadsheet import Cell
+from tagtrail.ledger.line import read_line
+from tagtrail.store.answers import LoggedEntry
+
+
+@dataclass(frozen=True, slots=True)
+class Column:
+    """A column and where its value stands in a document; null where anything on the way is null."""
+
+    name: str
+    path: tuple[str, ...]
+
+    def read(self, document: Any) -> Cell:
+        """The document's value."""
+        value: Any = document
+        for name in self.path:
+            value = getattr(value, name, None)
+        return value if isinstance(value, str | int | float | bool | None) else [str(part) for part in value]
+
+
+def _columns(*names: str) -> tuple[Column, ...]:
+    """Columns from names such as `digest`, or `image=published.reference` where it is called otherwise."""
+    parts = (name.partition("=") for name in names)
+    return tuple(Column(name, tuple((path or name).split("."))) for name, _, path in parts)
+
+
+TAGS: Final = _columns(
+    "image=reference", "registry", "repository", "tag", "kind", "digest", "since", "release_tags", "media_type", "size",
+    "actor", "seq",
+)  # fmt: skip
+HISTORY: Final = _columns(
+    "image=reference", "registry", "repository", "tag", "kind", "at", "until", "seconds", "digest", "previous_digest",
+    "release_tags", "repeated", "release", "violation", "actor", "seq",
+)  # fmt: skip
+DEPLOYMENTS: Final = _columns(
+    "image=reference", "environment", "registry", "repository", "tag", "digest", "at", "until", "seconds", "direction",
+    "basis", "release_tags_then", "release_tags_now", "unpinned", "actor", "actor_assurance", "change", "note",
+    "previous_image=previous.reference", "previous_digest=previous.digest",
+    "previous_release_tags=previous.release_tags_then", "previous_seconds=previous.seconds", "seq", "lines",
+)  # fmt: skip
+ENVIRONMENTS: Final = _columns(
+    "image=published.reference", "environment", "registry", "repository", "tag=published.tag",
+    "digest=published.digest", "at=published.at", "direction=published.direction",
+    "release_tags_now=published.release_tags_now", "unpinned=published.unpinned", "actor=published.actor",
+    "withdrawn_at", "roll_back_to=roll_back_to.reference", "roll_back_release_tags=roll_back_to.release_tags_now",
+    "roll_back_published_at=roll_back_to.at", "seq=published.seq",
+)  # fmt: skip
+VIOLATIONS: Final = _columns(
+    "image=reference", "registry", "repository", "tag", "kind", "at", "digest", "previous_digest", "actor", "seq"
+)
+QUARANTINE: Final = _columns("seq", "at", "registry", "reason", "size", "sha256")
+TRAFFIC: Final = _columns("day", "registry", "action", "events")
+REGISTRIES: Final = _columns(
+    "registry", "configured", "host", "aliases", "authentication", "instance", "first_seen", "last_seen", "starts"
+)
+
+ENTRY_NAMES: Final = (
+    "image", "seq", "at", "occurred", "kind", "registry", "repository", "tag", "digest", "media_type", "size", "actor",
+    "actor_assurance", "address", "user_agent", "changes", "violation", "environments", "environment", "change",
+    "reason", "request", "event", "instance",
+)  # fmt: skip
+
+
+def read_entry(answer: LoggedEntry, hosts: Hosts) -> Sequence[Cell]:
+    """The cells of an entry; made without its document, for there may be millions."""
+    entry, who = read_line(answer.line), read_who(answer.who)
+    image = None
+    if entry.registry is not None and entry.repository is not None:
+        image = hosts.reference(entry.registry, entry.host, entry.repository, entry.tag, entry.digest)
+    actor, address, user_agent = (who.actor, who.address, who.user_agent) if who else (None, None, None)
+    return (
+        image, entry.seq, entry.at, entry.occurred, entry.kind, entry.registry, entry.repository, entry.tag,
+        entry.digest, entry.media_type, entry.size, actor, entry.actor_assurance, address, user_agent,
+        [f"{change.tag}:{change.kind}" for change in answer.changes],
+        any(change.violates for change in answer.changes), list(answer.environments), entry.environment, entry.change,
+        entry.reason, entry.request, entry.event, entry.instance,
+    )  # fmt: skip
+
+
+def reader_of(columns: Sequence[Column]) -> Callable[[Any], Sequence[Cell]]:
+    """A function from a document to its cells."""
+    return lambda document: [column.read(document) for column in columns]

@@ -1,0 +1,103 @@
+"""From the texts of a query, or of a command's options, to a filter; what cannot be read is named."""
+
+import re
+from collections.abc import Collection, Mapping
+from dataclasses import replace
+from difflib import get_close_matches
+from typing import Any, Final, cast, get_args
+
+from tagtrail.errors import BadParameter
+from tagtrail.ledger.line import Kind
+from tagtrail.store.answers import Filter
+from tagtrail.store.questions.names import is_glob
+from tagtrail.trail.instant import parse_instant
+from tagtrail.trail.names import is_repository, is_tag
+from tagtrail.trail.patterns import REPOSITORY_ALPHABET, compile_glob
+
+FILTERS: Final = ("registry", "repository", "tag", "digest", "actor", "kind", "environment", "since", "until")
+KINDS: Final[tuple[str, ...]] = get_args(Kind)
+LONGEST: Final = 500  # characters of any text that is asked for
+DEFAULT_LIMIT: Final = 50
+MOST: Final = 1_000
+
+_DIGEST_PREFIX = re.compile(r"([a-z0-9]+([+._-][a-z0-9]+)*:[a-zA-Z0-9=_-]*|[0-9a-f]+)", re.ASCII)
+
+_LOST_PLUS = re.compile(r"(:\d\d(?:\.\d+)?) (\d\d:\d\d)$")  # of an offset; in a query a plus means a space
+
+
+def read_filter(parameters: Mapping[str, str], *, accepted: Collection[str]) -> Filter:
+    """The filter that the parameters describe; `accepted` are those that the question has a use for.
+
+    Raises BadParameter for any other parameter, with the one that was probably meant, and for a value that nothing
+    can ever fit.
+    """
+    refuse_unknown(parameters, accepted=accepted)
+    given = {name: read_text(name, text) for name, text in parameters.items() if name in FILTERS}
+    _check_names(given)
+    since, until = (read_instant(name, given.pop(name)) if name in given else None for name in ("since", "until"))
+    if since is not None and until is not None and until <= since:
+        raise BadParameter("until", "until does not lie after since; nothing can be found between them")
+    return replace(Filter(**cast("dict[str, Any]", given)), since=since, until=until)
+
+
+def refuse_unknown(parameters: Collection[str], *, accepted: Collection[str]) -> None:
+    """Raises BadParameter for a parameter that has no meaning here."""
+    for name in parameters:
+        if name not in accepted:
+            close = get_close_matches(name, accepted, n=1)
+            hint = f"did you mean {close[0]}?" if close else f"known are {', '.join(sorted(accepted)) or 'none'}"
+            raise BadParameter(name[:80], f"there is no parameter {name[:80]!r} here: {hint}")
+
+
+def read_text(name: str, text: str) -> str:
+    """A text that can be looked for. Raises BadParameter."""
+    if not 0 < len(text) <= LONGEST:
+        raise BadParameter(
+            name, f"{name} is empty; leave it out" if not text else f"{name} is over {LONGEST} characters"
+        )
+    try:
+        text.encode()
+    except UnicodeEncodeError:
+        raise BadParameter(name, f"{name} is no Unicode text") from None
+    return text
+
+
+def read_instant(name: str, text: str) -> int:
+    """A time in RFC 3339, as nanoseconds UTC. Raises BadParameter."""
+    try:
+        return parse_instant(_LOST_PLUS.sub(r"\1+\2", text))
+    except ValueError as error:
+        raise BadParameter(name, f"{name}: {error}") from error
+
+
+def read_limit(text: str) -> int:
+    """How many rows a page has at most. Raises BadParameter."""
+    if not re.fullmatch(r"\d{1,6}", text, re.ASCII) or not 1 <= int(text) <= MOST:
+        raise BadParameter("limit", f"limit is {text[:20]!r}; write a number from 1 to {MOST}")
+    return int(text)
+
+
+def _check_names(given: Mapping[str, str]) -> None:
+    if (repository := given.get("repository")) is not None:
+        _check_repository(repository)
+    if (tag := given.get("tag")) is not None and not is_tag(tag):
+        raise BadParameter("tag", f"{tag[:80]!r} is not a tag")
+    if (kind := given.get("kind")) is not None and kind not in KINDS:
+        close = get_close_matches(kind, KINDS, n=1)
+        hint = f"did you mean {close[0]}?" if close else f"known are {', '.join(KINDS)}"
+        raise BadParameter("kind", f"there are no entries of kind {kind[:80]!r}: {hint}")
+    if (digest := given.get("digest")) is not None and not _DIGEST_PREFIX.fullmatch(digest):
+        raise BadParameter(
+            "digest", f"{digest[:80]!r} is not a digest or the beginning of one, such as sha256:5208e615"
+        )
+
+
+def _check_repository(text: str) -> None:
+    if not is_glob(text):
+        if not is_repository(text):
+            raise BadParameter("repository", f"{text[:80]!r} is neither a repository's name nor a glob such as team/**")
+        return
+    try:
+        compile_glob(text, alphabet=REPOSITORY_ALPHABET)
+    except ValueError as error:
+        raise BadParameter("repository", f"the glob {text[:80]!r} {error}") from error

@@ -1,0 +1,77 @@
+"""A client of the API over a ledger, and stories that are worth asking about."""
+
+import random
+
+from flask import Flask
+from flask.testing import FlaskClient
+
+from tagtrail.audit.access import Access
+from tagtrail.audit.api import make_api_blueprint
+from tagtrail.audit.problems import register_errors
+from tagtrail.trail.rules import EnvironmentRule, RegistryIdentity, Rules
+from tests.conftest import Ledger
+from tests.events import INDEX, MANIFEST, SomeEvent, delete_digest, delete_tag, digest_of, push
+
+RULES = Rules(
+    environments=(
+        EnvironmentRule("production", "**", "prod"),
+        EnvironmentRule("staging", "**", "staging"),
+        EnvironmentRule("lab", "lab/*", "latest", registry="main"),
+    ),
+    registries=(RegistryIdentity("main", "registry.example:5000", ("mirror.example",)),),
+)
+
+
+def make_app(ledger: Ledger, access: Access | None = None) -> Flask:
+    """An application of nothing but the API."""
+    app = Flask("asking", static_folder=None)
+    register_errors(app)
+    blueprint = make_api_blueprint(store=ledger.store, recorder=ledger.recorder, access=access or Access())
+    app.register_blueprint(blueprint, url_prefix="/api/v1")
+    return app
+
+
+def make_client(ledger: Ledger, access: Access | None = None) -> FlaskClient:
+    """A client that calls the API by `localhost`."""
+    return make_app(ledger, access).test_client()
+
+
+def story() -> list[SomeEvent]:
+    """1.0 and 1.1 are released, prod follows, goes back, 1.0.0 is overwritten, 1.1.0 is deleted, an index is pushed."""
+    platform = {"mediaType": MANIFEST, "digest": digest_of("arm"), "platform": {"os": "linux", "architecture": "arm64"}}
+    return [
+        push("1.0.0", "one", 1, actor="alice"),
+        push("stable", "one", 2, actor="alice"),
+        push("prod", "one", 3, actor="bob"),
+        push("1.1.0", "two", 10, actor="alice"),
+        push("prod", "two", 12, actor="bob"),
+        push("prod", "two", 13, actor="bob"),
+        push("prod", "one", 20, actor="carol"),
+        push("1.0.0", "three", 30, actor="mallory"),
+        delete_digest("two", 40, actor="carol"),
+        push(None, "arm", 50),
+        push("2.0", "index", 51, media_type=INDEX, references=(platform,)),
+        push("prod", "index", 60, media_type=INDEX, references=(platform,)),
+        push("staging", "only", 61, repository="team/web"),
+        push("latest", "lab", 62, repository="lab/x"),
+        delete_tag("latest", 63, repository="lab/x"),
+    ]
+
+
+def some_events(seed: int, count: int) -> list[SomeEvent]:
+    """Pushes and deletes in a few repositories, tags and digests; each at its own second."""
+    chance = random.Random(seed)  # noqa: S311 - no secret
+    events = []
+    for at in range(1, count + 1):
+        repository = chance.choice(["team/app", "team/web", "lab/x", "solo"])
+        tag = chance.choice(["1.0", "1.1", "prod", "staging", "latest", None])
+        content = chance.choice("abcdef")
+        actor = chance.choice(["alice", "bob", ""])
+        kind = chance.random()
+        if kind < 0.8:
+            events.append(push(tag, content, at, repository=repository, actor=actor))
+        elif kind < 0.9:
+            events.append(delete_tag(tag or "prod", at, repository=repository, actor=actor))
+        else:
+            events.append(delete_digest(content, at, repository=repository, actor=actor))
+    return events
