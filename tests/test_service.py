@@ -58,7 +58,7 @@ class Crowd:
         self.acknowledged: list[str] = []
         self.answers: list[int] = []
         self._stop = threading.Event()
-        self._threads = [threading.Thread(target=self._post, args=(client,)) for client in range(clients)]
+        self._threads = [threading.Thread(target=self._post, args=(client,), daemon=True) for client in range(clients)]
         for thread in self._threads:
             thread.start()
 
@@ -133,32 +133,43 @@ def test_half_open_connections_do_not_stop_the_intake(service: Service) -> None:
             connection.close()
 
 
-def test_a_full_disk_is_answered_503_and_freed_space_lets_it_go_on(tmp_path: Path) -> None:
+@pytest.fixture
+def small_disk(tmp_path: Path) -> Iterator[Path]:
+    """A file system of 24 MiB."""
     disk = tmp_path / "small"
     disk.mkdir()
-    mounted = subprocess.run(
-        ["mount", "-t", "tmpfs", "-o", "size=24m", "tmpfs", str(disk)], check=False, capture_output=True, text=True
-    )
+    command = ["mount", "-t", "tmpfs", "-o", "size=24m", "tmpfs", str(disk)]
+    mounted = subprocess.run(command, check=False, capture_output=True, text=True)
     if mounted.returncode:
         pytest.skip(f"a small file system cannot be mounted here: {mounted.stderr.strip()}")
+    yield disk
+    subprocess.run(["umount", "-l", str(disk)], check=True)
+
+
+def fill(disk: Path) -> Path:
+    """Write a file until nothing fits."""
+    filler = disk / "filler"
+    with suppress(OSError), filler.open("wb") as file:
+        while True:
+            file.write(b"x" * 65_536)
+    return filler
+
+
+def test_a_full_disk_is_answered_503_and_freed_space_lets_it_go_on(tmp_path: Path, small_disk: Path) -> None:
+    service = Service(tmp_path / "service", {"data": str(small_disk / "data")}).start()
     try:
-        service = Service(tmp_path / "service", {"data": str(disk / "data")}).start()
-        filler = disk / "filler"
-        with suppress(OSError), filler.open("wb") as file:
-            while True:
-                file.write(b"x" * 65_536)
+        filler = fill(small_disk)
         crowd = Crowd(service, clients=4)
         eventually(lambda: 503 in crowd.answers, "the full disk is answered 503", seconds=60)
-        assert requests.get(f"{service.url}/readyz", timeout=10).status_code == 503
+        eventually(lambda: not service.is_ready(), "a service with a full disk is not ready")
         filler.unlink()
         before = len(crowd.acknowledged)
         eventually(lambda: len(crowd.acknowledged) > before + 20, "everything goes on", seconds=60)
         crowd.leave()
-        assert set(crowd.answers) == {202, 503}
-        assert service.process.stop() == 0
-        assert set(crowd.acknowledged) <= set(recorded_ids(service))
     finally:
-        subprocess.run(["umount", "-l", str(disk)], check=False)
+        assert service.process.stop() == 0
+    assert set(crowd.answers) == {202, 503}
+    assert set(crowd.acknowledged) <= set(recorded_ids(service))
 
 
 def test_a_burst_of_a_registry_is_taken_without_a_timeout(service: Service) -> None:

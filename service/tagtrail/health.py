@@ -1,5 +1,6 @@
-"""`/healthz`: the process answers. `/readyz`: the ledger can be written, found out by writing."""
+"""`/healthz`: the process answers. `/readyz`: the ledger can be written, found out by writing, and has room to."""
 
+import shutil
 import threading
 import time
 from collections.abc import Callable
@@ -11,6 +12,7 @@ from tagtrail.store.counters import note_readiness
 from tagtrail.store.database import Store
 from tagtrail.trail.instant import now
 
+_LEAST_SPACE = 8 * 1024 * 1024  # bytes: a smaller rest may still take this small write, and not the next event
 _FRESH = 1.0  # seconds for which an answer is given again, so that nobody can make us write all the time
 
 
@@ -38,7 +40,8 @@ class Readiness:
                 note_readiness(tx, now())
         except StorageUnavailable as error:
             return str(error)
-        return None
+        free = shutil.disk_usage(self._store.directory).free
+        return None if free >= _LEAST_SPACE else f"the disk under the ledger is full: {free} bytes are left"
 
 
 def make_health_blueprint(readiness: Readiness) -> Blueprint:
