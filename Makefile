@@ -3,12 +3,13 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 
-.PHONY: run test check format bench demo lock system clean
+.PHONY: run test check format bench demo lock clean
 
 run: $(VENV)/run.stamp
 	@exec $(BIN)/tagtrail serve $(ARGS)
 
-test: system $(VENV)/dev.stamp
+test: $(VENV)/dev.stamp
+	@sh tests/install-system-packages.sh docker-registry skopeo wrk
 	$(BIN)/python -m pytest $(ARGS)
 
 check: $(VENV)/dev.stamp
@@ -20,15 +21,13 @@ format: $(VENV)/dev.stamp
 	$(BIN)/ruff check --fix .
 	$(BIN)/ruff format .
 
-bench: system $(VENV)/dev.stamp
+bench: $(VENV)/dev.stamp
+	@sh tests/install-system-packages.sh wrk gcc sqlite3
 	$(BIN)/python -m bench $(ARGS)
 
-demo: system $(VENV)/dev.stamp
+demo: $(VENV)/dev.stamp
+	@sh tests/install-system-packages.sh docker-registry skopeo
 	@$(BIN)/python deploy/demo.py $(ARGS)
-
-# The registry and the client that the tests push with. Never fails: a test that misses one says so.
-system:
-	@sh tests/install-system-packages.sh
 
 lock: $(VENV)/dev.stamp
 	$(BIN)/uv pip compile -q --universal --python-version 3.11 --generate-hashes --no-emit-index-url \

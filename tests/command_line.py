@@ -6,6 +6,10 @@ import struct
 import subprocess
 import sys
 import termios
+import threading
+import time
+from collections.abc import Iterator, Sequence
+from contextlib import AbstractContextManager, contextmanager, redirect_stderr, redirect_stdout, suppress
 from dataclasses import dataclass
 from fcntl import ioctl
 from pathlib import Path
@@ -54,6 +58,7 @@ def tell_story(ledger: Ledger) -> None:
 
 def tell_deletion(ledger: Ledger) -> None:
     """A digest is deleted under all its tags."""
+    ledger.clock.pass_seconds(DAY)
     ledger.receive(delete_digest("one", 2 * DAY))
 
 
@@ -65,8 +70,8 @@ class CommandLine:
 
     def run(self, *arguments: str, **environment: str) -> Result:
         """Run a command in this process; its output goes to no terminal."""
-        runner = CliRunner(env={"TAGTRAIL_DATA": str(self.data), "TAGTRAIL_CONFIG": "", "TZ": "Europe/Berlin"})
-        return runner.invoke(main, arguments, env=environment, catch_exceptions=False, prog_name="tagtrail")
+        with patched_environment(self._environment() | environment):
+            return CliRunner().invoke(main, arguments, catch_exceptions=False, prog_name="tagtrail")
 
     def ask(self, *arguments: str) -> str:
         """What a command that succeeds prints."""
@@ -79,26 +84,77 @@ class CommandLine:
         return [msgspec.json.decode(line) for line in self.ask(*arguments, "--json").splitlines()]
 
     def ask_at_terminal(self, *arguments: str, width: int = 80, **environment: str) -> str:
-        """What a person sees at a terminal of this width, with the styles; both outputs together."""
-        ours, its = pty.openpty()
-        ioctl(its, termios.TIOCSWINSZ, struct.pack("HHHH", 40, width, 0, 0))
-        variables = {name: value for name, value in os.environ.items() if name not in ("COLUMNS", "NO_COLOR")}
-        variables |= {"TAGTRAIL_DATA": str(self.data), "TZ": "Europe/Berlin", "TERM": "xterm-256color"} | environment
-        running = subprocess.Popen(
-            [sys.executable, "-m", "tagtrail", *arguments],
-            stdin=subprocess.DEVNULL, stdout=its, stderr=its, env=variables,
-        )  # fmt: skip
-        os.close(its)
-        printed = b""
-        with os.fdopen(ours, "rb", buffering=0) as terminal:
-            while piece := _read(terminal.fileno()):
-                printed += piece
-        assert running.wait(60) == 0, printed.decode()
-        return printed.decode().replace("\r\n", "\n")
+        """What a person sees at a terminal of this width, with the styles; both outputs together. In this process."""
+        with terminal(width) as (its, printed), os.fdopen(its, "w", encoding="utf-8", closefd=False) as screen:
+            variables = self._environment() | {"COLUMNS": str(width)} | environment
+            with patched_environment(variables), redirect_stdout(screen), redirect_stderr(screen):
+                code = _exit_code(arguments)
+        assert code == 0, printed
+        return "".join(printed).replace("\r\n", "\n")
+
+    def ask_as_process(self, *arguments: str, width: int = 80, **environment: str) -> str:
+        """The same with a process of its own, which finds out about its terminal by itself."""
+        variables = {name: value for name, value in os.environ.items() if name != "COLUMNS"}
+        variables |= {name: value for name, value in self._environment().items() if value} | environment
+        with terminal(width) as (its, printed):
+            command = [sys.executable, "-m", "tagtrail", *arguments]
+            subprocess.run(command, stdin=subprocess.DEVNULL, stdout=its, stderr=its, env=variables, check=True)
+        return "".join(printed).replace("\r\n", "\n")
+
+    def _environment(self) -> dict[str, str]:
+        """An empty value counts as not set."""
+        return {
+            "TAGTRAIL_DATA": str(self.data), "TAGTRAIL_CONFIG": "", "TAGTRAIL_LISTEN": "", "NO_COLOR": "",
+            "TZ": "Europe/Berlin", "TERM": "xterm-256color",
+        }  # fmt: skip
 
 
-def _read(descriptor: int) -> bytes:
+@contextmanager
+def terminal(width: int) -> Iterator[tuple[int, list[str]]]:
+    """A terminal of this width: its descriptor to write to, and what was written, once this is over."""
+    ours, its = pty.openpty()
+    ioctl(its, termios.TIOCSWINSZ, struct.pack("HHHH", 40, width, 0, 0))
+    printed: list[str] = []
+    reading = threading.Thread(target=lambda: printed.append(_read_all(ours)))
+    reading.start()
     try:
-        return os.read(descriptor, 65_536)
-    except OSError:
-        return b""  # Linux says so when nobody has the other end any more
+        yield its, printed
+    finally:
+        os.close(its)
+        reading.join()
+        os.close(ours)
+
+
+def _read_all(descriptor: int) -> str:
+    pieces: list[bytes] = []
+    with suppress(OSError):  # so Linux says that nobody has the other end any more
+        while piece := os.read(descriptor, 65_536):
+            pieces.append(piece)
+    return b"".join(pieces).decode()
+
+
+def _exit_code(arguments: Sequence[str]) -> object:
+    try:
+        main.main(list(arguments), prog_name="tagtrail")
+    except SystemExit as exited:
+        return exited.code
+    return None
+
+
+@contextmanager
+def patched_environment(variables: dict[str, str]) -> Iterator[None]:
+    """Put this process into other surroundings, a time zone among them."""
+    before = dict(os.environ)
+    os.environ.update(variables)
+    time.tzset()
+    try:
+        yield
+    finally:
+        os.environ.clear()
+        os.environ.update(before)
+        time.tzset()
+
+
+def local_time_of(zone: str) -> AbstractContextManager[None]:
+    """Put this process into a time zone."""
+    return patched_environment({"TZ": zone})

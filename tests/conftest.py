@@ -3,6 +3,7 @@
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -53,9 +54,9 @@ class Ledger:
         """Start the service with these rules."""
         record_start(self.recorder, rules)
 
-    def rows(self, sql: str, *values: object) -> list[tuple[object, ...]]:
+    def rows(self, sql: str, *values: object) -> list[tuple[Any, ...]]:
         """What the database holds."""
-        rows: list[tuple[object, ...]] = self.store.reader().execute(sql, values).fetchall()
+        rows: list[tuple[Any, ...]] = self.store.reader().execute(sql, values).fetchall()
         return rows
 
 

@@ -19,8 +19,9 @@ from tests.terminal import at_terminal
 
 ROOT = Path(__file__).parent.parent
 # In this order, because some commands declare a deployment, which those after them see.
-DOCS = ("docs/naming.md", "README.md", "docs/cli.md", "docs/operating.md", "docs/api.md", "docs/pipelines.md")
+DOCS = ("docs/naming.md", "README.md", "docs/cli.md", "docs/api.md", "docs/pipelines.md")
 HOST = "registry.example:5000"
+DEPLOY_TOKEN = "tt_deploy-token-that-is-long-enough"
 SERVICE = "http://127.0.0.1:8080"  # as the docs call it
 
 _BLOCK = re.compile(r"^```console\n(.*?)^```$", re.MULTILINE | re.DOTALL)
@@ -38,6 +39,7 @@ _NEVER_THE_SAME = tuple(
         (r'("next": ?)"[^"]*"', r"\1CURSOR"),
         (r'ETag: "?[^"\n]*"?', "ETag: SOMETHING"),
         (r"127\.0\.0\.1:\d+", "ADDRESS"),
+        (r"\bline \d+", "LINE"),
         (r"\s+", ""),
     )
 )
@@ -68,7 +70,7 @@ class World:
         environment = os.environ | {
             "PATH": f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}",
             "TAGTRAIL_CONFIG": str(self.service.config),
-            "TAGTRAIL_DEPLOY_TOKEN": TOKEN,
+            "TAGTRAIL_DEPLOY_TOKEN": DEPLOY_TOKEN,
             "TZ": "Europe/Berlin",
         }
         typed = ["bash", "-c", command.replace(SERVICE, self.service.url)]
@@ -80,7 +82,8 @@ class World:
 def told_world(directory: Path) -> Iterator[World]:
     """The stories of the docs, told to the end; everything is stopped afterwards."""
     settings = {
-        "registries": [{"name": "main", "host": HOST, "authentication": "htpasswd", "tokens": [{"value": TOKEN}]}]
+        "registries": [{"name": "main", "host": HOST, "authentication": "htpasswd", "tokens": [{"value": TOKEN}]}],
+        "access": {"deploy": [{"value": DEPLOY_TOKEN}]},
     }
     service = Service(directory / "tagtrail", settings)
     registry = Registry(directory / "registry", events_url=f"{service.url}/events", users=USERS)

@@ -1,12 +1,14 @@
 """What the trail answers, held against the story that was told and against a naive model of it."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import pytest
 
 from tagtrail.errors import BadParameter, NotRecorded
+from tagtrail.ledger.record import Recorder
 from tagtrail.store.answers import Cut, EnvironmentState, Filter, Page, TaggedDigest
+from tagtrail.store.database import Store
 from tagtrail.store.questions.deployments import find_deployments
 from tagtrail.store.questions.digests import get_digest
 from tagtrail.store.questions.entries import find_entries, find_lines
@@ -17,8 +19,9 @@ from tagtrail.store.questions.tags import find_tags
 from tagtrail.store.questions.violations import find_violations
 from tagtrail.trail.instant import DAY, SECOND
 from tests.asking import RULES, some_events, story
-from tests.conftest import Ledger
-from tests.events import START, SomeEvent, delete_repository, digest_of, push
+from tests.checker import check_ledger
+from tests.conftest import Clock, Ledger
+from tests.events import START, SomeEvent, delete_repository, digest_of, envelope, push
 
 ALL = Cut(1_000)
 Find = Callable[..., Page[Any]]
@@ -29,12 +32,18 @@ def at(seconds: float) -> int:
     return START + int(seconds * SECOND)
 
 
-@pytest.fixture
-def told(ledger: Ledger) -> Ledger:
-    """The ledger after the story."""
+@pytest.fixture(scope="module")
+def told(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Ledger]:
+    """The ledger after the story, shared by all tests that only ask."""
+    store = Store(tmp_path_factory.mktemp("told") / "data")
+    store.prepare()
+    clock = Clock()
+    ledger = Ledger(store, Recorder(store, clock=clock), clock)
     ledger.put_in_force(RULES)
-    ledger.receive(*story())
-    return ledger
+    ledger.receive_body(envelope(*story()))
+    yield ledger
+    check_ledger(store)
+    store.close()
 
 
 def ask(ledger: Ledger, find: Find, cut: Cut = ALL, *, when: int | None = None, **asked: Any) -> tuple[Any, ...]:
@@ -46,8 +55,8 @@ def ask(ledger: Ledger, find: Find, cut: Cut = ALL, *, when: int | None = None, 
 def test_the_audit_log_is_newest_first_and_shows_the_exact_line_and_what_it_moved(told: Ledger) -> None:
     entries = ask(told, find_entries, kind="push", tag="prod")
     assert [entry.seq for entry in entries] == sorted((entry.seq for entry in entries), reverse=True)
-    stored = dict(told.rows("SELECT seq, line FROM lines"))
-    assert all(stored[entry.seq] == entry.line for entry in entries)
+    stored = told.rows("SELECT seq, line FROM lines")
+    assert all((entry.seq, entry.line) in stored for entry in entries)
     kinds = [[(change.tag, change.kind, change.digest) for change in entry.changes] for entry in entries]
     assert kinds == [
         [("prod", "moved", digest_of("index"))],
@@ -74,7 +83,7 @@ def test_a_delete_by_digest_shows_every_tag_that_it_took_away(told: Ledger) -> N
         ({"registry": "other"}, 0),
         ({"repository": "team/app"}, 12),
         ({"repository": "team/*"}, 13),
-        ({"repository": "**"}, 17),  # and the configuration
+        ({"repository": "**"}, 18),  # and those of the service's start
         ({"repository": "*/x"}, 2),
         ({"repository": "team/nothing"}, 0),
         ({"tag": "prod"}, 5),
@@ -91,7 +100,9 @@ def test_a_delete_by_digest_shows_every_tag_that_it_took_away(told: Ledger) -> N
         ({"last_seq": 4}, 5),
     ],
 )
-def test_entries_are_filtered_by_each_thing_and_by_all_together(told: Ledger, asked: dict[str, Any], count: int) -> None:
+def test_entries_are_filtered_by_each_thing_and_by_all_together(
+    told: Ledger, asked: dict[str, Any], count: int
+) -> None:
     entries = ask(told, find_entries, **asked)
     assert len(entries) == count
     assert ask(told, find_lines, **asked) == tuple(entry.line for entry in entries)
@@ -176,7 +187,11 @@ def test_deployments_say_what_was_before_which_way_it_went_and_how_long_it_ran(t
     assert back.release_now == ()  # 1.0.0 was overwritten since
     assert not back.is_unpinned
     assert back.previous is not None
-    assert (back.previous.digest, back.previous.until, back.previous.was_rolled_back) == (digest_of("two"), at(20), True)
+    assert (back.previous.digest, back.previous.until, back.previous.was_rolled_back) == (
+        digest_of("two"),
+        at(20),
+        True,
+    )
     assert back.previous.was_deleted
     assert [named.tag for named in back.previous.release_then] == ["1.1.0"]
     (seq,) = (entry.seq for entry in ask(told, find_entries, tag="1.0.0") if entry.changes[0].kind == "created")
@@ -276,9 +291,9 @@ def test_a_platform_leads_back_to_the_tag_and_the_environment(told: Ledger) -> N
     assert (index.platform, index.usage.digest) == ("linux/arm64", digest_of("index"))
     assert [naming.tag for naming in index.usage.tags] == ["2.0", "prod"]
     assert [publishing.environment for publishing in index.usage.environments] == ["production"]
-    assert [member.digest for member in get_digest(told.store.reader(), Filter(digest=digest_of("index"))).platforms] == [
-        digest_of("arm")
-    ]
+    assert [
+        member.digest for member in get_digest(told.store.reader(), Filter(digest=digest_of("index"))).platforms
+    ] == [digest_of("arm")]
 
 
 def test_a_digest_lists_every_tag_that_named_it_release_tags_first(told: Ledger) -> None:
@@ -301,7 +316,7 @@ def test_a_digest_lists_every_tag_that_named_it_release_tags_first(told: Ledger)
 
 def test_quarantine_traffic_and_registries(ledger: Ledger) -> None:
     ledger.receive_body(b"junk")
-    for number in range(3):
+    for number in range(2):
         ledger.receive(SomeEvent(action="pull", digest=digest_of("a"), tag="prod", at=number * 86_400))
     ledger.receive(push("1.0", "a", 5, instance="instance-2"))
     (quarantined,) = ask(ledger, find_quarantined)
@@ -340,7 +355,7 @@ def model_tags(events: list[SomeEvent], instant: int) -> dict[tuple[str, str], s
 def test_point_in_time_agrees_with_a_naive_model_whatever_the_order_of_arrival(ledger: Ledger, seed: int) -> None:
     events = [*some_events(seed, 60), delete_repository(61, repository="solo")]
     arriving = events if seed % 2 else list(reversed(events))
-    ledger.receive(*arriving)
+    ledger.receive_body(envelope(*arriving))
     for second in (0, 1, 7, 20, 33, 59, 60, 61):
         expected = model_tags(events, at(second))
         tags: tuple[TaggedDigest, ...] = ask(ledger, find_tags, when=at(second))
@@ -359,7 +374,7 @@ def test_point_in_time_agrees_with_a_naive_model_whatever_the_order_of_arrival(l
 @pytest.mark.parametrize("seed", range(3))
 def test_history_agrees_with_a_naive_model(ledger: Ledger, seed: int) -> None:
     events = some_events(seed, 80)
-    ledger.receive(*events)
+    ledger.receive_body(envelope(*events))
     head, expected = None, list[tuple[int, str | None, int]]()
     for event in events:
         if event.repository != "team/app" or (event.action == "push" and event.tag != "prod"):

@@ -1,23 +1,20 @@
 """What people call a time, read at a known instant in a zone with daylight saving."""
 
-import time
 from collections.abc import Iterator
 
 import pytest
 
-from tagtrail.cli.when import parse_when
+from tagtrail.cli.when import end_of_second, parse_when
 from tagtrail.trail.instant import format_instant, parse_instant
+from tests.command_line import local_time_of
 
 NOW = parse_instant("2026-04-22T10:30:15.5Z")  # Wednesday, 12:30 in Berlin
 
 
 @pytest.fixture(autouse=True)
-def _berlin(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
-    monkeypatch.setenv("TZ", "Europe/Berlin")
-    time.tzset()
-    yield
-    monkeypatch.undo()
-    time.tzset()
+def _berlin() -> Iterator[None]:
+    with local_time_of("Europe/Berlin"):
+        yield
 
 
 @pytest.mark.parametrize(
@@ -93,3 +90,8 @@ def test_the_earlier_of_two_equal_local_times_is_meant() -> None:
 def test_what_is_no_time_is_refused_with_examples(words: str) -> None:
     with pytest.raises(ValueError, match="is no time that tagtrail understands; write 2026-04-20T14:03:00Z"):
         parse_when(words, now=NOW)
+
+
+def test_a_whole_second_means_its_end_and_a_part_of_one_itself() -> None:
+    assert end_of_second(NOW) == NOW
+    assert end_of_second(parse_instant("2026-04-22T10:30:15Z")) == parse_instant("2026-04-22T10:30:15.999999999Z")

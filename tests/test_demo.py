@@ -61,9 +61,9 @@ def test_the_demo_is_plain_text_in_a_pipe(told: "subprocess.CompletedProcess[str
 
 
 def test_the_demo_shows_who_moved_what(told: "subprocess.CompletedProcess[str]") -> None:
-    log = answers(told)["tagtrail log"]
-    assert re.search(r"team/myapp:prod\S* +moved back .* by bob \(verified\)", log)
-    assert re.search(r"team/myapp:1\.0\.0\S* .*VIOLATION.* by carol \(verified\)", log)
+    log = " ".join(answers(told)["tagtrail log"].split())
+    assert re.search(r"team/myapp:prod moved back [^\[]* by bob \(verified\) \[line", log)
+    assert re.search(r"team/myapp:1\.0\.0 moved [^\[]*VIOLATION[^\[]* by carol \(verified\) \[line", log)
     [violation] = answers(told)["tagtrail violations"].splitlines()[1:2]
     assert "team/myapp:1.0.0" in violation
 

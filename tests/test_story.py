@@ -5,6 +5,7 @@ import shutil
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import pytest
 import requests
@@ -22,9 +23,9 @@ class World:
     service: Service
     registry: Registry
 
-    def rows(self, sql: str) -> list[tuple[object, ...]]:
+    def rows(self, sql: str) -> list[tuple[Any, ...]]:
         store = Store(self.service.data)
-        rows: list[tuple[object, ...]] = store.reader().execute(sql).fetchall()
+        rows: list[tuple[Any, ...]] = store.reader().execute(sql).fetchall()
         store.close()
         return rows
 
@@ -103,7 +104,7 @@ def test_the_pulled_image_is_byte_for_byte_the_pushed_one(world: World, told: Di
         f"SELECT line FROM entries JOIN lines USING (seq) JOIN tags ON tags.id = tag_id"
         f" JOIN manifests ON manifests.id = manifest_id WHERE tags.name = '1.1.0' AND digest = '{told.second}' LIMIT 1"
     )
-    recorded = json.loads(bytes(line))  # type: ignore[arg-type]
+    recorded = json.loads(line)
     again = Layout(tmp_path / "expected")
     assert again.image("second", "version 1.1.0") == told.second
     world.registry.pull(f"{recorded['host']}/{recorded['repository']}@{recorded['digest']}", tmp_path / "pulled")

@@ -51,10 +51,10 @@ def refuse_unknown(parameters: Collection[str], *, accepted: Collection[str]) ->
 
 def read_text(name: str, text: str) -> str:
     """A text that can be looked for. Raises BadParameter."""
-    if not 0 < len(text) <= LONGEST:
-        raise BadParameter(
-            name, f"{name} is empty; leave it out" if not text else f"{name} is over {LONGEST} characters"
-        )
+    if not text:
+        raise BadParameter(name, f"{name} is empty; leave it out")
+    if len(text) > LONGEST:
+        raise BadParameter(name, f"{name} has more than {LONGEST} characters")
     try:
         text.encode()
     except UnicodeEncodeError:

@@ -8,7 +8,8 @@ from typing import Any, TypeVar
 import msgspec
 
 from tagtrail.cli.place import Trail
-from tagtrail.cli.screen import Column, Screen
+from tagtrail.cli.screen import Screen
+from tagtrail.cli.table import Column
 from tagtrail.errors import NotRecorded
 from tagtrail.store.answers import Cut, Filter, Page
 from tagtrail.store.database import Connection
@@ -82,5 +83,5 @@ class Asked:
             return
         if count == 0:
             self.screen.aside(nothing.sentence)
-        elif next(rows, None) is not None:
-            self.screen.aside(f"Only the first {count} are shown: ask for more with --limit, or narrow the question.")
+        elif self.limit is None and next(rows, None) is not None:
+            self.screen.aside(f"There are more than these {count}: ask with --limit, or narrow the question.")

@@ -13,7 +13,7 @@ from tagtrail.errors import BadParameter
 from tagtrail.trail.instant import now
 
 
-@click.command()
+@click.command(short_help="Where a tag or an environment stood at a time.")
 @click.argument("words", metavar="TIME [REFERENCE]", nargs=-1, required=True)
 @asking("registry")
 def at(asked: Asked, words: tuple[str, ...]) -> None:

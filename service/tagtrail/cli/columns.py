@@ -6,8 +6,8 @@ from typing import Protocol, TypeVar
 from rich.text import Text
 
 from tagtrail.cli.place import Trail
-from tagtrail.cli.screen import Column
 from tagtrail.cli.sentences import Manner
+from tagtrail.cli.table import Column
 from tagtrail.cli.words import listed, local_time, visible
 from tagtrail.store.answers import DeploymentAnswer, NamedBy
 
@@ -80,8 +80,9 @@ def release_tags(named: tuple[NamedBy, ...]) -> str:
 
 
 def both(then: tuple[NamedBy, ...], now: tuple[NamedBy, ...]) -> str:
-    """Release tags that named a digest then or name it now."""
-    return release_tags(then + now)
+    """Release tags that name a digest now; and those that only named it then, marked so: they no longer lead to it."""
+    names = {one.tag: one.tag for one in now}
+    return listed((names | {one.tag: f"{one.tag} (then)" for one in then if one.tag not in names}).values())
 
 
 def release(deployment: DeploymentAnswer) -> str | Text:

@@ -4,15 +4,25 @@ import click
 
 from tagtrail import __version__
 from tagtrail.audit.describing import describe_declared
+from tagtrail.cli import columns
 from tagtrail.cli.asked import Asked
 from tagtrail.cli.options import asking
+from tagtrail.cli.words import visible
 from tagtrail.ledger.declare import Declaration, Declared, Origin, declare
 from tagtrail.ledger.record import Recorder
+from tagtrail.store.answers import DeploymentAnswer
 from tagtrail.store.questions.deployments import get_deployment
 from tagtrail.store.questions.environments import find_roll_back
 
+_DIRECTIONS = {
+    "first": "its first deployment there",
+    "forward": "a step forward",
+    "back": "a step back to what was there before",
+    "again": "what was there already",
+}
 
-@click.command()
+
+@click.command(short_help="Declare a deployment, as a pipeline does.")
 @click.argument("reference")
 @click.option("--environment", required=True, metavar="NAME", help="What it is deployed to.")
 @click.option("--change", metavar="TEXT", help="The ticket, or the URL of the commit.")
@@ -51,8 +61,15 @@ def _show(asked: Asked, declared: Declared) -> None:
     if asked.as_json:
         asked.screen.json([document])
         return
-    again = "" if declared.is_new else ", already"
-    asked.screen.say(f"Recorded{again} as line {declared.seq}: {answer.environment}, {answer.direction}.")
-    asked.screen.say("Deploy:   " + document.deploy)
+    recorded = "Recorded" if declared.is_new else "Had been recorded"
+    asked.screen.say(f"{recorded} as line {declared.seq}: {_what(answer)}.")
+    asked.screen.say("The image to deploy:")
+    asked.screen.whole(f"  {visible(document.deploy)}")
     if document.roll_back_to is not None:
-        asked.screen.say("Go back:  " + document.roll_back_to)
+        asked.screen.say("The image to go back to:")
+        asked.screen.whole(f"  {visible(document.roll_back_to)}")
+
+
+def _what(answer: DeploymentAnswer) -> str:
+    release = str(columns.release(answer))
+    return f"{answer.repository} {release} for {visible(answer.environment)}, {_DIRECTIONS[answer.direction]}"

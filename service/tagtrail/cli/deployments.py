@@ -9,7 +9,7 @@ from tagtrail.cli.asked import Asked, Nothing
 from tagtrail.cli.options import asking
 from tagtrail.cli.place import Trail
 from tagtrail.cli.references import narrow
-from tagtrail.cli.screen import Column
+from tagtrail.cli.table import Column
 from tagtrail.cli.words import local_time, span, visible
 from tagtrail.store.answers import DeploymentAnswer
 from tagtrail.store.questions.deployments import find_deployments
@@ -25,7 +25,7 @@ def deployments(asked: Asked, image: str | None) -> None:
     """What was published for an environment, newest first.
 
     It went first, forward, back (to what the environment had before) or again (the same); it is unpinned if no
-    release tag names the digest. The last columns are about the deployment before it: what it was, how long it ran.
+    release tag names the digest. BEFORE is what it replaced, and LASTED how long that was published.
     """
     asked = narrow(asked, image) if image else asked
     asked.answer(
@@ -47,7 +47,7 @@ def _columns(trail: Trail) -> list[Column[DeploymentAnswer]]:
         columns.BY,
         Column("CHANGE", lambda row: visible(row.change or ""), form="wide"),
         Column("BEFORE", lambda row: _before(trail, row), folds=True, clause="before:"),
-        Column("RAN", _ran, folds=True, clause="which ran"),
+        Column("LASTED", _lasted, folds=True, clause="which lasted"),
         columns.LINE,
     ]
 
@@ -59,7 +59,7 @@ def _before(trail: Trail, row: DeploymentAnswer) -> str:
     return columns.both(before.release_then, before.release_now) or columns.name_digest(trail, before)
 
 
-def _ran(row: DeploymentAnswer) -> str:
+def _lasted(row: DeploymentAnswer) -> str:
     before = row.previous
     if before is None or before.until is None:
         return ""

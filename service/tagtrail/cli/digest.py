@@ -8,8 +8,8 @@ from tagtrail.cli.asked import Asked
 from tagtrail.cli.options import asking
 from tagtrail.cli.place import Trail
 from tagtrail.cli.references import find_subject
-from tagtrail.cli.screen import Column
 from tagtrail.cli.sentences import Manner
+from tagtrail.cli.table import Column
 from tagtrail.cli.words import local_time, size, visible
 from tagtrail.store.answers import DigestAnswer, Held, Member, Naming, Publishing, Usage
 from tagtrail.store.questions.digests import get_digest
@@ -17,7 +17,7 @@ from tagtrail.store.questions.digests import get_digest
 _MOST = 1_000  # tags and environments of one digest, where no limit is given
 
 
-@click.command()
+@click.command(short_help="Which tags and environments a digest was.")
 @click.argument("text", metavar="DIGEST")
 @asking("registry", "repository")
 def digest(asked: Asked, text: str) -> None:
@@ -50,10 +50,11 @@ def _show(asked: Asked, answer: DigestAnswer) -> None:
         asked.screen.whole(f"It is the image{platform} of the index {index.usage.digest}")
         _show_usage(asked, index.usage)
     if answer.platforms:
-        asked.screen.say("\nAs an index it holds:")
+        asked.screen.say("")
+        asked.screen.say("As an index it holds:")
         asked.screen.table(_MEMBERS, answer.platforms)
     if not all(usage.is_whole for usage in (answer.usage, *(index.usage for index in answer.indexes))):
-        asked.screen.aside("There is more: ask for it with --limit.")
+        asked.screen.aside("There are more: ask with --limit.")
 
 
 def _where(trail: Trail, held: Held) -> str:

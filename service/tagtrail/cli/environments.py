@@ -12,14 +12,14 @@ from tagtrail.cli.asked import Asked, Nothing
 from tagtrail.cli.options import When, asking
 from tagtrail.cli.place import Trail
 from tagtrail.cli.references import narrow
-from tagtrail.cli.screen import Column
+from tagtrail.cli.table import Column
 from tagtrail.cli.when import end_of_second
 from tagtrail.cli.words import local_time, visible
 from tagtrail.store.answers import EnvironmentState, Published
 from tagtrail.store.questions.environments import find_environments
 
 
-@click.command()
+@click.command(short_help="What is published for every environment.")
 @click.argument("image", metavar="[REPOSITORY]", required=False)
 @click.option("--at", type=When(), metavar="TIME", help="What was published then, by the registry's clock.")
 @asking("registry", "repository", "environment")
@@ -53,7 +53,7 @@ def _columns(trail: Trail) -> list[Column[EnvironmentState]]:
         Column("RELEASE", _release, folds=True, clause="as"),
         Column("SINCE", _since, clause="since"),
         Column("BY", _actor, folds=True, clause="by"),
-        Column("BACK TO", lambda row: _back(trail, row.roll_back_to), folds=True, clause="before:"),
+        Column("BACK TO", lambda row: _back(trail, row.roll_back_to), folds=True, clause="back to"),
         Column("LINE", _line, right=True, style="dim", clause="line"),
     ]
 

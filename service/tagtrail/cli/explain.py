@@ -10,18 +10,17 @@ from tagtrail.cli.options import asking
 from tagtrail.cli.references import read_reference
 from tagtrail.cli.words import listed, visible
 from tagtrail.errors import BadParameter
-from tagtrail.trail.rules import Rules
+from tagtrail.trail.rules import Rules, TagRule
 
 
 class Explanation(msgspec.Struct, frozen=True):
-    """What `--json` prints: the deciding rule, its place among the configured or the built-in ones (from 1)."""
+    """What `--json` prints: the tag's kind, and the deciding rule by the name that `tagtrail check` gives it."""
 
     repository: str
     tag: str
     kind: Literal["release", "moving"]
     reason: str
-    origin: Literal["configured", "built-in"]
-    place: int
+    rule: str
     pattern: str
     syntax: Literal["glob", "regex"]
     environments: tuple[str, ...]
@@ -44,16 +43,13 @@ def explain(asked: Asked, image: str) -> None:
         return
     meaning = "a release tag: it may never move" if explanation.kind == "release" else "a moving tag"
     asked.screen.say(f"{reference.repository}:{reference.tag} is {meaning}. It {visible(explanation.reason)}.")
-    asked.screen.say(
-        f"Decided by {explanation.origin} rule {explanation.place}: {explanation.syntax} {visible(explanation.pattern)}"
-    )
+    asked.screen.say(f"Decided by {explanation.rule}; `tagtrail check` prints all rules.")
     if explanation.environments:
         asked.screen.say(f"Whatever it points at is deployed to {listed(explanation.environments, most=None)}.")
 
 
 def _explain(rules: Rules, registry: str | None, repository: str, tag: str) -> Explanation:
     rule = rules.explain(repository, tag)
-    own = rule in rules.tag_rules
     registries = [identity.name for identity in rules.registries if registry in (None, identity.name)]
     environments = [each.name for name in registries for each in rules.environments_of(name, repository, tag)]
     return Explanation(
@@ -61,9 +57,14 @@ def _explain(rules: Rules, registry: str | None, repository: str, tag: str) -> E
         tag=tag,
         kind=rule.kind,
         reason=rule.reason,
-        origin="configured" if own else "built-in",
-        place=(rules.tag_rules if own else rules.default_tag_rules).index(rule) + 1,
+        rule=_name(rules, rule),
         pattern=rule.tag,
         syntax=rule.syntax,
         environments=tuple(dict.fromkeys(environments)),
     )
+
+
+def _name(rules: Rules, rule: TagRule) -> str:
+    if rule in rules.tag_rules:
+        return f"tag_rules[{rules.tag_rules.index(rule)}]"
+    return f"default tag rule {rules.default_tag_rules.index(rule) + 1}"

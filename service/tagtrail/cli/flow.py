@@ -4,7 +4,7 @@ from collections.abc import Iterator, Sequence
 
 from rich.text import Text
 
-_KEPT_WHOLE = 30  # columns up to which a clause is never broken
+_KEPT_WHOLE = 40  # columns up to which a clause is never broken
 _BETWEEN_CLAUSES = "  "
 
 

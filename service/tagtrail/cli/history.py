@@ -9,8 +9,8 @@ from tagtrail.cli.asked import Asked, Nothing
 from tagtrail.cli.options import asking
 from tagtrail.cli.place import Trail
 from tagtrail.cli.references import PARAMETER, find_subject
-from tagtrail.cli.screen import Column
 from tagtrail.cli.sentences import MOVE_STYLES, MOVE_WORDS, Manner
+from tagtrail.cli.table import Column
 from tagtrail.cli.words import listed, local_time, span
 from tagtrail.errors import BadParameter
 from tagtrail.store.answers import HistoryMove

@@ -4,6 +4,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
+import msgspec
+
 from tagtrail.audit.naming import Hosts
 from tagtrail.config.document import Node, read_document
 from tagtrail.config.load import CONFIG_VARIABLE, DATA_VARIABLE
@@ -55,7 +57,10 @@ def find_data_directory(config: Path | None, data: str | None, environ: Mapping[
 def open_trail(directory: Path) -> Trail:
     """The ledger in the directory, ready to be asked. Raises as `find_ledger`."""
     store = find_ledger(directory)
-    rules = load_rulebook(store.reader()).latest
+    try:
+        rules = load_rulebook(store.reader()).latest
+    except (ValueError, msgspec.MsgspecError) as error:
+        raise StorageUnavailable(f"the ledger in {str(directory)!r} cannot be understood: {error}") from error
     return Trail(store, rules, Hosts(rules))
 
 
@@ -63,7 +68,7 @@ def find_ledger(directory: Path) -> Store:
     """The ledger in the directory. Raises ConfigurationError where there is none, or StorageUnavailable."""
     store = Store(directory)
     try:
-        is_there = store.path.is_file()
+        is_there = store.path.is_file() and store.path.stat().st_size > 0
     except OSError as error:
         raise StorageUnavailable(f"{store.path} cannot be read: {error.strerror}") from error
     if not is_there:

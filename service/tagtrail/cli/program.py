@@ -2,6 +2,7 @@
 
 import os
 import sys
+from io import TextIOWrapper
 from typing import Any, Final
 
 import click
@@ -29,6 +30,7 @@ from tagtrail.errors import (
     StorageUnavailable,
     TagtrailError,
 )
+from tagtrail.store.database import is_trouble_of_the_disk
 
 EXIT_CODES: Final[dict[type[TagtrailError], int]] = {
     NotRecorded: 1,
@@ -76,12 +78,13 @@ class Program(click.Group):
     def invoke(self, ctx: click.Context) -> Any:
         """Run the command."""
         for stream in (sys.stdout, sys.stderr):
-            stream.reconfigure(errors="backslashreplace")  # type: ignore[union-attr]  # whatever the locale can show
+            if isinstance(stream, TextIOWrapper):
+                stream.reconfigure(errors="backslashreplace")  # for what the locale cannot show
         try:
             result = super().invoke(ctx)
             sys.stdout.flush()
         except TagtrailError as error:
-            raise _fail(str(error), EXIT_CODES[type(error)]) from None
+            raise _fail(str(error), EXIT_CODES[type(error)]) from error
         except click.UsageError as error:
             raise _translate(error) from None
         except BrokenPipeError:
@@ -89,6 +92,11 @@ class Program(click.Group):
             ctx.exit(PIPE_CLOSED)
         except KeyboardInterrupt:
             ctx.exit(INTERRUPTED)
+        except Exception as error:
+            if not is_trouble_of_the_disk(error):
+                raise
+            what = "the operating system refused" if isinstance(error, OSError) else "the ledger cannot be read"
+            raise _fail(f"{what}: {error}", EXIT_CODES[StorageUnavailable]) from error
         return result
 
 
@@ -103,7 +111,7 @@ def _translate(error: click.UsageError) -> Exception:
     if isinstance(error, click.exceptions.NoArgsIsHelpError):
         return error
     hint = f" (see '{error.ctx.command_path} --help')" if error.ctx is not None else ""
-    return _fail(f"{error.format_message()}{hint}", USAGE)
+    return _fail(f"{error.format_message().rstrip('.')}{hint}", USAGE)
 
 
 @click.group(

@@ -6,14 +6,14 @@ from tagtrail.audit.describing import describe_quarantined, describe_registries,
 from tagtrail.audit.documents import RegistryDocument
 from tagtrail.cli.asked import Asked, Nothing
 from tagtrail.cli.options import asking
-from tagtrail.cli.screen import Column
+from tagtrail.cli.table import Column
 from tagtrail.cli.words import local_time, size, span, visible
 from tagtrail.store.answers import Quarantined, Traffic
 from tagtrail.store.questions.registries import find_quarantined, find_registries, find_traffic
 from tagtrail.trail.instant import SECOND, now, parse_instant
 
 
-@click.command()
+@click.command(short_help="The registries, and when each was last heard of.")
 @asking("registry", is_list=False)
 def registries(asked: Asked) -> None:
     """The registries: when each was last heard of, and how often it was seen to start.
@@ -32,14 +32,14 @@ def registries(asked: Asked) -> None:
     )
 
 
-@click.command()
+@click.command(short_help="Pulls and uploads, counted by day.")
 @asking("registry", "since", "until")
 def traffic(asked: Asked) -> None:
-    """Pulls and uploads by day (UTC) and registry: counted, and no entries of the ledger."""
+    """Pulls and uploads by day (UTC) and registry: they are counted, and are no entries of the ledger."""
     asked.answer(asked.each(find_traffic), _TRAFFIC, describe_traffic, nothing=Nothing("No traffic was counted."))
 
 
-@click.command()
+@click.command(short_help="What could not be recorded as what it claims to be.")
 @asking("registry", "since", "until")
 def quarantine(asked: Asked) -> None:
     """What was received and could not be recorded as what it claims to be, newest first."""
@@ -48,22 +48,20 @@ def quarantine(asked: Asked) -> None:
     )
 
 
+def _time(text: str | None) -> str:
+    return local_time(parse_instant(text)) if text else ""
+
+
 def _ago(row: RegistryDocument) -> str:
-    if row.last_seen is None:
-        return "never"
-    instant = parse_instant(row.last_seen)
-    return f"{local_time(instant)}, {span((now() - instant) / SECOND)} ago"
-
-
-def _first_seen(row: RegistryDocument) -> str:
-    return local_time(parse_instant(row.first_seen)) if row.first_seen else ""
+    return f"{span((now() - parse_instant(row.last_seen)) / SECOND)} ago" if row.last_seen else ""
 
 
 _REGISTRIES: list[Column[RegistryDocument]] = [
     Column("REGISTRY", lambda row: visible(row.registry), style="bold"),
     Column("HOST", lambda row: visible(", ".join([row.host or "", *row.aliases]).strip(", ")), folds=True),
-    Column("LAST EVENT", _ago, folds=True, clause="last event"),
-    Column("FIRST SEEN", _first_seen, folds=True, clause="first seen"),
+    Column("LAST EVENT", lambda row: _time(row.last_seen) or "never", clause="last event"),
+    Column("AGO", _ago, right=True),
+    Column("FIRST SEEN", lambda row: _time(row.first_seen), form="wide"),
     Column("STARTS", lambda row: str(row.starts), right=True, clause="starts"),
     Column("LOGIN", lambda row: row.authentication or "not configured", form="wide"),
     Column("INSTANCE", lambda row: visible(row.instance or ""), form="wide"),

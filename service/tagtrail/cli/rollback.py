@@ -1,7 +1,7 @@
 """`tagtrail rollback`: what an environment can go back to, and the commands that do it. Nothing is done here."""
 
 import shlex
-from collections.abc import Iterator
+from dataclasses import dataclass
 
 import click
 import msgspec
@@ -12,7 +12,10 @@ from tagtrail.audit.documents import EnvironmentDocument
 from tagtrail.cli import columns
 from tagtrail.cli.asked import Asked
 from tagtrail.cli.options import asking
+from tagtrail.cli.place import Trail
 from tagtrail.cli.references import Subject, find_environment
+from tagtrail.cli.sentences import Manner
+from tagtrail.cli.table import Column
 from tagtrail.cli.words import local_time, span, visible
 from tagtrail.errors import NotRecorded
 from tagtrail.store.answers import DeploymentAnswer, EnvironmentState, Published
@@ -41,7 +44,7 @@ class RollBack(msgspec.Struct, frozen=True):
     commands: Commands
 
 
-@click.command()
+@click.command(short_help="What an environment can go back to, and how.")
 @click.argument("place", metavar="REPOSITORY@ENVIRONMENT")
 @asking("registry", is_list=False)
 def rollback(asked: Asked, place: str) -> None:
@@ -61,18 +64,27 @@ def rollback(asked: Asked, place: str) -> None:
         asked.screen.json([RollBack(describe_environment(state, asked.trail.hosts), tag, commands)])
         return
     _show(asked, state, target)
-    asked.screen.say("\nTo deploy it by its digest:")
+    asked.screen.say("")
+    asked.screen.say("To deploy it by its digest:")
     asked.screen.whole(f"  {Reference(subject.repository, digest=target.digest, host=host)}")
-    if tag is not None:
+    if not _is_clear(host):
+        missing = "No commands: tools would look for the image elsewhere, since no host with a dot or a port is known"
+        asked.screen.say(
+            Text(f"{missing} of registry {subject.registry}. Set its `host` in the configuration.", "yellow")
+        )
+    elif tag is not None:
         _show_commands(asked, commands, tag, is_index=_is_index(asked, subject, target.digest))
 
 
 def make_commands(image: Reference) -> Commands:
     """The commands that make the tag of a reference name its digest again; only the pull where it has no tag.
 
+    None for a host by which tools would not look for the image there, but in the registry that is their default.
     `--all` and `--preserve-digests` keep a multi-platform image whole, so that the digest stays what it was
     (skopeo-copy(1)). What is on this machine's loopback is taken to speak plain HTTP, which skopeo has to be told.
     """
+    if not _is_clear(image.host):
+        return Commands((), (), ())
     pinned = shlex.quote(str(Reference(image.repository, digest=image.digest, host=image.host)))
     pull = f"docker pull {pinned}"
     if image.tag is None:
@@ -84,6 +96,11 @@ def make_commands(image: Reference) -> Commands:
         crane=(f"crane tag {pinned} {shlex.quote(image.tag)}",),
         docker=(pull, f"docker image tag {pinned} {tagged}", f"docker image push {tagged}"),
     )
+
+
+def _is_clear(host: str | None) -> bool:
+    """Whether tools take it for a host: the rule is that of the Docker reference grammar ("normalize")."""
+    return host is not None and (host == "localhost" or "." in host or ":" in host)
 
 
 def _is_loopback(host: str | None) -> bool:
@@ -118,47 +135,57 @@ def _is_index(asked: Asked, subject: Subject, digest: str) -> bool:
     return bool(answer.platforms) or any("index" in (held.media_type or "") for held in answer.held)
 
 
+@dataclass(frozen=True, slots=True)
+class _Line:
+    """One of the two images that are compared: what is published, and what it can go back to."""
+
+    role: str
+    image: DeploymentAnswer | Published
+
+
 def _show(asked: Asked, state: EnvironmentState, target: Published) -> None:
-    asked.screen.say(Text(f"{state.repository}@{state.environment}", "bold"), f" in registry {visible(state.registry)}")
-    asked.screen.paragraphs(
-        [
-            [Text("  published   " + ", ".join(_published(state)))],
-            [Text.assemble("  go back to  ", (_names(target), "bold"), ", ", ", ".join(_was(target)))],
-        ]
-    )
-    if target.was_rolled_back:
-        asked.screen.say(Text("  Think twice: it was itself left by going back to an earlier one.", "yellow"))
-    if target.was_deleted:
-        asked.screen.say(Text("  Think twice: the registry has reported its deletion since.", "yellow"))
-
-
-def _published(state: EnvironmentState) -> Iterator[str]:
+    place = Text(visible(f"{state.repository}@{state.environment}"), "bold")
+    asked.screen.say(place, visible(f" in registry {state.registry}"))
     if state.published is None:
-        yield f"nothing since {local_time(state.withdrawn_at or 0)}: the tag was deleted"
-        return
-    yield _names(state.published)
-    yield f"since {local_time(state.published.occurred_at)} ({span((now() - state.published.occurred_at) / SECOND)})"
-    if state.published.actor:
-        yield f"by {visible(state.published.actor)}"
-    yield f"line {state.published.seq}"
+        asked.screen.say(f"Nothing is published since {local_time(state.withdrawn_at or 0)}: the tag was deleted.")
+    images = [_Line("published", state.published)] if state.published else []
+    asked.screen.table(_columns(asked.trail), [*images, _Line("go back to", target)])
+    if target.was_rolled_back:
+        asked.screen.say(Text("Think twice: it was itself left by going back to an earlier one.", "yellow"))
+    if target.was_deleted:
+        asked.screen.say(Text("Think twice: the registry has reported its deletion since.", "yellow"))
 
 
-def _was(target: Published) -> Iterator[str]:
-    ended = target.until if target.until is not None else now()
-    yield f"good from {local_time(target.occurred_at)} until {columns.until(target.until)}"
-    yield f"{span((ended - target.occurred_at) / SECOND)}"
-    yield f"line {target.seq}"
+def _columns(trail: Trail) -> list[Column[_Line]]:
+    def digest(line: _Line, *, is_whole: bool) -> str:
+        return Manner(trail, is_whole=is_whole).digest(line.image.digest)
+
+    return [
+        Column("", lambda line: line.role, style="bold"),
+        Column("RELEASE", lambda line: _release(line.image), folds=True),
+        Column("DIGEST", lambda line: digest(line, is_whole=True), form="wide"),
+        Column("DIGEST", lambda line: digest(line, is_whole=False), form="narrow"),
+        Column("SINCE", lambda line: local_time(line.image.occurred_at), clause="since"),
+        Column("UNTIL", lambda line: columns.until(line.image.until), clause="until"),
+        Column("FOR", _lasted, right=True, clause="for"),
+        Column("LINE", lambda line: str(line.image.seq), right=True, style="dim", clause="line"),
+    ]
 
 
-def _names(image: DeploymentAnswer | Published) -> str:
-    tags = columns.both(image.release_then, image.release_now) or "unpinned"
-    return f"{tags} {image.digest}"
+def _release(image: DeploymentAnswer | Published) -> str | Text:
+    return columns.both(image.release_then, image.release_now) or Text("unpinned", "yellow")
+
+
+def _lasted(line: _Line) -> str:
+    ended = now() if line.image.until is None else line.image.until
+    return span((ended - line.image.occurred_at) / SECOND)
 
 
 def _show_commands(asked: Asked, commands: Commands, tag: str, *, is_index: bool) -> None:
-    asked.screen.say(f"\nTo put the tag {tag} back, by one of these (tagtrail itself never writes to a registry):")
+    asked.screen.say("")
+    asked.screen.say(f"To put the tag {tag} back, by one of these (tagtrail itself never writes to a registry):")
     for command in (*commands.skopeo, *commands.crane, *commands.docker):
         asked.screen.whole(f"  {command}")
     if is_index:
         warning = "It is a multi-platform image: docker would push your own platform alone, under another digest."
-        asked.screen.say(Text(f"\n{warning}", "yellow"))
+        asked.screen.say(Text(warning, "yellow"))

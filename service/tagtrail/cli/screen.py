@@ -1,50 +1,25 @@
-"""Where answers are written: tables that fit a terminal, whole lines for a pipe, JSON for machines.
+"""Where answers are written: for the eyes of a person at a terminal, whole and plain for a pipe, JSON for machines."""
 
-On a terminal a table takes its wide form if that fits, else its narrow one, else its rows become running text.
-Elsewhere every row is one line with nothing cut, and no colour.
-"""
-
+import json
 import sys
-from collections.abc import Callable, Iterable, Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterable, Iterator, Sequence
 from itertools import islice
-from typing import Generic, Literal, TypeVar
+from typing import TypeVar
 
 import msgspec
-from rich.cells import cell_len
 from rich.console import Console
-from rich.table import Table
 from rich.text import Text
 
 from tagtrail.cli.flow import flow
+from tagtrail.cli.table import GAP, Column, fit_table, make_clauses, make_lines
+from tagtrail.cli.words import visible
 
 T = TypeVar("T")
-Row_contra = TypeVar("Row_contra", contravariant=True)
-Form = Literal["both", "wide", "narrow"]
 
 _ROWS_AT_ONCE = 500  # whose widths decide how wide the columns are
-_GAP = "  "
-_FOLDED = 24  # columns that a cell which may wrap is given at least
-_WIDE = 110  # columns from which on running text goes on below its second clause, which follows a time
+_WIDE = 110  # columns from which on a sentence that follows a time goes on below itself
 _WIDE_INDENT = 28
 _NARROW_INDENT = 4
-
-
-@dataclass(frozen=True, slots=True)
-class Column(Generic[Row_contra]):
-    """A column of a table.
-
-    `form` says in which of a table's two forms it is there, `folds` that its cells may wrap. `clause` is the word
-    before the cell where the terminal is too narrow for a table, and a row becomes running text.
-    """
-
-    title: str
-    cell: Callable[[Row_contra], str | Text]
-    form: Form = "both"
-    style: str = ""
-    folds: bool = False
-    clause: str = ""
-    right: bool = False
 
 
 class Screen:
@@ -62,119 +37,72 @@ class Screen:
         return self._console.width
 
     def say(self, *parts: str | Text) -> None:
-        """Print a line; on a terminal it wraps between words."""
-        text = Text.assemble(*parts)
-        if self.is_terminal:
-            self._console.print(text, soft_wrap=False)
-        else:
-            print(text.plain)
+        """Print a sentence."""
+        self._say([Text.assemble(*parts)], indent=0)
 
     def whole(self, text: str) -> None:
-        """Print a line as it is, to be copied: it is never wrapped by us."""
-        if self.is_terminal:
-            self._console.print(Text(text), soft_wrap=True)
-        else:
-            print(text)
+        """Print a line to be copied: it is never broken by us."""
+        self._print(Text(text))
 
     def head(self, *parts: str | Text) -> None:
-        """Print a line only for people: a heading, or what else a pipe has no use for."""
+        """Print a sentence for people only: a pipe has no use for a heading."""
         if self.is_terminal:
             self.say(*parts)
 
     def aside(self, text: str) -> None:
         """Tell the person something beside the answer, on standard error."""
-        print(text, file=sys.stderr)
+        print(visible(text), file=sys.stderr)
 
     def json(self, documents: Iterable[msgspec.Struct]) -> int:
         """Print each document as one line of JSON; returns how many there were."""
-        count = 0
-        for document in documents:
-            print(msgspec.json.encode(document).decode())
-            count += 1
-        return count
+        return sum(_print_json(document) for document in documents)
 
     def table(self, columns: Sequence[Column[T]], rows: Iterable[T]) -> int:
         """Print the rows under the columns' titles, nothing at all without rows; returns how many there were."""
         count = 0
         for some in _in_groups(rows):
-            if self.is_terminal:
-                self._show_rows(columns, some, with_titles=not count)
-            else:
-                _print_lines([column for column in columns if column.form != "narrow"], some, with_titles=not count)
+            self._show_rows(columns, some, with_titles=not count)
             count += len(some)
         return count
 
     def paragraphs(self, rows: Iterable[Sequence[Text]]) -> int:
-        """Print the clauses of each row as a line, which on a terminal may go on below; returns how many rows."""
-        count = 0
+        """Print the clauses of each row, the first of them a time, as a sentence; returns how many rows there were."""
         indent = _WIDE_INDENT if self.width >= _WIDE else _NARROW_INDENT
-        for count, clauses in enumerate(rows, 1):
-            if self.is_terminal:
-                self._flow(clauses, indent)
-            else:
-                print(*clauses, sep=_GAP)
-        return count
-
-    def _flow(self, clauses: Sequence[Text], indent: int) -> None:
-        for line in flow(clauses, width=self.width, indent=indent):
-            self._console.print(line, soft_wrap=True)
+        return sum(self._say(clauses, indent=indent) for clauses in rows)
 
     def _show_rows(self, columns: Sequence[Column[T]], rows: Sequence[T], *, with_titles: bool) -> None:
-        """Print rows in the richest form that fits the terminal."""
-        for form in ("wide", "narrow"):
-            chosen = [column for column in columns if column.form in ("both", form)]
-            cells = [[_text(column, row) for column in chosen] for row in rows]
-            if _width(chosen, cells) <= self.width:
-                self._console.print(_make_table(chosen, cells, with_titles=with_titles))
-                return
-        for row in cells:
-            self._flow(
-                [_clause(column, cell) for column, cell in zip(chosen, row, strict=True) if cell], _NARROW_INDENT
-            )
+        if not self.is_terminal:
+            print(*make_lines(columns, rows, with_titles=with_titles), sep="\n")
+        elif table := fit_table(columns, rows, width=self.width, with_titles=with_titles):
+            self._console.print(table)
+        else:
+            for row in rows:
+                self._say(make_clauses(columns, row), indent=_NARROW_INDENT)
+
+    def _say(self, clauses: Sequence[Text], *, indent: int) -> int:
+        """Print one sentence, in lines that fit a terminal; returns 1."""
+        lines = flow(clauses, width=self.width, indent=indent) if self.is_terminal else [Text(GAP).join(clauses)]
+        for line in lines:
+            self._print(line)
+        return 1
+
+    def _print(self, line: Text) -> None:
+        if self.is_terminal:
+            self._console.print(line, soft_wrap=True)
+        else:
+            print(line.plain)
+
+
+def _print_json(document: msgspec.Struct) -> int:
+    """Print one document; returns 1. What JSON allows in its texts and a terminal would obey is escaped."""
+    text = msgspec.json.encode(document).decode()
+    if not text.isprintable():
+        text = "".join(letter if letter.isprintable() else json.dumps(letter)[1:-1] for letter in text)
+    print(text)
+    return 1
 
 
 def _in_groups(rows: Iterable[T]) -> Iterator[list[T]]:
     iterator = iter(rows)
     while some := list(islice(iterator, _ROWS_AT_ONCE)):
         yield some
-
-
-def _text(column: Column[T], row: T) -> Text:
-    cell = column.cell(row)
-    return Text(cell, column.style) if isinstance(cell, str) else cell
-
-
-def _width(columns: Sequence[Column[T]], rows: Sequence[Sequence[Text]]) -> int:
-    """The columns that a table needs if long cells wrap, where they may."""
-    widest = [max((cell.cell_len for cell in cells), default=0) for cells in zip(*rows, strict=True)]
-    needed = [min(width, _FOLDED) if column.folds else width for column, width in zip(columns, widest, strict=True)]
-    return sum(max(width, len(column.title)) + len(_GAP) for column, width in zip(columns, needed, strict=True))
-
-
-def _make_table(columns: Sequence[Column[T]], rows: Sequence[Sequence[Text]], *, with_titles: bool) -> Table:
-    table = Table(box=None, pad_edge=False, padding=(0, len(_GAP), 0, 0), show_header=with_titles, header_style="bold")
-    for column in columns:
-        table.add_column(
-            column.title, no_wrap=not column.folds, overflow="fold", justify="right" if column.right else "left"
-        )
-    for row in rows:
-        table.add_row(*row)
-    return table
-
-
-def _clause(column: Column[T], cell: Text) -> Text:
-    """A cell that stands in running text, after the word that introduces it."""
-    return Text.assemble(f"{column.clause} " if column.clause else "", cell)
-
-
-def _print_lines(columns: Sequence[Column[T]], rows: Sequence[T], *, with_titles: bool) -> None:
-    lines = [[column.title for column in columns]] if with_titles else []
-    lines += [[str(column.cell(row)) or "-" for column in columns] for row in rows]
-    widths = [max(cell_len(cell) for cell in cells) for cells in zip(*lines, strict=True)]
-    for line in lines:
-        print(_GAP.join(map(_pad, columns, line, widths)).rstrip())
-
-
-def _pad(column: Column[T], cell: str, width: int) -> str:
-    blank = " " * (width - cell_len(cell))
-    return blank + cell if column.right else cell + blank

@@ -106,7 +106,8 @@ class Narrator:
             case _:
                 yield Text(_PLAIN.get(entry.kind, entry.kind))
         if entry.kind != "deployment" and logged.environments:
-            yield Text(f"published for {listed(logged.environments)}", "blue")
+            verb = "withdrawn from" if entry.kind == "delete" else "published for"
+            yield Text(f"{verb} {listed(logged.environments)}", "blue")
         if any(change.violates for change in logged.changes):
             yield Text(VIOLATION, "bold red")
 

@@ -10,7 +10,7 @@ from tagtrail.cli.asked import Asked, Nothing
 from tagtrail.cli.explain import explain
 from tagtrail.cli.options import When, asking
 from tagtrail.cli.references import narrow
-from tagtrail.cli.screen import Column
+from tagtrail.cli.table import Column
 from tagtrail.cli.when import end_of_second
 from tagtrail.cli.words import listed, local_time
 from tagtrail.store.answers import TaggedDigest
@@ -25,7 +25,7 @@ class TagsGroup(click.Group):
         return super().parse_args(ctx, args if args and args[0] in self.commands else ["list", *args])
 
 
-@click.group(cls=TagsGroup)
+@click.group(cls=TagsGroup, short_help="What every tag points at; `tags explain`: why a tag is fixed.")
 def tags() -> None:
     """What every tag points at; `tags explain` says which rule decides."""
 

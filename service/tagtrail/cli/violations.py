@@ -8,8 +8,8 @@ from tagtrail.cli import columns
 from tagtrail.cli.asked import Asked, Nothing
 from tagtrail.cli.options import asking
 from tagtrail.cli.place import Trail
-from tagtrail.cli.screen import Column
 from tagtrail.cli.sentences import MOVE_STYLES, MOVE_WORDS, Manner
+from tagtrail.cli.table import Column
 from tagtrail.cli.words import local_time
 from tagtrail.store.answers import Violation
 from tagtrail.store.questions.violations import find_violations

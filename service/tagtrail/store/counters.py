@@ -20,7 +20,7 @@ class Contact:
 
 
 def touch_contact(tx: Connection, contact: Contact) -> bool:
-    """Remember, to the second, that we heard from the registry; true the first time, that is after each of its starts."""
+    """Remember, to the second, that we heard from the registry; true the first time after each of its starts."""
     row = tx.execute(
         "SELECT last_seen_at FROM contacts WHERE registry = ? AND instance = ?", (contact.registry, contact.instance)
     ).fetchone()

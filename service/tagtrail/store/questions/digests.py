@@ -74,7 +74,7 @@ def _find_usage(db: Connection, digest: str, manifests: Sequence[int], limit: in
 
 def _newest(db: Connection, series: Series, source: Source, limit: int) -> list[Row]:
     span = Span((_LATEST, *(b"" if "event" in column else "" for column in series.key[1:])))
-    return list(islice(walk(db, series, source, span), limit))
+    return [row[: len(series.key)] for row in islice(walk(db, series, source, span), limit)]
 
 
 def _read_naming(db: Connection, key: Row) -> Naming:

@@ -14,7 +14,18 @@ from tagtrail.store.questions.names import (
     find_tag_ids,
     restricts_repositories,
 )
-from tagtrail.store.questions.series import Row, Series, Source, Span, find_sparsest, gather, marks, walk
+from tagtrail.store.questions.series import (
+    GLANCE,
+    MANY_RANGES,
+    Row,
+    Series,
+    Source,
+    Span,
+    find_sparsest,
+    gather,
+    marks,
+    walk,
+)
 from tagtrail.store.questions.window import find_window
 
 MOST_CHANGES: Final = 100  # of one line that are shown; deleting a repository may move more tags
@@ -52,11 +63,20 @@ def find_seqs(db: Connection, asked: Filter, cut: Cut) -> Page[int]:
         return Page(())
     span = Span((cut.after[0] if cut.after else window.last + 1,), window.first)
     series, source = _choose(db, wanted, asked.environment, span)
-    tests = [(column, values) for column, values in wanted.items() if column != source.column]
-    rows = _drop_repeated(walk(db, series if tests else Series(series.table, series.key), source, span))
-    positions = [(len(series.key) + series.facts.index(column), values) for column, values in tests]
+    if len(source.ids) > MANY_RANGES:
+        page = _gather(walk(db, _ENTRIES, Source(), span), _ENTRIES, wanted, cut.limit, most=GLANCE)
+        if len(page.items) == cut.limit:
+            return page
+    rest = {column: values for column, values in wanted.items() if column != source.column}
+    shown = series if rest else Series(series.table, series.key)
+    return _gather(_drop_repeated(walk(db, shown, source, span)), series, rest, cut.limit)
+
+
+def _gather(rows: Iterator[Row], series: Series, wanted: Wanted, limit: int, *, most: int | None = None) -> Page[int]:
+    """A page of those rows that have the wanted values."""
+    tests = [(len(series.key) + series.facts.index(column), values) for column, values in wanted.items()]
     found, after = gather(
-        rows, series, limit=cut.limit, keep=lambda row: all(row[at] in values for at, values in positions)
+        rows, series, limit=limit, keep=lambda row: all(row[at] in values for at, values in tests), most=most
     )
     return Page(tuple(row[0] for row in found), after)
 

@@ -1,16 +1,21 @@
 """What is published for each environment, now or at an instant, and what it could go back to."""
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
+from itertools import chain, islice
 from typing import Final, cast
 
 from tagtrail.store.answers import Cut, EnvironmentState, Filter, Key, Page, Published
 from tagtrail.store.database import Connection
-from tagtrail.store.questions.deployments import find_environment_names, find_published, is_deleted, read_deployment
+from tagtrail.store.publications import Place
+from tagtrail.store.questions.deployments import find_environment_names
 from tagtrail.store.questions.names import Repository, iterate_repositories
+from tagtrail.store.questions.publishing import find_published, read_deployment
 from tagtrail.store.questions.releases import Releases
 
-_LOOKED_BACK: Final = 100  # publications looked at for one to return to
+MOST_LOOKED_BACK: Final = 1_000  # publications looked at for one to return to
+
+_FIRST_READ = 4  # publications read at a time, growing
 _LATEST = 2**63 - 1
 _MOST_EXAMINED = 1_000  # places looked at for one page
 
@@ -39,9 +44,10 @@ def find_environments(db: Connection, asked: Filter, cut: Cut, *, at: int | None
 
 def find_roll_back(db: Connection, key: Key) -> Published | None:
     """What the environment could go back to from the deployment with this key (see `find_deployments`)."""
-    occurred_at, event, environment, repository_id, _ = cast("tuple[int, bytes, str, int, int]", key)
-    steps = _look_back(db, environment, repository_id, (occurred_at, event))
-    return _choose(db, environment, repository_id, steps, Releases(db))
+    occurred_at, event, environment, repository_id, tag_id = cast("tuple[int, bytes, str, int, int]", key)
+    place = Place(environment, repository_id)
+    steps = _look_back(db, place, (occurred_at, event, tag_id + 1))
+    return _choose(db, place, list(islice(steps, 1)), steps, Releases(db))
 
 
 def _walk_places(db: Connection, asked: Filter, cut: Cut) -> Iterator[tuple[str, Repository]]:
@@ -60,10 +66,12 @@ def _walk_places(db: Connection, asked: Filter, cut: Cut) -> Iterator[tuple[str,
 def _read_state(
     db: Connection, environment: str, repository: Repository, at: int | None, releases: Releases
 ) -> EnvironmentState | None:
-    steps = _look_back(db, environment, repository.id, (_LATEST if at is None else at + 1, b""))
-    if not steps:
+    place = Place(environment, repository.id)
+    steps = _look_back(db, place, (_LATEST if at is None else at + 1, b"", 0))
+    present = list(islice(steps, 1))
+    if not present:
         return None
-    occurred_at, event, tag_id, manifest_id, _ = steps[0]
+    occurred_at, event, tag_id, manifest_id, _ = present[0]
     key = (occurred_at, event, environment, repository.id, tag_id)
     return EnvironmentState(
         environment=environment,
@@ -71,34 +79,44 @@ def _read_state(
         repository=repository.name,
         published=None if manifest_id is None else read_deployment(db, key, releases),
         withdrawn_at=occurred_at if manifest_id is None else None,
-        roll_back_to=_choose(db, environment, repository.id, steps, releases),
+        roll_back_to=_choose(db, place, present, steps, releases),
     )
 
 
-def _look_back(db: Connection, environment: str, repository_id: int, moment: tuple[int, bytes]) -> list[Step]:
-    """The newest publications and withdrawals up to the moment, newest first."""
-    return db.execute(
-        "SELECT occurred_at, event, tag_id, manifest_id, direction FROM publications"
-        " WHERE environment = ? AND repository_id = ? AND (occurred_at, event) <= (?, ?)"
-        " ORDER BY occurred_at DESC, event DESC, tag_id DESC LIMIT ?",
-        (environment, repository_id, *moment, _LOOKED_BACK),
-    ).fetchall()
+def _look_back(db: Connection, place: Place, moment: tuple[int, bytes, int]) -> Iterator[Step]:
+    """The publications and withdrawals before the moment, newest first, up to MOST_LOOKED_BACK."""
+    size, left = _FIRST_READ, MOST_LOOKED_BACK
+    while left > 0:
+        rows: list[Step] = db.execute(
+            "SELECT occurred_at, event, tag_id, manifest_id, direction FROM publications"
+            " WHERE environment = ? AND repository_id = ? AND (occurred_at, event, tag_id) < (?, ?, ?)"
+            " ORDER BY occurred_at DESC, event DESC, tag_id DESC LIMIT ?",
+            (place.environment, place.repository_id, *moment, size),
+        ).fetchall()
+        yield from rows
+        if len(rows) < size:
+            return
+        moment, left, size = rows[-1][:3], left - size, size * 4
 
 
 def _choose(
-    db: Connection, environment: str, repository_id: int, steps: Sequence[Step], releases: Releases
+    db: Connection, place: Place, present: Sequence[Step], earlier: Iterable[Step], releases: Releases
 ) -> Published | None:
-    choice = choose_step(steps, is_deleted=lambda manifest_id: is_deleted(db, manifest_id))
+    choice = choose_step(chain(present, earlier), is_deleted=lambda manifest_id: _is_deleted(db, manifest_id))
     if choice is None:
         return None
-    occurred_at, event, tag_id, manifest_id, _ = choice.step
-    return find_published(
-        db,
-        (occurred_at, event, environment, repository_id, tag_id),
-        releases,
-        was_rolled_back=choice.was_rolled_back,
-        was_deleted=is_deleted(db, cast("int", manifest_id)),
-    )
+    occurred_at, event, tag_id, _, _ = choice.step
+    key = (occurred_at, event, place.environment, place.repository_id, tag_id)
+    return find_published(db, key, releases, was_rolled_back=choice.was_rolled_back)
+
+
+def _is_deleted(db: Connection, manifest_id: int) -> bool:
+    """Whether the last that was heard of the manifest itself is its deletion."""
+    row = db.execute(
+        "SELECT kind FROM entries WHERE manifest_id = ? AND kind IN ('push', 'delete') ORDER BY seq DESC LIMIT 1",
+        (manifest_id,),
+    ).fetchone()
+    return row is not None and row[0] == "delete"
 
 
 @dataclass(frozen=True, slots=True)
@@ -109,31 +127,33 @@ class Choice:
     was_rolled_back: bool
 
 
-def choose_step(steps: Sequence[Step], *, is_deleted: Callable[[int], bool]) -> Choice | None:
+def choose_step(steps: Iterable[Step], *, is_deleted: Callable[[int], bool]) -> Choice | None:
     """Where to return to in an environment's history, given newest first; None where there was only one digest.
 
     It is the newest earlier deployment of another digest than the present one. Passed over, while there is another,
     are digests that the registry no longer has, and then those that were left by going back: somebody found them
     wanting.
     """
-    choices = list(_earlier(steps))
-    kept = (choice for choice in choices if not is_deleted(cast("int", choice.step[3])))
-    first_kept = None
-    for choice in kept:
-        if not choice.was_rolled_back:
-            return choice
-        first_kept = first_kept or choice
-    return first_kept or next(iter(choices), None)
+    first: Choice | None = None
+    first_kept: Choice | None = None
+    for choice in _earlier(steps):
+        first = first or choice
+        if not is_deleted(cast("int", choice.step[3])):
+            if not choice.was_rolled_back:
+                return choice
+            first_kept = first_kept or choice
+    return first_kept or first
 
 
-def _earlier(steps: Sequence[Step]) -> Iterator[Choice]:
+def _earlier(steps: Iterable[Step]) -> Iterator[Choice]:
     """Each other digest's newest deployment, newest first."""
-    seen: set[int | None] = {None, *(step[3] for step in steps[:1])}
+    seen: set[int | None] = {None}
     followed_by: str | None = None
-    for step in steps:
+    for number, step in enumerate(steps):
         _, _, _, manifest_id, direction = step
         if manifest_id not in seen:
             seen.add(manifest_id)
-            yield Choice(step, followed_by == "back")
+            if number:
+                yield Choice(step, followed_by == "back")
         if manifest_id is not None:
             followed_by = direction

@@ -15,7 +15,8 @@ from tagtrail.trail.patterns import REPOSITORY_ALPHABET, compile_glob
 _EVERYTHING: Final = "**"
 _PREFIX = re.compile(r"[a-z0-9]+(?:[+._-][a-z0-9]+)*:[a-zA-Z0-9=_-]*", re.ASCII)
 _AFTER_ALL = "~"  # sorts after every character of a digest
-_MANY = 1_000  # repositories read at a time
+_FIRST_READ = 64  # repositories read at a time, growing to
+_LARGEST_READ = 1_024
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,17 +58,18 @@ def iterate_repositories(
         if asked.registry not in (None, registry):
             continue
         least: str | None = start[1] if registry == start[0] else ""
-        relation = ">="
+        relation, size = ">=", _FIRST_READ
         while least is not None:
             rows = db.execute(
                 f"SELECT r.id, r.name FROM repositories r WHERE r.registry_id = ? AND r.name {relation} ?"
                 f" AND {condition} AND {having} ORDER BY r.name LIMIT ?",
-                (registry_id, least, pattern, *values, _MANY),
+                (registry_id, least, pattern, *values, size),
             ).fetchall()
             for repository_id, name in rows:
                 if _matches(asked.repository, name):
                     yield Repository(repository_id, registry, name)
-            least, relation = (rows[-1][1] if len(rows) == _MANY else None), ">"
+            least, relation = (rows[-1][1] if len(rows) == size else None), ">"
+            size = min(size * 4, _LARGEST_READ)
 
 
 def find_repositories(db: Connection, asked: Filter) -> list[Repository]:

@@ -15,12 +15,19 @@ class Releases:
 
     def __init__(self, db: Connection) -> None:
         self._db = db
-        self._found: dict[tuple[int, int], tuple[NamedBy, ...]] = {}
+        self._newest: dict[int, list[NamedBy]] = {}
 
     def during(self, manifest_id: int, since: int, until: int | None) -> tuple[NamedBy, ...]:
-        """Those that named the manifest at any time from `since` until (not including) `until`."""
-        named = self._before(manifest_id, _FOREVER if until is None else until)
-        return tuple(tag for tag in named if tag.until is None or tag.until > since)
+        """Those that named the manifest at any time from `since` until (not including) `until`, by name.
+
+        Each with the newest such interval.
+        """
+        before = _FOREVER if until is None else until
+        found: dict[str, NamedBy] = {}
+        for named in self._find(manifest_id, before):
+            if named.since < before and (named.until is None or named.until > since):
+                found.setdefault(named.tag, named)
+        return tuple(found[tag] for tag in sorted(found))
 
     def at(self, manifest_id: int, moment: int) -> tuple[NamedBy, ...]:
         """Those that named the manifest at the moment."""
@@ -28,20 +35,19 @@ class Releases:
 
     def now(self, manifest_id: int) -> tuple[NamedBy, ...]:
         """Those that name the manifest now, as far as the registry has told."""
-        return tuple(tag for tag in self._before(manifest_id, _FOREVER) if tag.until is None)
+        return tuple(named for named in self.during(manifest_id, 0, None) if named.until is None)
 
-    def _before(self, manifest_id: int, until: int) -> tuple[NamedBy, ...]:
-        """Those that named the manifest at some time before `until`, each with its newest such interval; by name."""
-        key = (manifest_id, until)
-        if key not in self._found:
-            rows = self._db.execute(
-                "SELECT t.name, m.seq, m.occurred_at, m.until FROM moves m JOIN tags t ON t.id = m.tag_id"
-                " WHERE m.manifest_id = ? AND m.is_release = 1 AND m.occurred_at < ?"
-                " ORDER BY m.occurred_at DESC LIMIT ?",
-                (manifest_id, until, MOST_RELEASES),
-            )
-            newest: dict[str, NamedBy] = {}
-            for row in rows:
-                newest.setdefault(row[0], NamedBy(*row))
-            self._found[key] = tuple(newest[tag] for tag in sorted(newest))
-        return self._found[key]
+    def _find(self, manifest_id: int, before: int) -> list[NamedBy]:
+        """Intervals in which release tags named the manifest, newest first: all, or MOST_RELEASES from `before` on."""
+        newest = self._newest.get(manifest_id)
+        if newest is None:
+            newest = self._newest[manifest_id] = self._read(manifest_id, _FOREVER)
+        return newest if len(newest) < MOST_RELEASES else self._read(manifest_id, before)
+
+    def _read(self, manifest_id: int, before: int) -> list[NamedBy]:
+        rows = self._db.execute(
+            "SELECT t.name, m.seq, m.occurred_at, m.until FROM moves m JOIN tags t ON t.id = m.tag_id"
+            " WHERE m.manifest_id = ? AND m.is_release = 1 AND m.occurred_at < ? ORDER BY m.occurred_at DESC LIMIT ?",
+            (manifest_id, before, MOST_RELEASES),
+        )
+        return [NamedBy(*row) for row in rows]

@@ -1,7 +1,8 @@
 """Walks along indexes, newest first: of one range, of many ranges merged, and with rare rows sought within bounds.
 
 A list filtered by several things walks along the sparsest of their indexes and looks at the rest row by row. After
-MOST_EXAMINED rows it stops and says where to go on, so that a page costs little whatever is asked.
+MOST_EXAMINED rows it stops and says where to go on, so that a page costs little whatever is asked. Where a filter
+leaves many ranges, it first glances at the newest rows of all: what most things fit is found there at once.
 """
 
 import heapq
@@ -16,9 +17,12 @@ from tagtrail.store.database import Connection
 
 Row = tuple[Any, ...]
 
-MOST_EXAMINED: Final = 4_000  # rows looked at for one page
+MOST_EXAMINED: Final = 1_000  # rows looked at for one page
+GLANCE: Final = 400  # rows looked at before many ranges are merged
+MANY_RANGES: Final = 16
 
-_FIRST_READ = 64  # rows read from an index at a time, growing to
+_FIRST_READ = 16  # rows read from an index at a time, growing to
+_FIRST_OF_MANY = 4
 _LARGEST_READ = 1_024
 _PROBE = 100  # rows by which the density of indexes is compared
 
@@ -53,12 +57,12 @@ class Span:
 def walk(db: Connection, series: Series, source: Source, span: Span) -> Iterator[Row]:
     """The rows of the source within the span, newest first, read as they are taken."""
     if not source.column:
-        return _walk_range(db, series, source, span)
+        return _walk_range(db, series, source, span, _FIRST_READ)
     if len(source.ids) == 1:
-        return _walk_range(db, series, _range_of(source, source.ids[0]), span)
+        return _walk_range(db, series, _range_of(source, source.ids[0]), span, _FIRST_READ)
     return _merge(
         _find_newest(db, series, source, span),
-        lambda identity: _walk_range(db, series, _range_of(source, identity), span),
+        lambda identity: _walk_range(db, series, _range_of(source, identity), span, _FIRST_OF_MANY),
     )
 
 
@@ -74,17 +78,20 @@ def find_sparsest(db: Connection, series: Series, sources: Sequence[Source], spa
 
 
 def gather(
-    rows: Iterator[Row], series: Series, *, limit: int, keep: Callable[[Row], bool]
+    rows: Iterator[Row], series: Series, *, limit: int, keep: Callable[[Row], bool], most: int | None = None
 ) -> tuple[list[Row], Key | None]:
-    """The first `limit` rows to keep, and the key after which to go on; None at the end."""
-    width = len(series.key)
+    """The first `limit` rows to keep, and the key after which to go on; None at the end.
+
+    Looks at no more than `most` rows (MOST_EXAMINED), unless the page itself has more.
+    """
+    width, most = len(series.key), max(MOST_EXAMINED if most is None else most, limit + 1)
     found: list[Row] = []
     for examined, row in enumerate(rows, 1):
         if keep(row):
             if len(found) == limit:
                 return found, found[-1][:width]
             found.append(row)
-        if examined >= max(MOST_EXAMINED, limit + 1):
+        if examined >= most:
             return found, row[:width]
     return found, None
 
@@ -98,14 +105,14 @@ def _range_of(source: Source, identity: int | str) -> Source:
     return Source(f"{source.condition} AND {source.column} = ?", (*source.values, identity))
 
 
-def _walk_range(db: Connection, series: Series, source: Source, span: Span) -> Iterator[Row]:
+def _walk_range(db: Connection, series: Series, source: Source, span: Span, size: int) -> Iterator[Row]:
     key = ", ".join(series.key)
     sql = (
         f"SELECT {', '.join(series.key + series.facts)} FROM {series.table} WHERE {source.condition}"
         f" AND ({key}) < ({marks(series.key)}) AND {series.key[0]} >= ?"
         f" ORDER BY {', '.join(f'{column} DESC' for column in series.key)} LIMIT ?"
     )
-    below, size = span.below, _FIRST_READ
+    below = span.below
     while True:
         rows = db.execute(sql, (*source.values, *below, span.least, size)).fetchall()
         yield from rows

@@ -11,8 +11,9 @@ from tagtrail.store.questions.names import Repository, iterate_repositories
 from tagtrail.store.questions.releases import Releases
 from tagtrail.trail.names import is_tag
 
-_MOST_EXAMINED: Final = 2_000  # tags that may point to nothing, looked at for one page
-_READ = 256  # tags read at a time
+_MOST_EXAMINED: Final = 1_000  # tags that may point to nothing, looked at for one page
+_FIRST_READ = 64  # tags read at a time, growing to
+_LARGEST_READ = 1_024
 
 # What each tag pointed at: the row (tag's id, name, manifest's id, since, seq), no manifest where it was deleted.
 _NOW = (
@@ -65,12 +66,13 @@ def _walk_repository(
     if tag is not None:
         yield from db.execute(sql.format("="), (*values, tag, 1)).fetchall() if tag > last else ()
         return
+    size = _FIRST_READ
     while True:
-        rows = db.execute(sql.format(">"), (*values, last, _READ)).fetchall()
+        rows = db.execute(sql.format(">"), (*values, last, size)).fetchall()
         yield from rows
-        if len(rows) < _READ:
+        if len(rows) < size:
             return
-        last = rows[-1][1]
+        last, size = rows[-1][1], min(size * 4, _LARGEST_READ)
 
 
 def _read_tag(

@@ -16,8 +16,13 @@ from tagtrail.store.questions.series import Row, Series, Source, Span, gather, w
 
 _LATEST = 2**63 - 1
 _KEY = ("m.occurred_at", "m.event", "m.tag_id")
-_FACTS = ("m.manifest_id", "m.previous_id", "m.seq", "t.repository_id", "t.name", "e.registry_id", "e.actor_id")
-_VIOLATIONS = Series("moves m CROSS JOIN tags t ON t.id = m.tag_id CROSS JOIN entries e ON e.seq = m.seq", _KEY, _FACTS)
+_FACTS = ("m.seq", "m.manifest_id", "m.previous_id")
+_VIOLATIONS = Series("moves m", _KEY, _FACTS)
+_WITH_NAMES = Series(
+    "moves m CROSS JOIN tags t ON t.id = m.tag_id CROSS JOIN entries e ON e.seq = m.seq",
+    _KEY,
+    (*_FACTS, "t.repository_id", "t.name", "e.registry_id", "e.actor_id"),
+)
 
 
 def find_violations(db: Connection, asked: Filter, cut: Cut) -> Page[Violation]:
@@ -27,19 +32,21 @@ def find_violations(db: Connection, asked: Filter, cut: Cut) -> Page[Violation]:
     """
     span = Span(cut.after or (_LATEST if asked.until is None else asked.until, b"", 0), asked.since or 0)
     wanted = _wanted(db, asked)
+    series = _WITH_NAMES if wanted else _VIOLATIONS
+    tests = [((series.key + series.facts).index(column), values) for column, values in wanted.items()]
     digests = None if asked.digest is None else frozenset(find_manifest_ids(db, asked.digest))
     last_seq = _LATEST if asked.last_seq is None else asked.last_seq
 
     def keep(row: Row) -> bool:
-        facts = dict(zip(_FACTS, row[len(_KEY) :], strict=True))
+        seq, now, before = row[len(_KEY) : len(_KEY) + len(_FACTS)]
         return (
-            facts["m.seq"] <= last_seq
-            and all(facts[column] in values for column, values in wanted.items())
-            and (digests is None or not digests.isdisjoint((facts["m.manifest_id"], facts["m.previous_id"])))
+            seq <= last_seq
+            and all(row[at] in values for at, values in tests)
+            and (digests is None or now in digests or before in digests)
         )
 
-    rows = walk(db, _VIOLATIONS, Source("m.violates = 1"), span)
-    found, after = gather(rows, _VIOLATIONS, limit=cut.limit, keep=keep)
+    rows = walk(db, series, Source("m.violates = 1"), span)
+    found, after = gather(rows, series, limit=cut.limit, keep=keep)
     return Page(tuple(_read_violation(db, row) for row in found), after)
 
 
@@ -58,7 +65,7 @@ def _wanted(db: Connection, asked: Filter) -> dict[str, frozenset[Any]]:
 
 
 def _read_violation(db: Connection, row: Row) -> Violation:
-    occurred_at, event, tag_id, *_ = row
+    occurred_at, event, tag_id = row[: len(_KEY)]
     registry, repository, tag, kind, digest, previous, seq, line, actor = db.execute(
         "SELECT g.name, r.name, t.name, m.kind, now.digest, before.digest, m.seq, l.line, a.name"
         " FROM moves m JOIN tags t ON t.id = m.tag_id JOIN repositories r ON r.id = t.repository_id"

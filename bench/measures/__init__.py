@@ -1,0 +1,1 @@
+"""One file for each group of rows: `measure(bench)` gives them."""

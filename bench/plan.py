@@ -1,0 +1,54 @@
+"""How much is measured, and where: handed to every measure."""
+
+import os
+import shutil
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from bench.fill import fill
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """The default run: under twelve minutes. Times in seconds."""
+
+    rounds: int = 3
+    seconds: float = 6
+    clients: int = 32
+    stored: tuple[int, ...] = (1_000_000,)
+    burst: int = 50_000
+    asked: int = 200  # times that each question is asked
+    exported: int = 200_000  # entries of an export
+
+
+QUICK = Plan(rounds=1, seconds=2, stored=(50_000,), burst=3_000, asked=40, exported=40_000)
+
+
+@dataclass(slots=True)
+class Bench:
+    """A plan and the directory in which it is carried out."""
+
+    plan: Plan
+    directory: Path
+    _filled: dict[int, Path] = field(default_factory=dict)
+
+    @contextmanager
+    def place(self, name: str) -> Iterator[Path]:
+        """A directory for one server, removed at the end."""
+        path = self.directory / name
+        path.mkdir(parents=True)
+        try:
+            yield path
+        finally:
+            shutil.rmtree(path)
+
+    def filled(self, entries: int) -> Path:
+        """A service's directory whose ledger has so many entries; filled once, and then used by several measures."""
+        if entries not in self._filled:
+            path = self.directory / f"filled-{entries}"
+            fill(path / "data", entries)
+            os.sync()  # or the disk would still be busy with it while something is measured
+            self._filled[entries] = path
+        return self._filled[entries]

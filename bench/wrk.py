@@ -1,0 +1,64 @@
+"""Runs wrk, the load generator, against one port and reads what it measured."""
+
+import shutil
+import subprocess
+import time
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+import msgspec
+
+from bench.envelopes import template
+from bench.processes import cpu_seconds
+
+_SCRIPT = Path(__file__).with_name("load.lua")
+
+
+class NotMeasuredError(Exception):
+    """Why a row of the table could not be measured, in one sentence."""
+
+
+@dataclass(frozen=True, slots=True)
+class Run:
+    """What wrk saw; times in seconds. `refused` answers were 400 and above, `broken` ones never came.
+
+    `cpu` is the processor time that the server's processes used for each answer.
+    """
+
+    answers: int
+    seconds: float
+    p50: float
+    p99: float
+    longest: float
+    refused: int
+    broken: int
+    cpu: float = 0.0
+
+    @property
+    def rate(self) -> float:
+        """Answers per second."""
+        return self.answers / self.seconds
+
+
+def load(port: int, *, clients: int, seconds: float, token: str, directory: Path, server: int) -> Run:
+    """POST distinct events from so many clients, with a new connection for each; `directory` is for scratch.
+
+    `server` is the process whose tree serves the port.
+
+    Raises NotMeasuredError where wrk is missing, and where any answer was an error.
+    """
+    if shutil.which("wrk") is None:
+        raise NotMeasuredError("wrk is not installed: `make bench` installs it with apt-get")
+    path = directory / "template.json"
+    path.write_text(template())
+    command = ["wrk", "-t1", f"-c{clients}", f"-d{max(1, round(seconds))}s", "--timeout", "10s", "-s", str(_SCRIPT)]
+    seed = str(time.time_ns() // 1000 % 2**48)
+    before = cpu_seconds(server)
+    done = subprocess.run(
+        [*command, f"http://127.0.0.1:{port}/events", "--", str(path), token, seed],
+        capture_output=True, text=True, check=True, timeout=seconds + 30,
+    )  # fmt: skip
+    run = msgspec.json.decode(done.stdout.strip().splitlines()[-1], type=Run)
+    if run.refused or run.broken or not run.answers:
+        raise NotMeasuredError(f"{run.refused} of {run.answers} answers were errors, {run.broken} never came")
+    return replace(run, cpu=(cpu_seconds(server) - before) / run.answers)

@@ -1,0 +1,95 @@
+"""One deployment as it is shown: with the one before it, and with the release tags of both."""
+
+from typing import Any, Final
+
+import msgspec
+
+from tagtrail.ledger.line import disclosed_value, read_line
+from tagtrail.store.answers import DeploymentAnswer, Key, Published
+from tagtrail.store.database import Connection
+from tagtrail.store.questions.releases import Releases
+
+KEY: Final = ("p.occurred_at", "p.event", "p.environment", "p.repository_id", "p.tag_id")
+
+_BY_KEY = " AND ".join(f"{column} = ?" for column in KEY)
+_BY_LINE = "p.seq = ? AND p.environment = ? AND p.repository_id = ? AND p.manifest_id IS NOT NULL LIMIT 1"
+_DEPLOYMENT = (
+    "SELECT p.environment, g.name, r.name, t.name, m.digest, p.occurred_at, p.event, p.until, p.seq, p.basis,"
+    " p.direction, a.name, l.line, CASE WHEN p.basis = 'declared' THEN d.raw END, p.manifest_id, p.repository_id,"
+    " p.previous_seq FROM publications p JOIN repositories r ON r.id = p.repository_id"
+    " JOIN registries g ON g.id = r.registry_id JOIN manifests m ON m.id = p.manifest_id"
+    " JOIN lines l ON l.seq = p.seq JOIN entries e ON e.seq = p.seq LEFT JOIN actors a ON a.id = e.actor_id"
+    f" LEFT JOIN tags t ON t.id = p.tag_id LEFT JOIN disclosures d ON d.seq = p.seq WHERE {_BY_KEY}"
+)
+# The last that was heard of the manifest itself tells whether it was deleted.
+_PUBLISHED = (
+    "SELECT g.name, r.name, t.name, m.digest, p.occurred_at, p.until, p.seq, l.line, p.manifest_id, ("
+    " SELECT e.kind FROM entries e WHERE e.manifest_id = p.manifest_id AND e.kind IN ('push', 'delete')"
+    " ORDER BY e.seq DESC LIMIT 1)"
+    " FROM publications p JOIN repositories r ON r.id = p.repository_id JOIN registries g ON g.id = r.registry_id"
+    " JOIN manifests m ON m.id = p.manifest_id JOIN lines l ON l.seq = p.seq LEFT JOIN tags t ON t.id = p.tag_id"
+    " WHERE "
+)
+
+
+class _Raw(msgspec.Struct):
+    """What a declared deployment keeps of its request beside what stands in the line."""
+
+    note: str | None = None
+
+
+def read_deployment(db: Connection, key: Key, releases: Releases) -> DeploymentAnswer:
+    """The deployment with this key."""
+    *plain, line, raw, manifest_id, repository_id, previous_seq = db.execute(_DEPLOYMENT, key).fetchone()
+    environment, registry, repository, tag, digest, occurred_at, event, until, seq, basis, direction, actor = plain
+    entry = read_line(line)
+    before = (previous_seq, environment, repository_id)
+    return DeploymentAnswer(
+        environment=environment,
+        registry=registry,
+        repository=repository,
+        tag=tag,
+        digest=digest,
+        occurred_at=occurred_at,
+        event=event,
+        until=until,
+        seq=seq,
+        basis=basis,
+        direction=direction,
+        host=entry.host,
+        actor=actor,
+        assurance=entry.actor_assurance,
+        change=entry.change,
+        note=msgspec.json.decode(disclosed_value(raw), type=_Raw).note if raw else None,
+        release_then=releases.at(manifest_id, occurred_at),
+        release_now=releases.now(manifest_id),
+        previous=_find(db, _BY_LINE, before, releases, direction == "back") if previous_seq is not None else None,
+    )
+
+
+def find_published(db: Connection, key: Key, releases: Releases, *, was_rolled_back: bool) -> Published | None:
+    """The deployment with this key, as one to roll back to; None where the key is that of a withdrawal."""
+    return _find(db, _BY_KEY, key, releases, was_rolled_back)
+
+
+def _find(
+    db: Connection, condition: str, values: tuple[Any, ...], releases: Releases, was_rolled_back: bool
+) -> Published | None:
+    row = db.execute(_PUBLISHED + condition, values).fetchone()
+    if row is None:
+        return None
+    registry, repository, tag, digest, occurred_at, until, seq, line, manifest_id, last_heard = row
+    return Published(
+        registry=registry,
+        repository=repository,
+        tag=tag,
+        digest=digest,
+        occurred_at=occurred_at,
+        until=until,
+        seq=seq,
+        host=read_line(line).host,
+        release_then=releases.at(manifest_id, occurred_at),
+        release_now=releases.now(manifest_id),
+        was_rolled_back=was_rolled_back,
+        was_deleted=last_heard == "delete",
+    )
