@@ -17,7 +17,7 @@ from tagtrail.trail.instant import format_instant
 Format: TypeAlias = Literal["text", "json"]
 _ExceptionInfo: TypeAlias = tuple[type[BaseException], BaseException, TracebackType | None]
 
-_BARE = re.compile(r"[^\s\"'\\=]+")  # a value that needs no quotes in a readable line
+_BARE = re.compile(r"[!#-&(-<>-\[\]-~]+")  # visible ASCII that needs no quotes in a readable line
 _DELETE = "\x7f"  # the one control character that JSON lets through
 _as_json = json.JSONEncoder(ensure_ascii=True, separators=(",", ":"), default=str).encode
 _as_readable_json = json.JSONEncoder(ensure_ascii=False, default=str).encode
@@ -28,6 +28,8 @@ def configure(log_format: Format, level: str) -> None:
 
     To be called once, before a server forks. `level` is a name of `logging`, in either case; ValueError otherwise.
     """
+    # What no record of ours shows, and every record would otherwise look up.
+    logging.logThreads = logging.logProcesses = logging.logMultiprocessing = False
     root = logging.getLogger()
     root.setLevel(level.upper())
     for handler in [handler for handler in root.handlers if isinstance(handler, _StandardError)]:
@@ -97,12 +99,9 @@ _RESERVED = frozenset({"time", "level", "event"})
 
 
 def _readable(value: object) -> str:
-    text = value if isinstance(value, str) else _as_readable_json(value)
-    if not isinstance(value, str) and text.isprintable():
-        return text
-    if _BARE.fullmatch(text) and text.isprintable():
-        return text
-    return _printable(_as_readable_json(text))
+    if isinstance(value, str):
+        return value if _BARE.fullmatch(value) else _printable(_as_readable_json(value))
+    return _printable(str(value) if type(value) is int else _as_readable_json(value))
 
 
 def _printable(text: str) -> str:

@@ -74,11 +74,6 @@ def name_digest(trail: Trail, image: Image | None) -> str:
     return Manner(trail, is_whole=False).digest(image.digest) if image is not None and image.digest else ""
 
 
-def release_tags(named: tuple[NamedBy, ...]) -> str:
-    """The names of release tags."""
-    return listed(dict.fromkeys(one.tag for one in named))
-
-
 def both(then: tuple[NamedBy, ...], now: tuple[NamedBy, ...]) -> str:
     """Release tags that name a digest now; and those that only named it then, marked so: they no longer lead to it."""
     names = {one.tag: one.tag for one in now}

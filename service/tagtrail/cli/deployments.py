@@ -25,7 +25,8 @@ def deployments(asked: Asked, image: str | None) -> None:
     """What was published for an environment, newest first.
 
     It went first, forward, back (to what the environment had before) or again (the same); it is unpinned if no
-    release tag names the digest. BEFORE is what it replaced, and LASTED how long that was published.
+    release tag names the digest, and a release tag that has left it since is marked (then). BEFORE is what it
+    replaced, and LASTED how long that was published.
     """
     asked = narrow(asked, image) if image else asked
     asked.answer(

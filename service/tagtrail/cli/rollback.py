@@ -68,10 +68,8 @@ def rollback(asked: Asked, place: str) -> None:
     asked.screen.say("To deploy it by its digest:")
     asked.screen.whole(f"  {Reference(subject.repository, digest=target.digest, host=host)}")
     if not _is_clear(host):
-        missing = "No commands: tools would look for the image elsewhere, since no host with a dot or a port is known"
-        asked.screen.say(
-            Text(f"{missing} of registry {subject.registry}. Set its `host` in the configuration.", "yellow")
-        )
+        why = "No commands: without a host that has a dot or a port, tools would look for the image elsewhere."
+        asked.screen.say(Text(f"{why} Set the `host` of registry {subject.registry} in the configuration.", "yellow"))
     elif tag is not None:
         _show_commands(asked, commands, tag, is_index=_is_index(asked, subject, target.digest))
 

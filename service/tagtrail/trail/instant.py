@@ -7,6 +7,7 @@ fits an SQLite column without losing a digit.
 import re
 import time
 from datetime import date
+from functools import lru_cache
 
 SECOND = 1_000_000_000
 MICROSECOND = 1_000
@@ -56,9 +57,14 @@ def _offset(match: re.Match[str]) -> int:
 def format_instant(instant: int, digits: int = 9) -> str:
     """Write an instant as RFC 3339 in UTC with a fixed number of decimals, so that texts sort as times do."""
     seconds, nanoseconds = divmod(instant, SECOND)
-    year, month, day, hour, minute, second = time.gmtime(seconds)[:6]
     fraction = f".{nanoseconds:09d}"[: digits + 1] if digits else ""
-    return f"{year:04d}-{month:02d}-{day:02d}T{hour:02d}:{minute:02d}:{second:02d}{fraction}Z"
+    return f"{_format_second(seconds)}{fraction}Z"
+
+
+@lru_cache(maxsize=256)  # what happens now happens within a few seconds
+def _format_second(seconds: int) -> str:
+    year, month, day, hour, minute, second = time.gmtime(seconds)[:6]
+    return f"{year:04d}-{month:02d}-{day:02d}T{hour:02d}:{minute:02d}:{second:02d}"
 
 
 def day_of(instant: int) -> str:

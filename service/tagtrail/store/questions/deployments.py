@@ -14,7 +14,7 @@ from tagtrail.store.questions.names import (
     find_tag_ids,
     restricts_repositories,
 )
-from tagtrail.store.questions.publishing import KEY, read_deployment
+from tagtrail.store.questions.publishing import KEY, read_deployments
 from tagtrail.store.questions.releases import Releases
 from tagtrail.store.questions.series import GLANCE, MANY_RANGES, Row, Series, Source, Span, gather, walk
 
@@ -34,8 +34,7 @@ def find_deployments(db: Connection, asked: Filter, cut: Cut) -> Page[Deployment
     Key: (occurred_at, event, environment, repository's id, tag's id).
     """
     found, after = find_keys(db, asked, cut)
-    releases = Releases(db)
-    return Page(tuple(read_deployment(db, key, releases) for key in found), after)
+    return Page(tuple(read_deployments(db, found, Releases(db))), after)
 
 
 def find_keys(db: Connection, asked: Filter, cut: Cut) -> tuple[list[Key], Key | None]:
@@ -57,7 +56,7 @@ def get_deployment(db: Connection, seq: int) -> tuple[Key, DeploymentAnswer] | N
     key = db.execute(
         f"SELECT {', '.join(KEY)} FROM publications p WHERE p.seq = ? AND p.basis = 'declared'", (seq,)
     ).fetchone()
-    return (key, read_deployment(db, key, Releases(db))) if key else None
+    return (key, read_deployments(db, [key], Releases(db))[0]) if key else None
 
 
 def _find_wanted(db: Connection, asked: Filter) -> Wanted:

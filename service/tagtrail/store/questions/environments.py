@@ -1,8 +1,8 @@
 """What is published for each environment, now or at an instant, and what it could go back to."""
 
-from collections.abc import Callable, Iterable, Iterator, Sequence
-from dataclasses import dataclass
-from itertools import chain, islice
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass, replace
+from itertools import chain
 from typing import Final, cast
 
 from tagtrail.store.answers import Cut, EnvironmentState, Filter, Key, Page, Published
@@ -10,7 +10,7 @@ from tagtrail.store.database import Connection
 from tagtrail.store.publications import Place
 from tagtrail.store.questions.deployments import find_environment_names
 from tagtrail.store.questions.names import Repository, iterate_repositories
-from tagtrail.store.questions.publishing import find_published, read_deployment
+from tagtrail.store.questions.publishing import find_published, read_deployments
 from tagtrail.store.questions.releases import Releases
 
 MOST_LOOKED_BACK: Final = 1_000  # publications looked at for one to return to
@@ -19,8 +19,17 @@ _FIRST_READ = 4  # publications read at a time, growing
 _LATEST = 2**63 - 1
 _MOST_EXAMINED = 1_000  # places looked at for one page
 
-# A publication as it is looked back upon: (occurred_at, event, tag's id, manifest's id, direction).
-Step = tuple[int, bytes, int, int | None, str | None]
+
+@dataclass(frozen=True, slots=True)
+class Step:
+    """A publication as it is looked back upon; without a manifest it is a withdrawal."""
+
+    occurred_at: int
+    event: bytes
+    tag_id: int
+    manifest_id: int | None
+    direction: str | None
+    seq: int
 
 
 def find_environments(db: Connection, asked: Filter, cut: Cut, *, at: int | None = None) -> Page[EnvironmentState]:
@@ -47,7 +56,7 @@ def find_roll_back(db: Connection, key: Key) -> Published | None:
     occurred_at, event, environment, repository_id, tag_id = cast("tuple[int, bytes, str, int, int]", key)
     place = Place(environment, repository_id)
     steps = _look_back(db, place, (occurred_at, event, tag_id + 1))
-    return _choose(db, place, list(islice(steps, 1)), steps, Releases(db))
+    return _choose(db, place, steps, Releases(db), previous=None)
 
 
 def _walk_places(db: Connection, asked: Filter, cut: Cut) -> Iterator[tuple[str, Repository]]:
@@ -68,18 +77,21 @@ def _read_state(
 ) -> EnvironmentState | None:
     place = Place(environment, repository.id)
     steps = _look_back(db, place, (_LATEST if at is None else at + 1, b"", 0))
-    present = list(islice(steps, 1))
-    if not present:
+    present = next(steps, None)
+    if present is None:
         return None
-    occurred_at, event, tag_id, manifest_id, _ = present[0]
-    key = (occurred_at, event, environment, repository.id, tag_id)
+    published = None
+    if present.manifest_id is not None:
+        (published,) = read_deployments(db, [_key(place, present)], releases)
     return EnvironmentState(
         environment=environment,
         registry=repository.registry,
         repository=repository.name,
-        published=None if manifest_id is None else read_deployment(db, key, releases),
-        withdrawn_at=occurred_at if manifest_id is None else None,
-        roll_back_to=_choose(db, place, present, steps, releases),
+        published=published,
+        withdrawn_at=present.occurred_at if published is None else None,
+        roll_back_to=_choose(
+            db, place, chain([present], steps), releases, previous=published.previous if published else None
+        ),
     )
 
 
@@ -87,36 +99,36 @@ def _look_back(db: Connection, place: Place, moment: tuple[int, bytes, int]) -> 
     """The publications and withdrawals before the moment, newest first, up to MOST_LOOKED_BACK."""
     size, left = _FIRST_READ, MOST_LOOKED_BACK
     while left > 0:
-        rows: list[Step] = db.execute(
-            "SELECT occurred_at, event, tag_id, manifest_id, direction FROM publications"
+        rows = db.execute(
+            "SELECT occurred_at, event, tag_id, manifest_id, direction, seq FROM publications"
             " WHERE environment = ? AND repository_id = ? AND (occurred_at, event, tag_id) < (?, ?, ?)"
             " ORDER BY occurred_at DESC, event DESC, tag_id DESC LIMIT ?",
             (place.environment, place.repository_id, *moment, size),
         ).fetchall()
-        yield from rows
+        for row in rows:
+            yield Step(*row)
         if len(rows) < size:
             return
         moment, left, size = rows[-1][:3], left - size, size * 4
 
 
+def _key(place: Place, step: Step) -> Key:
+    return (step.occurred_at, step.event, place.environment, place.repository_id, step.tag_id)
+
+
 def _choose(
-    db: Connection, place: Place, present: Sequence[Step], earlier: Iterable[Step], releases: Releases
+    db: Connection, place: Place, steps: Iterable[Step], releases: Releases, *, previous: Published | None
 ) -> Published | None:
-    choice = choose_step(chain(present, earlier), is_deleted=lambda manifest_id: _is_deleted(db, manifest_id))
-    if choice is None:
-        return None
-    occurred_at, event, tag_id, _, _ = choice.step
-    key = (occurred_at, event, place.environment, place.repository_id, tag_id)
-    return find_published(db, key, releases, was_rolled_back=choice.was_rolled_back)
+    """What to go back to; `previous`, the deployment before the present one, is known already and most often it."""
+    read: dict[Step, Published] = {}
 
+    def is_deleted(step: Step) -> bool:
+        known = previous if previous is not None and previous.seq == step.seq else None
+        read[step] = known or find_published(db, _key(place, step), releases, was_rolled_back=False)
+        return read[step].was_deleted
 
-def _is_deleted(db: Connection, manifest_id: int) -> bool:
-    """Whether the last that was heard of the manifest itself is its deletion."""
-    row = db.execute(
-        "SELECT kind FROM entries WHERE manifest_id = ? AND kind IN ('push', 'delete') ORDER BY seq DESC LIMIT 1",
-        (manifest_id,),
-    ).fetchone()
-    return row is not None and row[0] == "delete"
+    choice = choose_step(steps, is_deleted=is_deleted)
+    return None if choice is None else replace(read[choice.step], was_rolled_back=choice.was_rolled_back)
 
 
 @dataclass(frozen=True, slots=True)
@@ -127,7 +139,7 @@ class Choice:
     was_rolled_back: bool
 
 
-def choose_step(steps: Iterable[Step], *, is_deleted: Callable[[int], bool]) -> Choice | None:
+def choose_step(steps: Iterable[Step], *, is_deleted: Callable[[Step], bool]) -> Choice | None:
     """Where to return to in an environment's history, given newest first; None where there was only one digest.
 
     It is the newest earlier deployment of another digest than the present one. Passed over, while there is another,
@@ -138,7 +150,7 @@ def choose_step(steps: Iterable[Step], *, is_deleted: Callable[[int], bool]) -> 
     first_kept: Choice | None = None
     for choice in _earlier(steps):
         first = first or choice
-        if not is_deleted(cast("int", choice.step[3])):
+        if not is_deleted(choice.step):
             if not choice.was_rolled_back:
                 return choice
             first_kept = first_kept or choice
@@ -150,10 +162,9 @@ def _earlier(steps: Iterable[Step]) -> Iterator[Choice]:
     seen: set[int | None] = {None}
     followed_by: str | None = None
     for number, step in enumerate(steps):
-        _, _, _, manifest_id, direction = step
-        if manifest_id not in seen:
-            seen.add(manifest_id)
+        if step.manifest_id not in seen:
+            seen.add(step.manifest_id)
             if number:
                 yield Choice(step, followed_by == "back")
-        if manifest_id is not None:
-            followed_by = direction
+        if step.manifest_id is not None:
+            followed_by = step.direction

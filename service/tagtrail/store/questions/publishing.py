@@ -1,6 +1,7 @@
 """One deployment as it is shown: with the one before it, and with the release tags of both."""
 
-from typing import Any, Final
+from collections.abc import Sequence
+from typing import Final
 
 import msgspec
 
@@ -8,6 +9,7 @@ from tagtrail.ledger.line import disclosed_value, read_line
 from tagtrail.store.answers import DeploymentAnswer, Key, Published
 from tagtrail.store.database import Connection
 from tagtrail.store.questions.releases import Releases
+from tagtrail.store.questions.series import Row
 
 KEY: Final = ("p.occurred_at", "p.event", "p.environment", "p.repository_id", "p.tag_id")
 
@@ -15,8 +17,8 @@ _BY_KEY = " AND ".join(f"{column} = ?" for column in KEY)
 _BY_LINE = "p.seq = ? AND p.environment = ? AND p.repository_id = ? AND p.manifest_id IS NOT NULL LIMIT 1"
 _DEPLOYMENT = (
     "SELECT p.environment, g.name, r.name, t.name, m.digest, p.occurred_at, p.event, p.until, p.seq, p.basis,"
-    " p.direction, a.name, l.line, CASE WHEN p.basis = 'declared' THEN d.raw END, p.manifest_id, p.repository_id,"
-    " p.previous_seq FROM publications p JOIN repositories r ON r.id = p.repository_id"
+    " p.direction, a.name, l.line, CASE WHEN p.basis = 'declared' THEN d.raw END, p.manifest_id, p.previous_seq,"
+    " p.environment, p.repository_id FROM publications p JOIN repositories r ON r.id = p.repository_id"
     " JOIN registries g ON g.id = r.registry_id JOIN manifests m ON m.id = p.manifest_id"
     " JOIN lines l ON l.seq = p.seq JOIN entries e ON e.seq = p.seq LEFT JOIN actors a ON a.id = e.actor_id"
     f" LEFT JOIN tags t ON t.id = p.tag_id LEFT JOIN disclosures d ON d.seq = p.seq WHERE {_BY_KEY}"
@@ -38,12 +40,24 @@ class _Raw(msgspec.Struct):
     note: str | None = None
 
 
-def read_deployment(db: Connection, key: Key, releases: Releases) -> DeploymentAnswer:
-    """The deployment with this key."""
-    *plain, line, raw, manifest_id, repository_id, previous_seq = db.execute(_DEPLOYMENT, key).fetchone()
+def read_deployments(db: Connection, keys: Sequence[Key], releases: Releases) -> list[DeploymentAnswer]:
+    """The deployments with these keys, in that order."""
+    rows = [db.execute(_DEPLOYMENT, key).fetchone() for key in keys]
+    before = [db.execute(_PUBLISHED + _BY_LINE, row[-3:]).fetchone() if row[-3] is not None else None for row in rows]
+    releases.load([row[-4] for row in rows] + [row[-2] for row in before if row is not None])
+    return [_deployment(row, previous, releases) for row, previous in zip(rows, before, strict=True)]
+
+
+def find_published(db: Connection, key: Key, releases: Releases, *, was_rolled_back: bool) -> Published:
+    """The deployment with this key, as one to roll back to."""
+    return _published(db.execute(_PUBLISHED + _BY_KEY, key).fetchone(), releases, was_rolled_back=was_rolled_back)
+
+
+def _deployment(row: Row, previous: Row | None, releases: Releases) -> DeploymentAnswer:
+    *plain, line, raw, manifest_id, _, _, _ = row
     environment, registry, repository, tag, digest, occurred_at, event, until, seq, basis, direction, actor = plain
     entry = read_line(line)
-    before = (previous_seq, environment, repository_id)
+    went_back = direction == "back"
     return DeploymentAnswer(
         environment=environment,
         registry=registry,
@@ -63,21 +77,11 @@ def read_deployment(db: Connection, key: Key, releases: Releases) -> DeploymentA
         note=msgspec.json.decode(disclosed_value(raw), type=_Raw).note if raw else None,
         release_then=releases.at(manifest_id, occurred_at),
         release_now=releases.now(manifest_id),
-        previous=_find(db, _BY_LINE, before, releases, direction == "back") if previous_seq is not None else None,
+        previous=None if previous is None else _published(previous, releases, was_rolled_back=went_back),
     )
 
 
-def find_published(db: Connection, key: Key, releases: Releases, *, was_rolled_back: bool) -> Published | None:
-    """The deployment with this key, as one to roll back to; None where the key is that of a withdrawal."""
-    return _find(db, _BY_KEY, key, releases, was_rolled_back)
-
-
-def _find(
-    db: Connection, condition: str, values: tuple[Any, ...], releases: Releases, was_rolled_back: bool
-) -> Published | None:
-    row = db.execute(_PUBLISHED + condition, values).fetchone()
-    if row is None:
-        return None
+def _published(row: Row, releases: Releases, *, was_rolled_back: bool) -> Published:
     registry, repository, tag, digest, occurred_at, until, seq, line, manifest_id, last_heard = row
     return Published(
         registry=registry,

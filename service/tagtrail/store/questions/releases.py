@@ -1,9 +1,11 @@
 """Release tags that name a digest: at a moment, during an interval, or now."""
 
+from collections.abc import Collection
 from typing import Final
 
 from tagtrail.store.answers import NamedBy
 from tagtrail.store.database import Connection
+from tagtrail.store.questions.series import marks
 
 MOST_RELEASES: Final = 100  # release tags of one digest that are looked at, the newest ones
 
@@ -36,6 +38,24 @@ class Releases:
     def now(self, manifest_id: int) -> tuple[NamedBy, ...]:
         """Those that name the manifest now, as far as the registry has told."""
         return tuple(named for named in self.during(manifest_id, 0, None) if named.until is None)
+
+    def load(self, manifest_ids: Collection[int]) -> None:
+        """Look up several digests at once."""
+        wanted = tuple(set(manifest_ids) - self._newest.keys())
+        if not wanted:
+            return
+        rows = self._db.execute(
+            "SELECT manifest_id, name, seq, occurred_at, until FROM ("
+            " SELECT m.manifest_id, t.name, m.seq, m.occurred_at, m.until,"
+            " row_number() OVER (PARTITION BY m.manifest_id ORDER BY m.occurred_at DESC) AS place"
+            " FROM moves m JOIN tags t ON t.id = m.tag_id"
+            f" WHERE m.manifest_id IN ({marks(wanted)}) AND m.is_release = 1"
+            ") WHERE place <= ? ORDER BY manifest_id, occurred_at DESC",
+            (*wanted, MOST_RELEASES),
+        )
+        self._newest |= {manifest_id: [] for manifest_id in wanted}
+        for manifest_id, *named in rows:
+            self._newest[manifest_id].append(NamedBy(*named))
 
     def _find(self, manifest_id: int, before: int) -> list[NamedBy]:
         """Intervals in which release tags named the manifest, newest first: all, or MOST_RELEASES from `before` on."""
