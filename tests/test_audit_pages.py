@@ -28,7 +28,8 @@ Find = Callable[..., Page[Any]]
 
 LISTS: dict[str, tuple[Find, Filter]] = {
     "entries": (find_entries, Filter()),
-    "lines": (find_lines, Filter(repository="team/*")),
+    "lines": (find_lines, Filter()),
+    "lines by repository": (find_lines, Filter(repository="team/*")),
     "entries by tag and kind": (find_entries, Filter(tag="prod", kind="push")),
     "entries by environment": (find_entries, Filter(environment="production")),
     "entries by actor and repository": (find_entries, Filter(actor="alice", repository="*/app")),

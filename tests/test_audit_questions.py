@@ -12,7 +12,7 @@ from tagtrail.store.database import Store
 from tagtrail.store.questions.deployments import find_deployments
 from tagtrail.store.questions.digests import get_digest
 from tagtrail.store.questions.entries import find_entries, find_lines
-from tagtrail.store.questions.environments import choose_step, find_environments
+from tagtrail.store.questions.environments import Step, choose_step, find_environments
 from tagtrail.store.questions.history import find_history
 from tagtrail.store.questions.registries import find_quarantined, find_registries, find_traffic
 from tagtrail.store.questions.tags import find_tags
@@ -255,12 +255,12 @@ def test_advice_passes_over_what_was_rolled_back_from_and_what_was_deleted(ledge
 
 
 def test_the_step_to_return_to() -> None:
-    def step(number: int, manifest: int | None, direction: str | None) -> Any:
-        return (number, b"", 0, manifest, direction)
+    def step(number: int, manifest: int | None, direction: str | None) -> Step:
+        return Step(number, b"", 0, manifest, direction, number)
 
-    def chosen(*steps: Any, deleted: frozenset[int] = frozenset()) -> Any:
-        choice = choose_step(steps, is_deleted=deleted.__contains__)
-        return choice and (choice.step[3], choice.was_rolled_back)
+    def chosen(*steps: Step, deleted: frozenset[int] = frozenset()) -> tuple[int | None, bool] | None:
+        choice = choose_step(steps, is_deleted=lambda step: step.manifest_id in deleted)
+        return None if choice is None else (choice.step.manifest_id, choice.was_rolled_back)
 
     assert chosen() is None
     assert chosen(step(1, 1, "first")) is None

@@ -23,7 +23,7 @@ COLUMNS: list[Column[Row]] = [
     Column("STATE", lambda row: Text("odd", "red"), clause="state"),
     Column("BY", lambda row: row.actor, folds=True, clause="by"),
 ]
-WIDE, NARROW = 4 + 71 + 5 + 5 + 4 * 2, 4 + 10 + 5 + 5 + 4 * 2
+WIDE, NARROW = 4 + 71 + 5 + 5 + 3 * 2, 4 + 10 + 5 + 5 + 3 * 2
 
 
 @pytest.mark.parametrize("width", [WIDE, NARROW])

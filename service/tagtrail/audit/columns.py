@@ -6,9 +6,12 @@ from typing import Any, Final
 
 from tagtrail.audit.describing import read_who
 from tagtrail.audit.naming import Hosts
-from tagtrail.audit.spreadsheet import Cell
+from tagtrail.audit.spreadsheet import Cell, write_cells, write_row
 from tagtrail.ledger.line import read_line
+from tagtrail.ledger.project import Who
 from tagtrail.store.answers import LoggedEntry
+
+_NOBODY: Final = Who()
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,22 +72,23 @@ ENTRY_NAMES: Final = (
 )  # fmt: skip
 
 
-def read_entry(answer: LoggedEntry, hosts: Hosts) -> Sequence[Cell]:
-    """The cells of an entry; made without its document, for there may be millions."""
-    entry, who = read_line(answer.line), read_who(answer.who)
-    image = None
+def write_entry(answer: LoggedEntry, hosts: Hosts) -> str:
+    """An entry as a line of CSV; made without its document, for there may be millions."""
+    entry, who = read_line(answer.line), read_who(answer.who) or _NOBODY
+    image = ""
     if entry.registry is not None and entry.repository is not None:
         image = hosts.reference(entry.registry, entry.host, entry.repository, entry.tag, entry.digest)
-    actor, address, user_agent = (who.actor, who.address, who.user_agent) if who else (None, None, None)
-    return (
-        image, entry.seq, entry.at, entry.occurred, entry.kind, entry.registry, entry.repository, entry.tag,
-        entry.digest, entry.media_type, entry.size, actor, entry.actor_assurance, address, user_agent,
-        [f"{change.tag}:{change.kind}" for change in answer.changes],
-        any(change.violates for change in answer.changes), list(answer.environments), entry.environment, entry.change,
-        entry.reason, entry.request, entry.event, entry.instance,
-    )  # fmt: skip
+    return write_row((
+        image, str(entry.seq), entry.at, entry.occurred or "", entry.kind, entry.registry or "", entry.repository or "",
+        entry.tag or "", entry.digest or "", entry.media_type or "", str(entry.size or ""), who.actor,
+        entry.actor_assurance or "", who.address, who.user_agent,
+        " ".join([f"{change.tag}:{change.kind}" for change in answer.changes]),
+        "true" if any(change.violates for change in answer.changes) else "false", " ".join(answer.environments),
+        entry.environment or "", entry.change or "", entry.reason or "", entry.request or "", entry.event or "",
+        entry.instance or "",
+    ))  # fmt: skip
 
 
-def reader_of(columns: Sequence[Column]) -> Callable[[Any], Sequence[Cell]]:
-    """A function from a document to its cells."""
-    return lambda document: [column.read(document) for column in columns]
+def writer_of(columns: Sequence[Column]) -> Callable[[Any], str]:
+    """A function from a document to its line of CSV."""
+    return lambda document: write_cells([column.read(document) for column in columns])

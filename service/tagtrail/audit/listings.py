@@ -7,9 +7,8 @@ from typing import Any, Final
 import msgspec
 
 from tagtrail.audit import columns, describing, documents
-from tagtrail.audit.columns import Column, reader_of
+from tagtrail.audit.columns import Column, writer_of
 from tagtrail.audit.naming import Hosts
-from tagtrail.audit.spreadsheet import Cell
 from tagtrail.store.answers import Cut, Filter, Page
 from tagtrail.store.database import Connection
 from tagtrail.store.questions.deployments import find_deployments
@@ -37,7 +36,7 @@ Find = Callable[[Connection, Question, Cut], Page[Any]]
 
 @dataclass(frozen=True, slots=True)
 class Listing:
-    """A list: `find` gives a page of it, `describe` a document of each row, `cells` its fields as CSV.
+    """A list: `find` gives a page of it, `describe` a document of each row, `write_csv` its line of CSV.
 
     `key` are the types of its cursor's parts. `find_lines` gives its NDJSON where that is not the documents.
     `is_ledger` tells that nothing but a new line of the ledger can change the answer.
@@ -50,7 +49,7 @@ class Listing:
     find: Find
     describe: Callable[[Any, Question], msgspec.Struct]
     names: tuple[str, ...]
-    cells: Callable[[Any, Question], Sequence[Cell]]
+    write_csv: Callable[[Any, Question], str]
     key: tuple[type, ...]
     required: tuple[str, ...] = ()
     has_at: bool = False
@@ -68,11 +67,11 @@ def _at(find: Callable[..., Page[Any]]) -> Find:
 
 def _described(describe: Callable[[Any, Question], msgspec.Struct], shown: Sequence[Column]) -> dict[str, Any]:
     """The three fields of a list whose CSV is made of its documents."""
-    read = reader_of(shown)
+    write = writer_of(shown)
     return {
         "describe": describe,
         "names": tuple(column.name for column in shown),
-        "cells": lambda answer, question: read(describe(answer, question)),
+        "write_csv": lambda answer, question: write(describe(answer, question)),
     }
 
 
@@ -93,7 +92,7 @@ ENTRIES: Final = Listing(
     find_lines=_by_filter(find_lines),
     describe=_with_hosts(describing.describe_entry),
     names=columns.ENTRY_NAMES,
-    cells=lambda answer, question: columns.read_entry(answer, question.hosts),
+    write_csv=lambda answer, question: columns.write_entry(answer, question.hosts),
     key=(int,),
 )
 TAGS: Final = Listing(

@@ -94,9 +94,9 @@ class Answering:
     def _rows(self, page: Page[Any]) -> bytes:
         listing, question = self.listing, self.asked.question
         if self.format == "csv":
-            return "".join([write_row(listing.cells(row, question)) for row in page.items]).encode()
+            return "".join([listing.write_csv(row, question) for row in page.items]).encode()
         if listing.find_lines is not None:
-            return b"".join([line + b"\n" for line in page.items])
+            return b"\n".join((*page.items, b""))
         return b"".join([_json.encode(listing.describe(row, question)) + b"\n" for row in page.items])
 
 

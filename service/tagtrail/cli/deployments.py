@@ -10,7 +10,7 @@ from tagtrail.cli.options import asking
 from tagtrail.cli.place import Trail
 from tagtrail.cli.references import narrow
 from tagtrail.cli.table import Column
-from tagtrail.cli.words import local_time, span, visible
+from tagtrail.cli.words import listed, local_time, span, visible
 from tagtrail.store.answers import DeploymentAnswer
 from tagtrail.store.questions.deployments import find_deployments
 from tagtrail.trail.instant import SECOND
@@ -57,7 +57,8 @@ def _before(trail: Trail, row: DeploymentAnswer) -> str:
     before = row.previous
     if before is None:
         return ""
-    return columns.both(before.release_then, before.release_now) or columns.name_digest(trail, before)
+    tags = dict.fromkeys(named.tag for named in before.release_then + before.release_now)
+    return listed(tags) or columns.name_digest(trail, before)
 
 
 def _lasted(row: DeploymentAnswer) -> str:

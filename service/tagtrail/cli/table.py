@@ -75,7 +75,7 @@ def _needed_width(columns: Sequence[Column[T]], rows: Sequence[Sequence[Text]]) 
     """How wide a table has to be if long cells wrap, where they may."""
     widest = [max(cell.cell_len for cell in cells) for cells in zip(*rows, strict=True)]
     needed = [min(width, _FOLDED) if column.folds else width for column, width in zip(columns, widest, strict=True)]
-    widths = [max(width, len(column.title)) for column, width in zip(columns, needed, strict=True)]
+    widths: list[int] = [max(width, len(column.title)) for column, width in zip(columns, needed, strict=True)]
     return sum(widths) + len(GAP) * (len(widths) - 1)
 
 

@@ -26,7 +26,7 @@ from tagtrail.store.questions.series import (
     marks,
     walk,
 )
-from tagtrail.store.questions.window import find_window
+from tagtrail.store.questions.window import Window, find_window
 
 MOST_CHANGES: Final = 100  # of one line that are shown; deleting a repository may move more tags
 
@@ -46,6 +46,8 @@ def find_entries(db: Connection, asked: Filter, cut: Cut) -> Page[LoggedEntry]:
 
 def find_lines(db: Connection, asked: Filter, cut: Cut) -> Page[bytes]:
     """As `find_entries`, but nothing of the lines except their bytes: the evidence itself."""
+    if asked == Filter(since=asked.since, until=asked.until, last_seq=asked.last_seq):
+        return _read_range(db, find_window(db, asked), cut)
     page = find_seqs(db, asked, cut)
     if not page.items:
         return Page((), page.after)
@@ -53,6 +55,16 @@ def find_lines(db: Connection, asked: Filter, cut: Cut) -> Page[bytes]:
         f"SELECT line FROM lines WHERE seq IN ({marks(page.items)}) ORDER BY seq DESC", page.items
     ).fetchall()
     return Page(tuple(row[0] for row in rows), page.after)
+
+
+def _read_range(db: Connection, window: Window, cut: Cut) -> Page[bytes]:
+    """Lines that only a time may bound: all of them, as they lie."""
+    rows = db.execute(
+        "SELECT line, seq FROM lines WHERE seq < ? AND seq >= ? ORDER BY seq DESC LIMIT ?",
+        (cut.after[0] if cut.after else window.last + 1, window.first, cut.limit + 1),
+    ).fetchall()
+    after = (rows[cut.limit - 1][1],) if len(rows) > cut.limit else None
+    return Page(tuple(row[0] for row in rows[: cut.limit]), after)
 
 
 def find_seqs(db: Connection, asked: Filter, cut: Cut) -> Page[int]:

@@ -1,11 +1,11 @@
 """What is published for each environment, now or at an instant, and what it could go back to."""
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from itertools import chain
 from typing import Final, cast
 
-from tagtrail.store.answers import Cut, EnvironmentState, Filter, Key, Page, Published
+from tagtrail.store.answers import Cut, DeploymentAnswer, EnvironmentState, Filter, Key, Page, Published
 from tagtrail.store.database import Connection
 from tagtrail.store.publications import Place
 from tagtrail.store.questions.deployments import find_environment_names
@@ -37,18 +37,17 @@ def find_environments(db: Connection, asked: Filter, cut: Cut, *, at: int | None
 
     By environment, registry and repository, which also make the key. Looks at those of the filter.
     """
-    releases = Releases(db)
-    found: list[EnvironmentState] = []
+    found: list[_Standing] = []
     after: Key | None = None
     for examined, (environment, repository) in enumerate(_walk_places(db, asked, cut), 1):
         if len(found) == cut.limit:
-            return Page(tuple(found), after)
+            return Page(_read_states(db, found), after)
         after = (environment, repository.registry, repository.name)
-        state = _read_state(db, environment, repository, at, releases)
-        found += [state] if state else []
+        standing = _find_standing(db, environment, repository, at)
+        found += [standing] if standing else []
         if examined >= max(_MOST_EXAMINED, cut.limit + 1):
-            return Page(tuple(found), after)
-    return Page(tuple(found))
+            return Page(_read_states(db, found), after)
+    return Page(_read_states(db, found))
 
 
 def find_roll_back(db: Connection, key: Key) -> Published | None:
@@ -72,26 +71,43 @@ def _walk_places(db: Connection, asked: Filter, cut: Cut) -> Iterator[tuple[str,
                 yield environment, repository
 
 
-def _read_state(
-    db: Connection, environment: str, repository: Repository, at: int | None, releases: Releases
-) -> EnvironmentState | None:
+@dataclass(frozen=True, slots=True)
+class _Standing:
+    """What is present in a place, and the steps that led to it, newest first."""
+
+    place: Place
+    repository: Repository
+    present: Step
+    earlier: Iterator[Step]
+
+
+def _find_standing(db: Connection, environment: str, repository: Repository, at: int | None) -> _Standing | None:
     place = Place(environment, repository.id)
     steps = _look_back(db, place, (_LATEST if at is None else at + 1, b"", 0))
     present = next(steps, None)
-    if present is None:
-        return None
-    published = None
-    if present.manifest_id is not None:
-        (published,) = read_deployments(db, [_key(place, present)], releases)
+    return None if present is None else _Standing(place, repository, present, steps)
+
+
+def _read_states(db: Connection, found: Sequence[_Standing]) -> tuple[EnvironmentState, ...]:
+    releases = Releases(db)
+    published = [each for each in found if each.present.manifest_id is not None]
+    deployments = read_deployments(db, [_key(each.place, each.present) for each in published], releases)
+    by_place = {each.place: answer for each, answer in zip(published, deployments, strict=True)}
+    return tuple(_read_state(db, each, by_place.get(each.place), releases) for each in found)
+
+
+def _read_state(
+    db: Connection, standing: _Standing, published: DeploymentAnswer | None, releases: Releases
+) -> EnvironmentState:
+    steps = chain([standing.present], standing.earlier)
+    previous = published.previous if published else None
     return EnvironmentState(
-        environment=environment,
-        registry=repository.registry,
-        repository=repository.name,
+        environment=standing.place.environment,
+        registry=standing.repository.registry,
+        repository=standing.repository.name,
         published=published,
-        withdrawn_at=present.occurred_at if published is None else None,
-        roll_back_to=_choose(
-            db, place, chain([present], steps), releases, previous=published.previous if published else None
-        ),
+        withdrawn_at=standing.present.occurred_at if published is None else None,
+        roll_back_to=_choose(db, standing.place, steps, releases, previous=previous),
     )
 
 

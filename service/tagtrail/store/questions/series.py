@@ -23,7 +23,7 @@ MANY_RANGES: Final = 16
 
 _FIRST_READ = 16  # rows read from an index at a time, growing to
 _FIRST_OF_MANY = 4
-_LARGEST_READ = 1_024
+_LARGEST_READ = 256
 _PROBE = 100  # rows by which the density of indexes is compared
 
 
