@@ -1,6 +1,7 @@
 """What the processes of a server cost: processor time and memory, of a process and all its descendants (Linux)."""
 
 import os
+import resource
 from collections.abc import Iterator
 from contextlib import suppress
 from pathlib import Path
@@ -24,6 +25,19 @@ def cpu_seconds(pid: int) -> float:
 def pss_bytes(pid: int) -> int:
     """Memory of the tree: each page counted once, however many of the processes share it."""
     return sum(map(_pss_bytes, tree(pid)))
+
+
+def machine_cpu_seconds() -> float:
+    """Processor time that the whole machine has used so far, all its cores together, the kernel included."""
+    fields = Path("/proc/stat").read_text().split("\n", 1)[0].split()
+    user, nice, system, _idle, _waiting, irq, softirq = (int(field) for field in fields[1:8])
+    return (user + nice + system + irq + softirq) / _TICKS
+
+
+def finished_cpu_seconds() -> float:
+    """Processor time of the processes that this one has started and that have ended."""
+    used = resource.getrusage(resource.RUSAGE_CHILDREN)
+    return used.ru_utime + used.ru_stime
 
 
 def _cpu_seconds(pid: int) -> float:

@@ -24,7 +24,7 @@ from tests.events import SomeEvent, digest_of, envelope, push
 NAMES = [listing.name for listing in LISTINGS]
 NASTY = [
     "=cmd|' /C calc'!A0", "+1+1", "-2+3", "@SUM(1)", "\tx", "\rx", '"; DROP', "a,b", "<script>alert(1)</script>",
-    "line\nfeed", "ünïcødé \U0001f600", "\u202egnp", "{{7*7}}", "' OR 1=1 --", "%s%n", "\x00nul", "a" * 3000,
+    "line\nfeed", "ünïcødé \U0001f600", "\u202egnp", "{{7*7}}", "' OR 1=1 --", "%s%n", "\x00nul", "a" * 255,
 ]  # fmt: skip
 
 
@@ -257,9 +257,8 @@ def test_what_comes_from_outside_does_no_harm(ledger: Ledger, actor: str) -> Non
     shown = row["actor"]
     assert shown == (f"'{actor}" if actor.startswith(("=", "+", "-", "@", "\t", "\r")) else actor)
     assert not any(cell.startswith(("=", "+", "-", "@", "\t", "\r")) for cell in row.values())
-    if len(actor) <= 500:
-        assert len(get(client, f"entries?actor={quote(actor)}").json["items"]) == 1  # type: ignore[index]
-        assert len(get(client, f"deployments?actor={quote(actor)}").json["items"]) == 1  # type: ignore[index]
+    for path in ("entries", "deployments"):
+        assert len(get(client, f"{path}?actor={quote(actor)}").json["items"]) == 1  # type: ignore[index]
 
 
 def test_a_spreadsheet_keeps_the_tag_1_10(ledger: Ledger) -> None:

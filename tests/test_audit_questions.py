@@ -6,6 +6,7 @@ from typing import Any
 import pytest
 
 from tagtrail.errors import BadParameter, NotRecorded
+from tagtrail.intake.tokens import Sender
 from tagtrail.ledger.record import Recorder
 from tagtrail.store.answers import Cut, EnvironmentState, Filter, Page, TaggedDigest
 from tagtrail.store.database import Store
@@ -173,6 +174,20 @@ def test_a_tag_that_no_line_names_has_no_history(told: Ledger) -> None:
     assert failure.value.parameter == "repository"
 
 
+def test_of_several_registries_the_one_of_a_history_must_be_named(ledger: Ledger) -> None:
+    ledger.receive(push("prod", "one", 1))
+    other = Ledger(ledger.store, ledger.recorder, ledger.clock, Sender("other", authenticates=True))
+    other.receive(push("prod", "two", 2, instance="x"))
+    with pytest.raises(BadParameter, match="is in several registries: main, other") as failure:
+        ask(ledger, find_history, repository="team/app", tag="prod")
+    assert failure.value.parameter == "registry"
+    (move,) = ask(ledger, find_history, repository="team/app", tag="prod", registry="other")
+    assert move.digest == digest_of("two")
+    assert [tag.registry for tag in ask(ledger, find_tags)] == ["main", "other"]
+    assert len(ask(ledger, find_entries, registry="other", kind="push")) == 1
+    assert [one.registry for one in ask(ledger, find_deployments, registry="other")] == ["other"]
+
+
 def test_deployments_say_what_was_before_which_way_it_went_and_how_long_it_ran(told: Ledger) -> None:
     deployments = ask(told, find_deployments, environment="production")
     assert [(one.direction, one.digest, one.until) for one in deployments] == [
@@ -329,7 +344,8 @@ def test_quarantine_traffic_and_registries(ledger: Ledger) -> None:
     assert len(ask(ledger, find_traffic, since=START + DAY)) == 1
     assert len(ask(ledger, find_traffic, until=START)) == 1
     (heard,) = find_registries(ledger.store.reader())
-    assert (heard.registry, heard.starts, heard.last_seen_at) == ("main", 2, START + DAY)
+    assert (heard.registry, heard.instance, heard.starts) == ("main", "instance-2", 2)
+    assert heard.last_seen_at >= heard.first_seen_at >= START + DAY
 
 
 def model_tags(events: list[SomeEvent], instant: int) -> dict[tuple[str, str], str]:

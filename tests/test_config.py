@@ -226,7 +226,7 @@ def test_declaring_is_open_on_loopback_only_and_only_without_any_token(load_text
         ("limits: {threads: 8.0}", "limits.threads must be a whole number and is a decimal number;"),
         ("limits: {body: 8}", "limits.body is 8, which has no unit; write 8MiB"),
         ("limits: {body: 8Mb}", "limits.body is '8Mb', which is no size; write a whole number and one of B, KiB"),
-        ("limits: {body: 1B}", "limits.body is 1B; write a size from 64KiB to 1GiB"),
+        ("limits: {body: 1B}", "limits.body is 1B; write a size from 1MiB to 256MiB"),
         ("limits: {request_timeout: 10}", "limits.request_timeout is 10, which has no unit; write 10s"),
         ("limits: {request_timeout: 1.5s}", "is '1.5s', which is no duration; write a whole number and one of ms, s"),
         ("limits: {stop_timeout: 1h}", "limits.stop_timeout is 1h; write a duration from 1s to 10m"),
@@ -323,7 +323,7 @@ def test_a_bad_token_is_refused_without_being_shown(
         ),
         (
             "environments: [{name: live, tag: a}, {name: test, tag: b}, {name: live, repository: '**', tag: a}]",
-            "environments[2] says of 'live' what environments[0] says; take one of them out",
+            "environments[2] is 'live' in the repositories of environments[0], which decides there; an environment",
         ),
         (
             "{tag_rules: [{repository: team/**, tag: '[pq]*', kind: release}], environments: [{name: p, tag: prod}]}",

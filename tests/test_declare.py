@@ -257,3 +257,10 @@ def test_a_deleted_tag_names_its_last_digest(told: Ledger) -> None:
     told.receive(delete_tag("prod", 80))
     body = post(make_client(told), environment="production", reference="team/app:prod").json
     assert digest_of("index") in body["detail"]
+
+
+def test_a_declaration_comes_after_what_a_registry_whose_clock_is_ahead_reported(told: Ledger) -> None:
+    told.receive(push("prod", "ahead", 86_400 + 3_600))
+    body = post(make_client(told), environment="production", reference="team/app:2.0").json
+    assert (body["deployment"]["direction"], body["deployment"]["until"]) == ("back", None)
+    assert body["deployment"]["previous"]["digest"] == digest_of("ahead")

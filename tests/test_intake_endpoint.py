@@ -16,7 +16,7 @@ from tagtrail.ledger.project import Projector
 from tagtrail.store.database import Store
 from tests.checker import check_ledger
 from tests.conftest import Clock
-from tests.events import delete_tag, envelope, push
+from tests.events import SomeEvent, delete_tag, digest_of, envelope, push
 
 
 @pytest.fixture
@@ -54,6 +54,13 @@ def test_every_wrong_token_gets_one_and_the_same_answer(client: FlaskClient, hea
     answer = client.post("/events", data=envelope(push("1.0.0", "a", 1)), headers=headers)
     assert (answer.status_code, answer.data) == (401, b"a valid ingest token is required\n")
     assert answer.headers["WWW-Authenticate"] == "Bearer"
+
+
+def test_the_scheme_is_read_in_any_case_and_a_slash_at_the_end_does_no_harm(
+    client: FlaskClient, token: dict[str, str]
+) -> None:
+    headers = {"Authorization": token["Authorization"].replace("Bearer", "bearer")}
+    assert client.post("/events/", data=b"{}", headers=headers).status_code == 202
 
 
 def test_an_ingest_token_opens_no_other_door(client: FlaskClient, token: dict[str, str], tmp_path: Path) -> None:
@@ -99,10 +106,12 @@ def test_a_defect_of_ours_quarantines_the_event_and_does_not_hold_up_the_registr
         return move_tag(self, tx, scope, tag_id, tag, *rest, **more)
 
     monkeypatch.setattr(Projector, "_move_tag", stumble)
+    pull = SomeEvent(action="pull", digest=digest_of("a"), method="GET", at=3)
+    body = envelope(push("cursed", "a", 1), push("fine", "a", 2), pull)
     for _ in range(2):
-        assert client.post("/events", data=envelope(push("cursed", "a", 1)), headers=token).status_code == 202
-    assert client.post("/events", data=envelope(push("fine", "a", 2)), headers=token).status_code == 202
-    [(reason,), _] = store.reader().execute("SELECT reason FROM quarantine").fetchall()
+        assert client.post("/events", data=body, headers=token).status_code == 202
+    assert count(store, "traffic") == 1
+    [(reason,)] = store.reader().execute("SELECT reason FROM quarantine").fetchall()
     assert "ZeroDivisionError" in reason
     assert count(store, "moves") == 1
     check_ledger(store)

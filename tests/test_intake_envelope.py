@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from tagtrail.intake.envelope import read_body
 from tagtrail.intake.tokens import Sender
 from tagtrail.intake.wire import split_envelope
-from tagtrail.ledger.line import disclosed_value
+from tagtrail.ledger.line import LONGEST, disclosed_value, write_line
 from tagtrail.ledger.submission import Counted, Draft, Item
 from tagtrail.trail.instant import DAY
 from tests.events import INDEX, START, SomeEvent, digest_of, envelope, push
@@ -150,14 +150,45 @@ def test_an_actor_is_worth_what_the_registry_knows_of_it(actor: str, authenticat
     assert item.entry.actor_assurance == worth
 
 
-def test_a_large_index_fits_into_a_line_and_says_what_was_left_out() -> None:
-    references = tuple(
-        {"mediaType": "x", "digest": digest_of(str(number)), "platform": {"os": "o" * 99, "architecture": "a" * 99}}
-        for number in range(130)
-    )
+@pytest.mark.parametrize("digest", [digest_of("a"), "odd:" + "x" * 250])
+def test_a_large_index_fits_into_a_line_and_says_what_was_left_out(digest: str) -> None:
+    platform = {"os": "\N{ROCKET}" * 99, "architecture": "\N{ROCKET}" * 99, "variant": "\N{ROCKET}" * 99}
+    references = tuple({"mediaType": "x", "digest": digest, "platform": platform} for _ in range(300))
     [item] = read(envelope(push("1.0.0", "a", 1, media_type=INDEX, references=references)))
     assert isinstance(item, Draft)
-    assert (len(item.entry.references), item.entry.references_left_out) == (100, 30)
+    assert len(item.entry.references) + item.entry.references_left_out == 300
+    assert len(item.entry.references) > 50
+    assert len(write_line(item.entry)) < LONGEST
+
+
+@pytest.mark.parametrize("size", [-1, 0, 2**63, 2**64])
+def test_an_impossible_size_is_left_out(size: int) -> None:
+    event = push("1.0.0", "a", 1).as_dict()
+    event["target"]["size"] = size
+    [item] = read(json.dumps({"events": [event]}).encode())
+    assert isinstance(item, Draft)
+    assert item.entry.size is None
+
+
+def test_an_endless_string_is_looked_at_once() -> None:
+    """A text of this kind once took hours: every quote in it was tried as a beginning."""
+    [item] = read(b'{"events":["' + b'\\"' * 500_000)
+    assert reason(item)
+
+
+def test_an_envelope_with_thousands_of_events_is_kept_apart_whole() -> None:
+    [item] = read(b'{"events":[' + b",".join([b"1"] * 5_001) + b"]}")
+    assert "more than 5000 events" in reason(item)
+    assert len(read(b'{"events":[' + b",".join([b"1"] * 600) + b"]}")) == 600
+
+
+def test_a_long_user_agent_is_cut_where_it_is_asked_for_and_whole_in_the_raw_event() -> None:
+    [item] = read(envelope(push("1.0.0", "a", 1, agent="x" * 100_000)))
+    assert isinstance(item, Draft)
+    assert item.who is not None
+    assert item.raw is not None
+    assert len(json.loads(disclosed_value(item.who))["user_agent"]) == 1_000
+    assert len(json.loads(disclosed_value(item.raw))["request"]["useragent"]) == 100_000
 
 
 def test_a_local_offset_and_nine_decimals_are_kept_to_the_nanosecond() -> None:

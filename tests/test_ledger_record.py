@@ -7,11 +7,14 @@ import pytest
 from sqlite_utils.utils import sqlite3 as driver  # type: ignore[attr-defined]
 
 from tagtrail.errors import StorageUnavailable
+from tagtrail.intake.accept import accept
+from tagtrail.intake.envelope import read_body
+from tagtrail.intake.tokens import Sender
 from tagtrail.ledger.line import Entry
 from tagtrail.ledger.record import Recorder
 from tagtrail.ledger.submission import Draft, Recorded, Repeated, Submission
 from tagtrail.store.database import Store
-from tagtrail.trail.rules import Rules, TagRule
+from tagtrail.trail.rules import EnvironmentRule, Rules, TagRule
 from tests.conftest import Ledger
 from tests.events import (
     BLOB,
@@ -43,7 +46,7 @@ def test_a_push_becomes_a_line_with_what_the_registry_said(ledger: Ledger) -> No
     assert values.pop("who")
     assert values.pop("raw")
     assert values == {
-        "v": 1, "seq": 1, "at": "2026-04-21T12:00:00.000000Z", "kind": "push", "registry": "main",
+        "v": 1, "seq": 1, "at": "2026-04-21T12:00:00.000001Z", "kind": "push", "registry": "main",
         "host": "registry.example:5000", "event": event.id, "instance": "instance-1",
         "occurred": "2026-04-20T12:00:05.000000000Z", "repository": "team/app", "tag": "1.0.0",
         "digest": digest_of("a"), "media_type": "application/vnd.oci.image.manifest.v1+json", "size": 417,
@@ -80,8 +83,6 @@ def test_the_same_id_with_another_actor_is_quarantined(ledger: Ledger) -> None:
 
 
 def test_the_same_id_from_another_registry_is_another_event(ledger: Ledger, store: Store) -> None:
-    from tagtrail.intake.tokens import Sender
-
     event = push("1.0.0", "a", 5)
     ledger.receive(event)
     other = Ledger(store, ledger.recorder, ledger.clock, Sender("other", authenticates=True))
@@ -177,6 +178,65 @@ def test_an_environment_is_deployed_to_forward_back_and_withdrawn(ledger: Ledger
     assert ledger.rows("SELECT direction FROM publications ORDER BY occurred_at") == [
         ("first",), ("forward",), ("back",), (None,), ("again",), ("back",), ("forward",),
     ]  # fmt: skip
+
+
+def test_two_rules_of_one_environment_publish_a_push_once(ledger: Ledger) -> None:
+    rules = (EnvironmentRule("production", "**", "prod"), EnvironmentRule("production", "team/*", "prod"))
+    ledger.put_in_force(Rules(environments=rules))
+    ledger.receive(push("prod", "a", 1))
+    assert ledger.rows("SELECT environment FROM publications") == [("production",)]
+
+
+def test_a_late_new_digest_leaves_the_way_back_a_way_back(ledger: Ledger) -> None:
+    ledger.receive(push("prod", "a", 1), push("prod", "b", 2), push("prod", "a", 5), push("prod", "c", 3))
+    assert [kind for kind, _, _ in moves_of(ledger, "prod")] == ["created", "moved", "moved", "moved_back"]
+
+
+def test_a_late_push_puts_many_deployments_in_their_place(ledger: Ledger) -> None:
+    ledger.receive(*(push("prod", str(number), 10 + number) for number in range(30)), push("prod", "late", 5))
+    assert ledger.rows("SELECT direction, count(*) FROM publications GROUP BY 1 ORDER BY 1") == [
+        ("first", 1), ("forward", 30),
+    ]  # fmt: skip
+
+
+def test_no_two_lines_share_a_time_even_while_the_clock_stands(ledger: Ledger) -> None:
+    ledger.receive(push("a", "a", 1), push("b", "b", 2))
+    ledger.clock.pass_seconds(-3_600)
+    ledger.receive(push("c", "c", 3))
+    times = [json.loads(line)["at"] for (line,) in ledger.rows("SELECT line FROM lines ORDER BY seq")]
+    assert times == sorted(set(times))
+
+
+def test_a_clock_that_was_set_back_holds_no_event_back(ledger: Ledger) -> None:
+    ledger.receive(push("a", "a", 1))
+    ledger.clock.pass_seconds(-30 * 86_400)
+    body = envelope(push("b", "b", 2))
+    accept(ledger.recorder, ledger.sender, read_body(body, ledger.sender, received_at=ledger.recorder.now()))
+    assert ledger.rows("SELECT count(*) FROM quarantine") == [(0,)]
+
+
+def test_a_retry_is_known_after_the_registrys_authentication_was_configured(ledger: Ledger) -> None:
+    event = push("prod", "a", 1, actor="alice")
+    ledger.receive(event)
+    ledger.sender = Sender("main", authenticates=True)
+    assert isinstance(ledger.receive(event)[0], Repeated)
+
+
+def test_a_registry_without_an_instance_id_is_heard_of(ledger: Ledger) -> None:
+    ledger.receive(push("prod", "a", 1, instance=""))
+    assert ledger.rows("SELECT registry, instance FROM contacts") == [("main", "")]
+
+
+def test_trouble_in_reading_the_rules_is_no_reason_for_quarantine(
+    ledger: Ledger, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def fail(db: object) -> None:
+        raise driver.OperationalError("disk I/O error")
+
+    with monkeypatch.context() as broken:
+        broken.setattr("tagtrail.ledger.record.load_rulebook", fail)
+        with pytest.raises(StorageUnavailable):
+            ledger.recorder.record(Submission(()))
 
 
 def test_the_manifests_of_an_index_are_connected_to_it(ledger: Ledger) -> None:

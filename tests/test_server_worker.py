@@ -67,8 +67,7 @@ def main(port: str, workers: str, threads: str, terms: str) -> None:
         listen=f"127.0.0.1:{port}",
         workers=int(workers),
         threads=int(threads),
-        on_starting=lambda: note("on_starting"),
-        when_ready=lambda: print("ready", flush=True),
+        when_ready=lambda: note("when_ready"),
         on_exit=lambda: note("on_exit"),
         terms=Terms(**json.loads(terms)),
     )
@@ -446,8 +445,8 @@ def test_the_master_starts_and_ends_once_and_each_worker_makes_its_application(s
     for pid in _until_booted(service, 2):
         assert pid != service.process.pid
     service.stop()
-    assert sorted(service.notes()) == ["make_app", "make_app", "on_exit", "on_starting"]
-    assert service.notes()[0] == "on_starting"
+    assert sorted(service.notes()) == ["make_app", "make_app", "on_exit", "when_ready"]
+    assert service.notes()[0] == "when_ready"
     assert service.notes()[-1] == "on_exit"
 
 

@@ -93,10 +93,19 @@ def test_every_environment_that_matches_counts() -> None:
     assert rules.environments_of("main", "team/app", "prod2") == ()
 
 
+def test_in_one_repository_an_environment_is_meant_by_the_tag_of_its_first_rule() -> None:
+    rules = Rules(
+        environments=(EnvironmentRule("production", "legacy/**", "live"), EnvironmentRule("production", "**", "prod"))
+    )
+    assert [rule.tag for rule in rules.environments_of("main", "team/app", "prod")] == ["prod"]
+    assert rules.environments_of("main", "legacy/app", "prod") == ()
+    assert [rule.tag for rule in rules.environments_of("main", "legacy/app", "live")] == ["live"]
+
+
 def test_the_default_environments_are_production_and_staging_in_every_repository() -> None:
     found = {tag: Rules().environments_of("any", "a/b/c", tag) for tag in ("prod", "production", "staging", "latest")}
     names = {tag: [environment.name for environment in environments] for tag, environments in found.items()}
-    assert names == {"prod": ["production"], "production": ["production"], "staging": ["staging"], "latest": []}
+    assert names == {"prod": ["production"], "production": [], "staging": ["staging"], "latest": []}
 
 
 def some_rules() -> Rules:

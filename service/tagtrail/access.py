@@ -7,7 +7,7 @@ from typing import TypeVar
 
 T = TypeVar("T")
 
-_SCHEME = "Bearer "
+_SCHEME = "bearer"
 
 
 def find_bearer(authorization: str | None, known: Iterable[tuple[bytes, T]]) -> T | None:
@@ -15,10 +15,10 @@ def find_bearer(authorization: str | None, known: Iterable[tuple[bytes, T]]) -> 
 
     Takes the same time whichever token it is, or none: every known hash is compared, each in constant time.
     """
-    presented = (authorization or "").removeprefix(_SCHEME).strip()
-    digest = hashlib.sha256(presented.encode("utf-8", "surrogateescape")).digest()
+    scheme, _, presented = (authorization or "").strip().partition(" ")
+    digest = hashlib.sha256(presented.strip().encode("utf-8", "surrogateescape")).digest()
     found = None
     for token, holder in known:
         if hmac.compare_digest(token, digest):
             found = holder
-    return found if (authorization or "").startswith(_SCHEME) else None
+    return found if scheme.lower() == _SCHEME else None  # RFC 9110, section 11.1: in any case

@@ -29,7 +29,6 @@ def create_app(config: Config, *, store: Store, clock: Callable[[], int] = now) 
         app.wsgi_app,
         tokens=ingest_tokens(config),
         recorder=recorder,
-        clock=clock,
         body_limit=config.limits.body,
     )
     return app

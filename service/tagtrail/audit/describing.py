@@ -6,10 +6,12 @@ import msgspec
 
 from tagtrail.audit import documents as d
 from tagtrail.audit.naming import Hosts
+from tagtrail.audit.times import format_optional, seconds_between
+from tagtrail.audit.usage import describe_held, describe_index, describe_naming, describe_publishing
 from tagtrail.ledger.line import disclosed_value, read_line
 from tagtrail.ledger.project import Who
 from tagtrail.store import answers as a
-from tagtrail.trail.instant import SECOND, format_instant
+from tagtrail.trail.instant import format_instant
 from tagtrail.trail.rules import RegistryIdentity, Rules
 
 _who = msgspec.json.Decoder(Who)
@@ -80,8 +82,8 @@ def describe_move(answer: a.HistoryMove, hosts: Hosts) -> d.MoveDocument:
         tag=answer.tag,
         kind=answer.kind,
         at=format_instant(answer.occurred_at),
-        until=_time(answer.until),
-        seconds=_seconds(answer.occurred_at, answer.until),
+        until=format_optional(answer.until),
+        seconds=seconds_between(answer.occurred_at, answer.until),
         reference=_reference(answer, hosts),
         digest=answer.digest,
         previous_digest=answer.previous,
@@ -104,8 +106,8 @@ def describe_deployment(answer: a.DeploymentAnswer, hosts: Hosts) -> d.Deploymen
         digest=answer.digest,
         reference=_reference(answer, hosts),
         at=format_instant(answer.occurred_at),
-        until=_time(answer.until),
-        seconds=_seconds(answer.occurred_at, answer.until),
+        until=format_optional(answer.until),
+        seconds=seconds_between(answer.occurred_at, answer.until),
         direction=answer.direction,
         basis=answer.basis,
         release_tags_then=_tags(answer.release_then),
@@ -128,8 +130,8 @@ def describe_published(answer: a.Published, hosts: Hosts) -> d.PublishedDocument
         tag=answer.tag,
         digest=answer.digest,
         at=format_instant(answer.occurred_at),
-        until=_time(answer.until),
-        seconds=_seconds(answer.occurred_at, answer.until),
+        until=format_optional(answer.until),
+        seconds=seconds_between(answer.occurred_at, answer.until),
         release_tags_then=_tags(answer.release_then),
         release_tags_now=_tags(answer.release_now),
         rolled_back=answer.was_rolled_back,
@@ -149,7 +151,7 @@ def describe_environment(answer: a.EnvironmentState, hosts: Hosts) -> d.Environm
         registry=answer.registry,
         repository=answer.repository,
         published=None if answer.published is None else describe_deployment(answer.published, hosts),
-        withdrawn_at=_time(answer.withdrawn_at),
+        withdrawn_at=format_optional(answer.withdrawn_at),
         roll_back_to=_describe_published(answer.roll_back_to, hosts),
     )
 
@@ -174,57 +176,12 @@ def describe_digest(answer: a.DigestAnswer, hosts: Hosts) -> d.DigestDocument:
     """All that is known of a digest."""
     return d.DigestDocument(
         digest=answer.digest,
-        held=[_describe_held(held, answer.digest, hosts) for held in answer.held],
-        tags=[_describe_naming(naming, answer.digest, hosts) for naming in answer.usage.tags],
-        environments=[_describe_publishing(publishing) for publishing in answer.usage.environments],
-        indexes=[_describe_index(index, hosts) for index in answer.indexes],
+        held=[describe_held(held, answer.digest, hosts) for held in answer.held],
+        tags=[describe_naming(naming, answer.digest, hosts) for naming in answer.usage.tags],
+        environments=[describe_publishing(publishing) for publishing in answer.usage.environments],
+        indexes=[describe_index(index, hosts) for index in answer.indexes],
         platforms=[d.MemberDocument(member.digest, member.platform) for member in answer.platforms],
         whole=answer.usage.is_whole,
-    )
-
-
-def _describe_held(held: a.Held, digest: str, hosts: Hosts) -> d.HeldDocument:
-    reference = hosts.reference(held.registry, held.host, held.repository, digest=digest)
-    return d.HeldDocument(held.registry, held.repository, reference, held.media_type, held.size, held.pushed_seq)
-
-
-def _describe_naming(naming: a.Naming, digest: str, hosts: Hosts) -> d.NamingDocument:
-    return d.NamingDocument(
-        registry=naming.registry,
-        repository=naming.repository,
-        tag=naming.tag,
-        release=naming.is_release,
-        reference=hosts.reference(naming.registry, naming.host, naming.repository, tag=naming.tag, digest=digest),
-        since=format_instant(naming.since),
-        until=_time(naming.until),
-        seconds=_seconds(naming.since, naming.until),
-        actor=naming.actor,
-        seq=naming.seq,
-    )
-
-
-def _describe_publishing(publishing: a.Publishing) -> d.PublishingDocument:
-    return d.PublishingDocument(
-        environment=publishing.environment,
-        registry=publishing.registry,
-        repository=publishing.repository,
-        tag=publishing.tag,
-        basis=publishing.basis,
-        direction=publishing.direction,
-        since=format_instant(publishing.since),
-        until=_time(publishing.until),
-        seconds=_seconds(publishing.since, publishing.until),
-        seq=publishing.seq,
-    )
-
-
-def _describe_index(index: a.IndexUsage, hosts: Hosts) -> d.IndexDocument:
-    return d.IndexDocument(
-        digest=index.usage.digest,
-        platform=index.platform,
-        tags=[_describe_naming(naming, index.usage.digest, hosts) for naming in index.usage.tags],
-        environments=[_describe_publishing(publishing) for publishing in index.usage.environments],
-        whole=index.usage.is_whole,
     )
 
 
@@ -289,11 +246,3 @@ def _reference(
 
 def _tags(named: tuple[a.NamedBy, ...]) -> list[str]:
     return [release.tag for release in named]
-
-
-def _time(instant: int | None) -> str | None:
-    return None if instant is None else format_instant(instant)
-
-
-def _seconds(since: int, until: int | None) -> float | None:
-    return None if until is None else round((until - since) / SECOND, 3)

@@ -57,7 +57,7 @@ def rollback(asked: Asked, place: str) -> None:
     target = state.roll_back_to
     if target is None:
         raise NotRecorded(f"{environment} of {subject.repository} never had another digest to go back to")
-    tag = _choose_tag(asked.trail.rules, state, target)
+    tag = _choose_tag(asked.trail.rules, state)
     host = asked.trail.hosts.host(subject.registry, target.host)
     commands = make_commands(Reference(subject.repository, tag, target.digest, host))
     if asked.as_json:
@@ -115,15 +115,10 @@ def _get_state(asked: Asked, subject: Subject, environment: str) -> EnvironmentS
     raise NotRecorded(f"nothing of {subject.repository} was published for {environment}; its environments are: {known}")
 
 
-def _choose_tag(rules: Rules, state: EnvironmentState, target: Published) -> str | None:
-    """The tag that means the environment; where several do, the one that was moved last."""
-    meaning = [
-        rule.tag
-        for rule in rules.environments
-        if rule.name == state.environment and rule.matches(state.registry, state.repository, rule.tag)
-    ]
-    moved = [state.published.tag if state.published else None, target.tag]
-    return next((tag for tag in [*moved, *meaning] if tag in meaning), None)
+def _choose_tag(rules: Rules, state: EnvironmentState) -> str | None:
+    """The tag that means the environment in this repository."""
+    rule = rules.environments_in(state.registry, state.repository).get(state.environment)
+    return rule.tag if rule else None
 
 
 def _is_index(asked: Asked, subject: Subject, digest: str) -> bool:

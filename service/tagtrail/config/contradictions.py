@@ -4,6 +4,7 @@ Every check is given the whole configuration and raises ConfigurationError.
 """
 
 from collections.abc import Iterator
+from dataclasses import replace
 
 from tagtrail.config.fields import POSSIBLE_REPOSITORIES
 from tagtrail.config.model import Config
@@ -94,11 +95,12 @@ def _environments(config: Config) -> None:
     names = {registry.name for registry in config.registries} | {EVERY_REGISTRY}
     for at, environment in enumerate(environments):
         path = f"environments[{at}]"
-        if environment in environments[:at]:
-            first = environments.index(environment)
-            raise ConfigurationError(
-                f"{path} says of {environment.name!r} what environments[{first}] says; take one of them out"
-            )
+        for first, earlier in enumerate(environments[:at]):
+            if replace(earlier, tag=environment.tag) == environment:
+                raise ConfigurationError(
+                    f"{path} is {environment.name!r} in the repositories of environments[{first}], which decides there; "
+                    "an environment is meant by one tag in each repository: take one of the two out, or narrow it"
+                )
         if environment.registry not in names:
             known = ", ".join(sorted(names - {EVERY_REGISTRY}))
             raise ConfigurationError(

@@ -213,7 +213,7 @@ def _limits(node: Node) -> Limits:
     section = node.section("body", "workers", "threads", "request_timeout", "stop_timeout")
     default = Limits()
     return Limits(
-        body=section.read("body", lambda node: node.size(least=64 * 2**10, most=2**30), default.body),
+        body=section.read("body", lambda node: node.size(least=2**20, most=2**28), default.body),
         workers=section.read("workers", lambda node: node.integer(least=1, most=64), default.workers),
         threads=section.read("threads", lambda node: node.integer(least=1, most=256), default.threads),
         request_timeout=section.read(

@@ -9,6 +9,7 @@ import os
 import re
 import secrets
 import stat
+from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -117,8 +118,8 @@ def prepare_data_directory(data: Path) -> None:
 def ingest_token(data: Path) -> Token:
     """The token that registries without tokens of their own present: made on the first call, then read back.
 
-    Raises ConfigurationError when it can be neither written nor read. A crash between making the file and filling
-    it leaves it empty, which is refused with the cure, so that no token is ever replaced unasked.
+    Raises ConfigurationError when it can be neither written nor read. A file that is there and holds no token is
+    refused with the cure, so that no token is ever replaced unasked.
     """
     prepare_data_directory(data)
     path = data / INGEST_TOKEN_FILE
@@ -139,12 +140,16 @@ def ingest_token(data: Path) -> Token:
 
 
 def _make_token_file(path: Path) -> None:
-    """Write a new token, unless there is a file already."""
-    try:
-        descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, _MODE)
-    except FileExistsError:
+    """Write a new token, unless there is a file already; whatever happens meanwhile, no empty file gets the name."""
+    if path.exists():
         return
-    with os.fdopen(descriptor, "w", encoding="ascii") as file:
-        file.write(f"tt_{secrets.token_urlsafe(32)}\n")
-        file.flush()
-        os.fsync(file.fileno())
+    draft = path.with_name(f".{path.name}.{secrets.token_hex(4)}")
+    try:
+        with os.fdopen(os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_EXCL, _MODE), "w", encoding="ascii") as file:
+            file.write(f"tt_{secrets.token_urlsafe(32)}\n")
+            file.flush()
+            os.fsync(file.fileno())
+        with suppress(FileExistsError):  # somebody else was faster, and theirs is the token
+            os.link(draft, path)
+    finally:
+        draft.unlink(missing_ok=True)

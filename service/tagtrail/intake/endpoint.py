@@ -10,7 +10,7 @@ each event a quarter of what all of tagtrail costs it (docs/decisions/0003-http.
 
 import hashlib
 import logging
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from _typeshed.wsgi import InputStream, StartResponse, WSGIApplication, WSGIEnvironment
 
 _log = logging.getLogger(__name__)
-_PATH = "/events"
+_PATHS = ("/events", "/events/")
 _CHUNK = 64 * 1024  # bytes of a body read at a time
 
 
@@ -63,18 +63,16 @@ class EventsEndpoint:
         *,
         tokens: IngestTokens,
         recorder: Recorder,
-        clock: Callable[[], int],
         body_limit: int,
     ) -> None:
         self._application = application
         self._tokens = tokens
         self._recorder = recorder
-        self._clock = clock
         self._body_limit = body_limit
 
     def __call__(self, environ: "WSGIEnvironment", start_response: "StartResponse") -> Iterable[bytes]:
         """The WSGI call."""
-        if environ.get("PATH_INFO") != _PATH:
+        if environ.get("PATH_INFO") not in _PATHS:
             return self._application(environ, start_response)
         if environ["REQUEST_METHOD"] != "POST":  # a redirected POST arrives as GET: it must fail loudly
             return _POST_ONLY.send(start_response)
@@ -99,7 +97,7 @@ class EventsEndpoint:
         encoding = environ.get("HTTP_CONTENT_ENCODING", "identity")
         if encoding != "identity":
             return [quarantine(body.content, sender, reason=f"the body has Content-Encoding {encoding[:40]!r}")]
-        return read_body(body.content, sender, received_at=self._clock())
+        return read_body(body.content, sender, received_at=self._recorder.now())
 
 
 @dataclass(frozen=True, slots=True)

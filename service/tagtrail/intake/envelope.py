@@ -18,8 +18,11 @@ _INDEXES = frozenset(
     ("application/vnd.oci.image.index.v1+json", "application/vnd.docker.distribution.manifest.list.v2+json")
 )
 _LONGEST_TEXT = 255  # characters of a name that is kept in a line
+_LONGEST_AGENT = 1_000
 _LONGEST_REASON = 300
-_MOST_MEMBERS = 100  # of an index; with the longest digests and platforms they fit into a line
+_MOST_EVENTS = 5_000  # of an envelope; registries send one
+_LARGEST_SIZE = 2**63 - 1  # bytes, as an integer column holds them
+_LONGEST_MEMBERS = 40_000  # bytes of an index's manifests, of a line's LONGEST
 _MOST_AHEAD = DAY  # by which a registry's clock may be ahead of ours before an event is held back
 
 
@@ -33,6 +36,8 @@ def read_body(body: bytes, sender: Sender, *, received_at: int) -> list[Item]:
         events = split_envelope(body)
     except ValueError as error:
         return [quarantine(body, sender, reason=str(error))]
+    if len(events) > _MOST_EVENTS:
+        return [quarantine(body, sender, reason=f"the envelope has more than {_MOST_EVENTS} events")]
     return [_read_event(raw, sender, received_at) for raw in events]
 
 
@@ -112,7 +117,12 @@ def _check_target(event: Event) -> None:
 
 def _draft(event: Event, raw: bytes, sender: Sender, moment: Moment) -> Draft:
     target = event.target
-    who = Who(actor=event.actor.name, address=event.request.addr, user_agent=event.request.useragent)
+    # The raw event keeps what is cut off here.
+    who = Who(
+        actor=event.actor.name[:_LONGEST_TEXT],
+        address=event.request.addr[:_LONGEST_TEXT],
+        user_agent=event.request.useragent[:_LONGEST_AGENT],
+    )
     who_document = disclosure("who", msgspec.json.encode(who))
     raw_document = disclosure("raw", msgspec.json.format(raw, indent=-1))
     references, left_out = _members(event)
@@ -127,7 +137,7 @@ def _draft(event: Event, raw: bytes, sender: Sender, moment: Moment) -> Draft:
         tag=target.tag or None,
         digest=target.digest or None,
         media_type=_named(target.media_type),
-        size=target.size if target.size and target.size > 0 else None,
+        size=target.size if target.size and 0 < target.size <= _LARGEST_SIZE else None,
         request=_named(event.request.id),
         references=references,
         references_left_out=left_out,
@@ -147,7 +157,13 @@ def _members(event: Event) -> tuple[tuple[Member, ...], int]:
         for reference in event.target.references or ()
         if is_digest(reference.digest)
     ]
-    return tuple(found[:_MOST_MEMBERS]), max(0, len(found) - _MOST_MEMBERS)
+    kept, length = 0, 0
+    for member in found:
+        length += len(msgspec.json.encode(member)) + 1
+        if length > _LONGEST_MEMBERS:
+            break
+        kept += 1
+    return tuple(found[:kept]), len(found) - kept
 
 
 def _platform_of(platform: Platform | None) -> str | None:

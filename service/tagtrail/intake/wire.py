@@ -95,7 +95,8 @@ def split_envelope(body: bytes) -> list[bytes]:
         return events
 
 
-_TOKENS = re.compile(rb'"(?:[^"\\]|\\.)*"|[\[\]{},]', re.DOTALL)
+# Possessive, and a string without an end is one token: so no text is looked at twice.
+_TOKENS = re.compile(rb'"(?:[^"\\]++|\\.)*+"?|[\[\]{},]', re.DOTALL)
 _EVENTS_KEY = re.compile(rb'\{\s*"events"\s*:\s*\[')
 _EVENTS_END = re.compile(rb"\s*\}\s*")
 

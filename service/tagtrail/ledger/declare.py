@@ -16,7 +16,9 @@ from tagtrail.ledger.submission import Conflict, Draft, Recorded, Submission
 from tagtrail.store.database import Connection, Store
 from tagtrail.store.facts import find_event
 from tagtrail.store.lines import StoredLine, get_line
+from tagtrail.store.publications import Place, get_newest_moment
 from tagtrail.store.questions.names import find_registry_id
+from tagtrail.trail.instant import format_instant
 from tagtrail.trail.names import Reference, parse_reference
 
 LONGEST: Final = {"environment": 63, "reference": 800, "registry": 63, "change": 500, "actor": 255, "note": 2_000}
@@ -74,7 +76,9 @@ def declare(
         if known is not None:
             return _repeat(known, said)
         image = find_image(db, rules, reference, registries=registries, environment=said.environment)
-    outcome = recorder.record(Submission((_draft(said, image, key or str(uuid4()), origin or Origin()),)))[0]
+        occurred_at = _after_what_is_published(db, image, said.environment, now=recorder.now())
+    draft = _draft(said, image, key or str(uuid4()), origin or Origin(), occurred_at)
+    outcome = recorder.record(Submission((draft,)))[0]
     if isinstance(outcome, Conflict):  # the same key came twice at once, and the tag moved in between
         return _repeat(_get_stored(store.reader(), outcome.seq), said)
     return Declared(outcome.seq, is_new=isinstance(outcome, Recorded))
@@ -136,7 +140,16 @@ def _fits(stored: StoredLine, said: Declaration) -> bool:
     ) and reference.digest in (None, entry.digest)
 
 
-def _draft(said: Declaration, image: Image, event: str, origin: Origin) -> Draft:
+def _after_what_is_published(db: Connection, image: Image, environment: str, *, now: int) -> int:
+    """Now, or just after the environment's newest publication, which a registry whose clock is ahead has stamped.
+
+    What a pipeline declares now comes after all that was reported until now.
+    """
+    newest = get_newest_moment(db, Place(environment, image.repository.id))
+    return now if newest is None else max(now, newest.occurred_at + 1)
+
+
+def _draft(said: Declaration, image: Image, event: str, origin: Origin, occurred_at: int) -> Draft:
     who = Who(actor=said.actor or "", address=origin.address, user_agent=origin.user_agent)
     who_document = disclosure("who", msgspec.json.encode(who))
     raw_document = disclosure("raw", _encoder.encode(said))
@@ -145,6 +158,7 @@ def _draft(said: Declaration, image: Image, event: str, origin: Origin) -> Draft
         registry=image.repository.registry,
         host=image.host,
         event=event,
+        occurred=format_instant(occurred_at),
         repository=image.repository.name,
         tag=image.tag,
         digest=image.digest,

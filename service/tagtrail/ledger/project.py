@@ -6,21 +6,21 @@ rows, in whatever order a registry's events arrived.
 
 import hashlib
 import re
-from collections.abc import Sequence
 from dataclasses import dataclass
 
 import msgspec
 
 from tagtrail.ledger.line import Entry, disclosed_value
+from tagtrail.ledger.publish import KnownTag, publish, publish_move, republish
 from tagtrail.ledger.rulebook import RuleBook, rules_of
-from tagtrail.store import facts, moves, publications
+from tagtrail.store import facts, moves
 from tagtrail.store.counters import add_quarantined
 from tagtrail.store.database import Connection
 from tagtrail.store.facts import EntryRow
 from tagtrail.store.moves import JudgedMove, TagState
 from tagtrail.store.names import Names, manifest_id, pushed_manifest_id
 from tagtrail.store.publications import NO_TAG, Place
-from tagtrail.trail.deployments import Basis, Publication, derive_deployments, place
+from tagtrail.trail.deployments import Publication
 from tagtrail.trail.instant import parse_instant
 from tagtrail.trail.moves import Delete, Moment, Move, Push, breaks_release, derive_moves, follow
 
@@ -183,7 +183,7 @@ class Projector:
         self._add_row(tx, scope, tag_id=tag_id, manifest=manifest)
         where = Place(entry.environment or "", scope.repository_id)
         publication = Publication(scope.moment, scope.line.seq, manifest)
-        _publish(tx, where, publication, basis="declared", tag_id=tag_id or NO_TAG)
+        publish(tx, where, publication, basis="declared", tag_id=tag_id or NO_TAG)
 
     def _move_tag(
         self,
@@ -197,7 +197,7 @@ class Projector:
     ) -> list[TagMove]:
         """Derive what the fact does to the tag, from its moment on, and what that publishes.
 
-        Without `had_any` no tag can have had the fact's digest before.
+        Without `had_any` no tag can have had the fact's own digest before.
         """
         state = moves.get_tag_state(tx, tag_id)
         is_latest = fact.moment >= state.latest
@@ -209,19 +209,22 @@ class Projector:
         derived = derive_moves(
             following,
             head=head,
-            had=lambda manifest: had_any and moves.had_manifest(tx, tag_id, manifest, before=fact.moment),
+            had=lambda manifest: (
+                (had_any or manifest != fact.digest) and moves.had_manifest(tx, tag_id, manifest, before=fact.moment)
+            ),
         )
         judged = [self._judge(scope, tag, move) for move in derived]
+        known = KnownTag(scope.registry, scope.repository, scope.repository_id, tag, tag_id)
         if not is_latest:
             moves.replace_moves(tx, tag_id, since=fact.moment, moves=judged)
-            self._unpublish(tx, scope, tag_id, since=fact.moment)
+            republish(tx, self.book, known, since=fact.moment, moves=derived)
         elif judged:
             moves.append_move(tx, tag_id, judged[0])
+            publish_move(tx, self.book, known, derived[0])
         for move in derived:
             head = follow(head, move)
         after = TagState(head, max(state.latest, fact.moment))
         moves.set_tag_state(tx, tag_id, after, last_move=derived[-1] if derived else None)
-        self._publish_moves(tx, scope, tag_id, tag, derived)
         return [
             TagMove(scope.repository, tag, move.move.kind, move.violates, not is_latest)
             for move in judged
@@ -231,22 +234,6 @@ class Projector:
     def _judge(self, scope: "_Scope", tag: str, move: Move[int]) -> JudgedMove:
         is_release = self.book.at(move.seq).is_release(scope.repository, tag)
         return JudgedMove(move, is_release, is_release and breaks_release(move))
-
-    def _unpublish(self, tx: Connection, scope: "_Scope", tag_id: int, *, since: Moment) -> None:
-        for environment in sorted(self.book.environments):
-            where = Place(environment, scope.repository_id)
-            publications.remove_reported(tx, where, tag_id=tag_id, since=since)
-            _derive_history(tx, where)
-
-    def _publish_moves(
-        self, tx: Connection, scope: "_Scope", tag_id: int, tag: str, derived: Sequence[Move[int]]
-    ) -> None:
-        for move in derived:
-            rules = self.book.at(move.seq)
-            for environment in rules.environments_of(scope.registry, scope.repository, tag):
-                where = Place(environment.name, scope.repository_id)
-                publication = Publication(move.moment, move.seq, move.digest)
-                _publish(tx, where, publication, basis="reported", tag_id=tag_id)
 
 
 @dataclass(frozen=True, slots=True)
@@ -259,23 +246,6 @@ class _Scope:
     repository: str
     registry_id: int
     repository_id: int
-
-
-def _publish(tx: Connection, where: Place, publication: Publication[int], *, basis: Basis, tag_id: int) -> None:
-    """Write a publication, and what follows from it for those after it if it arrives late."""
-    newest = publications.get_newest_moment(tx, where)
-    is_newest = newest is None or publication.moment > newest
-    if is_newest and newest is not None:
-        publications.end_newest(tx, where, publication.moment.occurred_at)
-    had = publication.digest is not None and publications.was_published(tx, where, publication.digest)
-    deployment = place(publication, last=publications.get_newest_deployment(tx, where), had=had)
-    publications.add_publication(tx, where, basis=basis, tag_id=tag_id, deployment=deployment)
-    if not is_newest:
-        _derive_history(tx, where)
-
-
-def _derive_history(tx: Connection, where: Place) -> None:
-    publications.rewrite_history(tx, where, derive_deployments(publications.find_publications(tx, where)))
 
 
 def _quarantined_content(line: Line) -> bytes | None:

@@ -18,9 +18,9 @@ from tagtrail.ledger.rulebook import RuleBook, load_rulebook
 from tagtrail.ledger.submission import Conflict, Counted, Draft, Item, Outcome, Recorded, Repeated, Submission
 from tagtrail.store import counters, facts
 from tagtrail.store.counters import Contact
-from tagtrail.store.database import Connection, Store
+from tagtrail.store.database import Connection, Store, is_trouble_of_the_disk
 from tagtrail.store.lines import append_line, get_line
-from tagtrail.trail.instant import format_instant, now
+from tagtrail.trail.instant import MICROSECOND, format_instant, now
 
 _log = logging.getLogger(__name__)
 
@@ -32,6 +32,7 @@ class Recorder:
         self._store = store
         self._clock = clock
         self._projector: Projector | None = None
+        self._latest = 0  # when the newest line was written, as far as this process knows
         self._commit: GroupCommit[Submission, list[Outcome] | Exception] = GroupCommit(self._record_group)
 
     def record(self, submission: Submission) -> list[Outcome]:
@@ -44,15 +45,31 @@ class Recorder:
             raise result
         return result
 
+    def now(self) -> int:
+        """Our time, in nanoseconds: never behind the ledger's, to which a clock that was set back has to catch up.
+
+        Raises StorageUnavailable.
+        """
+        self._prepared()
+        return max(self._clock(), self._latest)
+
     @property
     def book(self) -> RuleBook:
         """The rules in force, as the ledger holds them."""
         return self._prepared().book
 
     def _prepared(self) -> Projector:
-        if self._projector is None:
-            self._projector = Projector(load_rulebook(self._store.reader()))
-        return self._projector
+        projector = self._projector
+        if projector is None:
+            try:
+                db = self._store.reader()
+                projector = self._projector = Projector(load_rulebook(db))
+                self._latest = max(self._latest, facts.get_last_entry(db)[1])
+            except Exception as error:
+                if is_trouble_of_the_disk(error):
+                    raise StorageUnavailable(f"the ledger cannot be read: {error}") from error
+                raise
+        return projector
 
     def _record_group(self, group: Sequence[Submission]) -> list[list[Outcome] | Exception]:
         """One transaction for all; if one of them cannot be recorded, one for each, so that it fails alone."""
@@ -71,10 +88,12 @@ class Recorder:
         try:
             with self._store.writing() as tx:
                 tail = _Tail(tx, projector, self._clock())
-                return [tail.record(submission) for submission in group]
+                outcomes = [tail.record(submission) for submission in group]
         except BaseException:
             self._projector = None  # it may remember ids and rules that were rolled back
             raise
+        self._latest = tail.latest
+        return outcomes
 
 
 class _Tail:
@@ -85,10 +104,14 @@ class _Tail:
         self._projector = projector
         last_seq, last_received_at = facts.get_last_entry(tx)
         self._next_seq = last_seq + 1
-        # Our clock may be set back; the ledger's time is not.
-        self._received_at = max(clock, last_received_at)
-        self._at = format_instant(self._received_at, 6)
+        # Our clock may be set back; the ledger's time is not, and no two lines share a microsecond.
+        self._received_at = max(clock, last_received_at + MICROSECOND)
         self._heard_of: set[tuple[str, str]] = set()
+
+    @property
+    def latest(self) -> int:
+        """When the newest line was written."""
+        return self._received_at - MICROSECOND
 
     def record(self, submission: Submission) -> list[Outcome]:
         return [outcome for item in submission.items if (outcome := self._record_item(item)) is not None]
@@ -110,24 +133,26 @@ class _Tail:
     def _touch(self, item: Item) -> None:
         """Remember that the registry was heard of; a start of it that was never seen before becomes a line."""
         source = item.entry if isinstance(item, Draft) else item
-        if source.registry is None or source.instance is None or (source.registry, source.instance) in self._heard_of:
+        instance = source.instance or ""
+        is_event = isinstance(item, Counted) or item.entry.kind in ("push", "delete")
+        if source.registry is None or not is_event or (source.registry, instance) in self._heard_of:
             return
-        self._heard_of.add((source.registry, source.instance))
-        contact = Contact(source.registry, source.instance, source.host or "", self._received_at)
+        self._heard_of.add((source.registry, instance))
+        contact = Contact(source.registry, instance, source.host or "", self._received_at)
         if counters.touch_contact(self._tx, contact):
-            self._append(
-                Draft(Entry(kind="registry", registry=contact.registry, instance=contact.instance, host=contact.host))
-            )
+            started = Entry(kind="registry", registry=contact.registry, instance=instance or None, host=source.host)
+            self._append(Draft(started))
 
     def _append(self, draft: Draft) -> Recorded:
         seq = self._next_seq
-        entry = place(draft.entry, seq=seq, at=self._at)
+        entry = place(draft.entry, seq=seq, at=format_instant(self._received_at, 6))
         line = write_line(entry)
         append_line(self._tx, seq, line, hash_leaf(line), who=draft.who, raw=draft.raw)
         moves = self._projector.project(
             self._tx, Line(seq, entry, self._received_at, draft.who, draft.raw, draft.moment)
         )
         self._next_seq += 1
+        self._received_at += MICROSECOND
         return Recorded(seq, entry, tuple(moves))
 
     def _find_repeated(self, draft: Draft) -> Outcome | None:
@@ -153,13 +178,13 @@ class _Tail:
         return None if seq is None else Repeated(seq)
 
     def _is_same(self, seq: int, draft: Draft) -> bool:
-        """Whether the line says what the draft says; what was disclosed is compared while it is there."""
+        """Whether the line was made of the same event: by the event as received, or by the line once that is erased."""
         stored = get_line(self._tx, seq)
         if stored is None:
             return True  # pruned: nothing is left that could differ
-        if _without_place(read_line(stored.line)) != _without_place(draft.entry):
-            return False
-        return stored.raw is None or draft.raw is None or disclosed_value(stored.raw) == disclosed_value(draft.raw)
+        if stored.raw is not None and draft.raw is not None:
+            return disclosed_value(stored.raw) == disclosed_value(draft.raw)
+        return _without_place(read_line(stored.line)) == _without_place(draft.entry)
 
 
 def _without_place(entry: Entry) -> Entry:

@@ -84,9 +84,7 @@ def _find_repository(db: Connection, name: str, registries: set[str]) -> Reposit
 
 
 def _check_environment(rules: Rules, repository: Repository, environment: str) -> None:
-    there = {
-        rule.name: rule for rule in rules.environments if rule.matches(repository.registry, repository.name, rule.tag)
-    }
+    there = rules.environments_in(repository.registry, repository.name)
     if environment not in there:
         raise Refused(f"{environment} is no environment of {repository.name}; there is {_listed(there)}")
 

@@ -23,18 +23,17 @@ def serve(
     listen: str,
     workers: int,
     threads: int,
-    on_starting: Callable[[], None],
+    when_ready: Callable[[], None],
     on_exit: Callable[[], None],
-    when_ready: Callable[[], None] | None = None,
     terms: Terms | None = None,
     stop_timeout: float = _GRACE,
 ) -> NoReturn:
     """Serve `make_app()` on `listen` (HOST:PORT, or [ADDRESS]:PORT) until SIGTERM or SIGINT, then exit.
 
-    `on_starting` runs once, before the socket is opened, and what it raises is raised here; `when_ready` once, when
-    connections are accepted by the kernel; `on_exit` once, after the last worker ended. They run in this process, the
-    master; `make_app` runs in each of `workers` processes, after the fork. The end is a SystemExit, here and in every
-    worker process: `finally` blocks around this call run in all of them. Logs go where `logs.configure` sent them.
+    `when_ready` runs once, when the socket is open and before any worker starts, and what it raises is raised here;
+    `on_exit` runs once, after the last worker ended. Both run in this process, the master; `make_app` runs in each of
+    `workers` processes, after the fork. The end is a SystemExit, here and in every worker process: `finally` blocks
+    around this call run in all of them. Logs go where `logs.configure` sent them.
     """
     Application(
         make_app,
@@ -44,7 +43,6 @@ def serve(
             "workers": workers,
             "threads": threads,
             "graceful_timeout": max(1, round(stop_timeout)),
-            "on_starting": lambda _arbiter: on_starting(),
             "when_ready": lambda _arbiter: _get_ready_to_fork(when_ready),
             "on_exit": lambda _arbiter: on_exit(),
         },
@@ -52,13 +50,12 @@ def serve(
     raise SystemExit(0)
 
 
-def _get_ready_to_fork(when_ready: Callable[[], None] | None) -> None:
+def _get_ready_to_fork(when_ready: Callable[[], None]) -> None:
     """Keep what is imported out of the garbage collector's sight, so that its pages stay shared: a quarter less memory.
 
     (Each collection writes into every object that it looks at; https://docs.python.org/3.11/library/gc.html#gc.freeze)
     """
-    if when_ready is not None:
-        when_ready()
+    when_ready()
     gc.collect()
     gc.freeze()
 

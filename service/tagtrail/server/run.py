@@ -15,6 +15,7 @@ from tagtrail.config.describe import find_warnings
 from tagtrail.config.load import with_ingest_token
 from tagtrail.config.model import Config
 from tagtrail.config.notifications import render_notifications
+from tagtrail.config.secrets import prepare_data_directory
 from tagtrail.errors import ConfigurationError
 from tagtrail.ledger.lifecycle import record_start, record_stop
 from tagtrail.ledger.record import Recorder
@@ -31,8 +32,9 @@ def run(config: Config) -> None:
     """Serve until SIGTERM or SIGINT. Raises ConfigurationError, or StorageUnavailable, when it cannot start."""
     logs.configure(config.log.format, config.log.level)
     config = with_ingest_token(config)
-    Store(config.data).prepare()
+    prepare_data_directory(config.data)
     with only_service(config.data):
+        Store(config.data).prepare()
         serve(
             make_app=lambda: create_app(config, store=Store(config.data)),
             listen=str(config.listen),
@@ -40,8 +42,7 @@ def run(config: Config) -> None:
             threads=config.limits.threads,
             terms=Terms(request=config.limits.request_timeout),
             stop_timeout=config.limits.stop_timeout,
-            on_starting=lambda: _with_recorder(config, lambda recorder: record_start(recorder, config.rules)),
-            when_ready=lambda: _announce(config),
+            when_ready=lambda: _begin(config),
             on_exit=lambda: _with_recorder(config, record_stop),
         )
 
@@ -82,6 +83,12 @@ def _with_recorder(config: Config, use: Callable[[Recorder], None]) -> None:
         use(Recorder(store))
     finally:
         store.close()
+
+
+def _begin(config: Config) -> None:
+    """Once the port is ours and before any worker starts: record the start, then announce it."""
+    _with_recorder(config, lambda recorder: record_start(recorder, config.rules))
+    _announce(config)
 
 
 def _announce(config: Config) -> None:

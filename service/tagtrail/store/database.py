@@ -90,9 +90,7 @@ class Store:
                 yield writer
                 writer.execute("COMMIT")
             except BaseException as error:
-                # A full disk or a trigger's RAISE(ROLLBACK) may have ended the transaction already.
-                if self._writer is not None and self._writer.in_transaction:
-                    self._writer.execute("ROLLBACK")
+                self._roll_back()
                 if is_trouble_of_the_disk(error):
                     raise StorageUnavailable(f"the ledger cannot be written: {error}") from error
                 raise
@@ -127,6 +125,15 @@ class Store:
         ):
             connection.execute(f"PRAGMA {pragma}")
         return connection
+
+    def _roll_back(self) -> None:
+        """End the transaction, which a full disk or a trigger's RAISE(ROLLBACK) may have ended already."""
+        if self._writer is not None and self._writer.in_transaction:
+            try:
+                self._writer.execute("ROLLBACK")
+            except sqlite3.Error:  # nothing is sure about this connection any more; the next one recovers
+                self._writer.close()
+                self._writer = None
 
     def _lock(self) -> None:
         """Take the file lock that writers of all processes share. Local disks only, as SQLite's WAL itself."""

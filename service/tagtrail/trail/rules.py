@@ -86,12 +86,10 @@ class EnvironmentRule:
         """The pattern of the repositories."""
         return compile_glob(self.repository, alphabet=REPOSITORY_ALPHABET)
 
-    def matches(self, registry: str, repository: str, tag: str) -> bool:
-        """Whether a move of this tag is a deployment to this environment."""
-        return (
-            self.tag == tag
-            and self.registry in (EVERY_REGISTRY, registry)
-            and (self.repository == "**" or self.repositories.matches(repository))
+    def covers(self, registry: str, repository: str) -> bool:
+        """Whether the rule speaks about this repository."""
+        return self.registry in (EVERY_REGISTRY, registry) and (
+            self.repository == "**" or self.repositories.matches(repository)
         )
 
 
@@ -112,7 +110,6 @@ class RegistryIdentity:
 DEFAULT_TAG_RULES: Final = tuple(TagRule("**", expression, "regex", kind, reason) for kind, expression, reason in TABLE)
 DEFAULT_ENVIRONMENTS: Final = (
     EnvironmentRule("production", "**", "prod"),
-    EnvironmentRule("production", "**", "production"),
     EnvironmentRule("staging", "**", "staging"),
 )
 
@@ -142,9 +139,22 @@ class Rules:
         """Whether the tag is fixed: once pushed, it may neither move nor be deleted."""
         return self.explain(repository, tag).kind == "release"
 
+    def environments_in(self, registry: str, repository: str) -> dict[str, EnvironmentRule]:
+        """The environments of a repository by name, each with the rule whose tag means it there.
+
+        That is the first of its rules that covers the repository: in one repository an environment has one tag.
+        """
+        deciding: dict[str, EnvironmentRule] = {}
+        for rule in self.environments:
+            if rule.name not in deciding and rule.covers(registry, repository):
+                deciding[rule.name] = rule
+        return deciding
+
     def environments_of(self, registry: str, repository: str, tag: str) -> tuple[EnvironmentRule, ...]:
         """Every environment that a move of this tag is a deployment to, in the order of the configuration."""
-        return tuple(rule for rule in self.environments if rule.matches(registry, repository, tag))
+        if not any(rule.tag == tag for rule in self.environments):
+            return ()
+        return tuple(rule for rule in self.environments_in(registry, repository).values() if rule.tag == tag)
 
     def to_json(self) -> dict[str, Any]:
         """What a `configuration` line holds: JSON values without floats, from which `from_json` makes equal rules."""
