@@ -323,7 +323,7 @@ def test_a_bad_token_is_refused_without_being_shown(
         ),
         (
             "environments: [{name: live, tag: a}, {name: test, tag: b}, {name: live, repository: '**', tag: a}]",
-            "environments[2] is 'live' in the repositories of environments[0], which decides there; an environment",
+            "environments[2] is 'live' in the repositories of environments[0], which decides; an environment",
         ),
         (
             "{tag_rules: [{repository: team/**, tag: '[pq]*', kind: release}], environments: [{name: p, tag: prod}]}",
@@ -352,7 +352,7 @@ def test_a_contradiction_is_refused_with_both_sides(refusal: Callable[..., str],
         # Nobody wrote the default environments, so they contradict nobody.
         "tag_rules: [{tag: '*', kind: release}]",
         # The same environment by another tag, or in another registry, is another statement.
-        "environments: [{name: p, tag: prod}, {name: p, tag: live}]",
+        "environments: [{name: p, tag: prod, repository: a/**}, {name: p, tag: live}]",
         "registries: [{name: a}]\nenvironments: [{name: p, tag: prod}, {name: p, tag: prod, registry: a}]",
     ],
 )

@@ -60,6 +60,11 @@ def make_app() -> Any:
     return application
 
 
+def be_ready() -> None:
+    note("when_ready")
+    print("ready", flush=True)
+
+
 def main(port: str, workers: str, threads: str, terms: str) -> None:
     logs.configure("json", "info")
     serve(
@@ -67,7 +72,7 @@ def main(port: str, workers: str, threads: str, terms: str) -> None:
         listen=f"127.0.0.1:{port}",
         workers=int(workers),
         threads=int(threads),
-        when_ready=lambda: note("when_ready"),
+        when_ready=be_ready,
         on_exit=lambda: note("on_exit"),
         terms=Terms(**json.loads(terms)),
     )

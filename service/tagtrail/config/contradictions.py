@@ -98,7 +98,7 @@ def _environments(config: Config) -> None:
         for first, earlier in enumerate(environments[:at]):
             if replace(earlier, tag=environment.tag) == environment:
                 raise ConfigurationError(
-                    f"{path} is {environment.name!r} in the repositories of environments[{first}], which decides there; "
+                    f"{path} is {environment.name!r} in the repositories of environments[{first}], which decides; "
                     "an environment is meant by one tag in each repository: take one of the two out, or narrow it"
                 )
         if environment.registry not in names:
