@@ -147,6 +147,8 @@ def test_rollback_warns_where_docker_would_push_a_part_of_an_image_only(ledger: 
 
 
 def test_rollback_puts_back_the_tag_that_means_the_environment(ledger: Ledger) -> None:
+    live = EnvironmentRule("production", "**", "production")
+    ledger.put_in_force(Rules(environments=(live,), registries=(RegistryIdentity("main"),)))
     ledger.receive(push("production", "one", 1), push("production", "two", 2))
     (answer,) = CommandLine(ledger.store.directory).ask_json("rollback", "team/app@production")
     assert (answer["tag"], answer["commands"]["crane"][0].split()[-1]) == ("production", "production")
