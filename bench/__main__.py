@@ -1,6 +1,7 @@
 """`python -m bench`: carries out the measures one by one, prints the table and writes it to docs/benchmarks.md."""
 
 import shlex
+import signal
 import sys
 import tempfile
 import time
@@ -30,6 +31,7 @@ MEASURES: dict[str, Callable[[Bench], Iterator[Row]]] = {
 def main(arguments: list[str]) -> int:
     """Measure what was asked for; 1 if something could not be measured, whatever the numbers 0."""
     options = _read(arguments)
+    signal.signal(signal.SIGTERM, _leave)
     rows: list[Row] = []
     with tempfile.TemporaryDirectory(prefix="tagtrail-bench-", dir=options.directory) as directory:
         bench = Bench(_plan_of(options), Path(directory))
@@ -58,6 +60,11 @@ def _read(arguments: list[str]) -> Namespace:
     if options.write is None and not (options.quick or options.only):
         options.write = RESULTS
     return options
+
+
+def _leave(*_: object) -> None:
+    """Leave by way of every `finally`, so that no server and no ledger is left behind."""
+    raise SystemExit(143)
 
 
 def _names(text: str) -> list[str]:

@@ -106,6 +106,19 @@ def ours(directory: Path, *, group: int | None = None, env: dict[str, str] | Non
         service.process.stop()
 
 
+@contextmanager
+def ours_filled(directory: Path, entries: int) -> Iterator[Ours]:
+    """Start tagtrail on a filled ledger, and make sure that it is one. Raises NotMeasuredError where it is not.
+
+    A service starts on an empty directory, too, and everything measured on it would look very good.
+    """
+    with ours(directory) as running:
+        found = count_pushes(running.service.data)
+        if found < entries:
+            raise NotMeasuredError(f"the filled ledger has {found} pushes and should have {entries}: was it removed?")
+        yield running
+
+
 def _answers(url: str) -> bool:
     with suppress(requests.ConnectionError):
         return requests.get(url, timeout=5).status_code < 500

@@ -3,14 +3,17 @@
 import shutil
 import subprocess
 import time
+from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from pathlib import Path
+from statistics import median
 
 import msgspec
 
 from bench.envelopes import template
 from bench.processes import cpu_seconds, finished_cpu_seconds, machine_cpu_seconds
 
+_QUIET = 0.2  # cores that others may use without a remark
 _SCRIPT = Path(__file__).with_name("load.lua")
 
 
@@ -40,6 +43,12 @@ class Run:
     def rate(self) -> float:
         """Answers per second."""
         return self.answers / self.seconds
+
+
+def noise(runs: Iterable[Run]) -> str:
+    """A remark for a row whose runs had to share the machine; empty where they had it to themselves."""
+    others = median(run.others for run in runs)
+    return f"; a busy machine: somebody else used {others:.1f} cores meanwhile" if others > _QUIET else ""
 
 
 @dataclass(frozen=True, slots=True)

@@ -14,6 +14,7 @@ from bench.fill import fill
 from bench.history import tell
 from bench.plan import Bench, Plan
 from bench.processes import cpu_seconds, pss_bytes
+from bench.servers import ours_filled
 from bench.table import Row, as_markdown, as_text, machine
 from bench.wrk import NotMeasuredError
 
@@ -108,6 +109,11 @@ def test_every_part_of_the_benchmark_measures_something(tmp_path: Path) -> None:
     measured = {row.what.partition(":")[0]: row.measured for row in rows}
     assert measured["a burst of 40 queued events from one registry with a 1 s timeout"] == "0 timeouts, 0 twice, 0 lost"
     assert measured["64 half-open or idle connections held from outside"].endswith(" 0 refused")
+
+
+def test_a_ledger_that_only_claims_to_be_filled_is_not_measured(tmp_path: Path) -> None:
+    with pytest.raises(NotMeasuredError, match="has 0 pushes and should have 10"), ours_filled(tmp_path / "empty", 10):
+        pytest.fail("it was measured")
 
 
 def test_what_a_process_costs_is_known() -> None:

@@ -15,7 +15,7 @@ from urllib.parse import urlencode
 from bench.figures import per_round, ratio
 from bench.plan import Bench
 from bench.processes import pss_bytes
-from bench.servers import Ours, ours
+from bench.servers import Ours, ours_filled
 from bench.table import Row
 from bench.wrk import NotMeasuredError
 from tagtrail.store.database import Store
@@ -46,7 +46,7 @@ FROM entry ORDER BY seq DESC
 
 def measure(bench: Bench) -> Iterator[Row]:
     """Both exports of the same newest entries of a filled ledger, in turns with `sqlite3`."""
-    with ours(bench.filled(bench.plan.stored[0])) as running:
+    with ours_filled(bench.filled(bench.plan.stored[0]), bench.plan.stored[0]) as running:
         window = _find_window(running.service.data, bench.plan.exported)
         with _watching(running.service.process.pid) as memory:
             for kind in _KINDS:

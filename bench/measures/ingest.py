@@ -7,7 +7,7 @@ from bench.figures import per_round, ratio
 from bench.plan import Bench
 from bench.servers import floor, ours
 from bench.table import Row
-from bench.wrk import Run
+from bench.wrk import Run, noise
 
 
 def measure(bench: Bench) -> Iterator[Row]:
@@ -35,7 +35,7 @@ def _crowd_row(runs: list[tuple[Run, Run]], clients: int) -> Row:
         detail=f"{median(rates):,.0f}/s of {median(floors):,.0f}/s; by round {per_round(rates, floors)};"
         f" p99 {_ms(run.p99 for run, _ in runs)} of {_ms(bare.p99 for _, bare in runs)};"
         f" processor time {_ms(run.cpu for run, _ in runs)} of {_ms(bare.cpu for _, bare in runs)} each;"
-        " every acknowledged event is in the ledger",
+        f" every acknowledged event is in the ledger{noise(run for pair in runs for run in pair)}",
     )
 
 
@@ -49,7 +49,8 @@ def _alone_row(runs: list[tuple[Run, Run]]) -> Row:
         reached=reached <= 1.5,
         detail=f"{_ms(ours_p50)} of {_ms(floor_p50)}; by round {per_round(ours_p50, floor_p50)};"
         f" {median(run.rate for run, _ in runs):,.0f}/s of {median(bare.rate for _, bare in runs):,.0f}/s;"
-        f" processor time {_ms(run.cpu for run, _ in runs)} of {_ms(bare.cpu for _, bare in runs)} each",
+        f" processor time {_ms(run.cpu for run, _ in runs)} of {_ms(bare.cpu for _, bare in runs)} each"
+        f"{noise(run for pair in runs for run in pair)}",
     )
 
 

@@ -4,7 +4,7 @@ from collections.abc import Iterator
 
 from bench.plan import Bench
 from bench.processes import pss_bytes, tree
-from bench.servers import ours
+from bench.servers import ours_filled
 from bench.table import Row
 
 _GOAL = 200_000_000  # bytes
@@ -13,7 +13,7 @@ _GOAL = 200_000_000  # bytes
 def measure(bench: Bench) -> Iterator[Row]:
     """The sum over the master and its workers, once they have answered many clients."""
     entries = bench.plan.stored[0]
-    with ours(bench.filled(entries)) as running:
+    with ours_filled(bench.filled(entries), entries) as running:
         run = running.load(clients=bench.plan.clients, seconds=bench.plan.seconds)
         pid = running.service.process.pid
         used, processes = pss_bytes(pid), len(list(tree(pid)))

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from bench.figures import percentile
 from bench.plan import Bench
 from bench.questions import QUESTIONS, Known, ask_store, draw, find_known, path_of
-from bench.servers import ours
+from bench.servers import ours_filled
 from bench.table import Row
 from bench.wrk import NotMeasuredError
 from tagtrail.store.database import Store
@@ -21,7 +21,7 @@ def measure(bench: Bench) -> Iterator[Row]:
     """Two rows for each size; below the table each question's median and p99."""
     for entries in bench.plan.stored:
         directory, count = bench.filled(entries), bench.plan.asked
-        with ours(directory) as service:
+        with ours_filled(directory, entries) as service:
             store = Store(service.service.data)
             known = find_known(store)
             in_store = {question: _in_store(store, question, known, count) for question in QUESTIONS}

@@ -11,7 +11,7 @@ from bench.figures import per_round, ratio
 from bench.plan import Bench
 from bench.servers import ours
 from bench.table import Row
-from bench.wrk import NotMeasuredError
+from bench.wrk import NotMeasuredError, Run, noise
 
 _SOURCE = Path(__file__).parent.parent / "slow_fsync.c"
 _MORE_MS = 8
@@ -19,20 +19,22 @@ _MORE_MS = 8
 
 def measure(bench: Bench) -> Iterator[Row]:
     """Two services with the same slow disk take turns; in one of them each request commits for itself."""
-    plan, together, single = bench.plan, list[float](), list[float]()
+    plan, many_runs, one_runs = bench.plan, list[Run](), list[Run]()
     with bench.place("slow-disk") as place:
         env = slow_disk(place, _MORE_MS)
         with ours(place / "one", group=1, env=env) as one, ours(place / "many", env=env) as many:
             for _ in range(plan.rounds):
-                single.append(one.load(clients=plan.clients, seconds=plan.seconds).rate)
-                together.append(many.load(clients=plan.clients, seconds=plan.seconds).rate)
+                one_runs.append(one.load(clients=plan.clients, seconds=plan.seconds))
+                many_runs.append(many.load(clients=plan.clients, seconds=plan.seconds))
+    together, single = [run.rate for run in many_runs], [run.rate for run in one_runs]
     reached = ratio(together, single)
     yield Row(
         what=f"{plan.clients} clients with {_MORE_MS} ms added to each fsync, of one transaction per request",
         goal=">= 5",
         measured=f"{reached:.1f}",
         reached=reached >= 5,
-        detail=f"{median(together):,.0f}/s of {median(single):,.0f}/s; by round {per_round(together, single)}",
+        detail=f"{median(together):,.0f}/s of {median(single):,.0f}/s; by round {per_round(together, single)}"
+        f"{noise([*many_runs, *one_runs])}",
     )
 
 

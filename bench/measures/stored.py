@@ -5,8 +5,9 @@ from statistics import median
 
 from bench.figures import per_round, ratio
 from bench.plan import Bench
-from bench.servers import ours
+from bench.servers import ours, ours_filled
 from bench.table import Row
+from bench.wrk import Run, noise
 
 GOALS = {1_000_000: 0.9, 10_000_000: 0.8}
 
@@ -18,12 +19,13 @@ def measure(bench: Bench) -> Iterator[Row]:
 
 
 def _measure(bench: Bench, entries: int) -> Row:
-    plan, rates, empties = bench.plan, list[float](), list[float]()
+    plan, full_runs, empty_runs = bench.plan, list[Run](), list[Run]()
     goal = GOALS.get(entries)
-    with bench.place("empty") as place, ours(place) as empty, ours(bench.filled(entries)) as full:
+    with bench.place("empty") as place, ours(place) as empty, ours_filled(bench.filled(entries), entries) as full:
         for _ in range(plan.rounds):
-            empties.append(empty.load(clients=plan.clients, seconds=plan.seconds).rate)
-            rates.append(full.load(clients=plan.clients, seconds=plan.seconds).rate)
+            empty_runs.append(empty.load(clients=plan.clients, seconds=plan.seconds))
+            full_runs.append(full.load(clients=plan.clients, seconds=plan.seconds))
+    rates, empties = [run.rate for run in full_runs], [run.rate for run in empty_runs]
     reached = ratio(rates, empties)
     return Row(
         what=f"rate with {entries:,} entries stored, of the rate when empty",
@@ -31,5 +33,5 @@ def _measure(bench: Bench, entries: int) -> Row:
         measured=f"{reached:.2f}",
         reached=None if goal is None else reached >= goal,
         detail=f"{median(rates):,.0f}/s of {median(empties):,.0f}/s from {plan.clients} clients;"
-        f" by round {per_round(rates, empties)}",
+        f" by round {per_round(rates, empties)}{noise([*full_runs, *empty_runs])}",
     )
