@@ -81,7 +81,7 @@ class Limits:
 
     body: int = 8 * 1024 * 1024
     workers: int = 2
-    threads: int = 8
+    threads: int = 16
     request_timeout: float = 10.0
     stop_timeout: float = 30.0
 
