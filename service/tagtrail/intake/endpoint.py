@@ -5,7 +5,7 @@ whoever has a valid token is answered 202 after the commit, whatever the body; 4
 nothing was stored. Any other 4xx would hold up the registry's queue for ever.
 
 This is plain WSGI in front of the Flask application: Flask's routing and its request and response objects would cost
-each event a quarter of what all of tagtrail costs it (docs/decisions/0003-http.md).
+each event some 70 us more (docs/decisions/0003-http.md).
 """
 
 import hashlib
