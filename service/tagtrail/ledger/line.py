@@ -35,6 +35,12 @@ class Entry(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, forbi
     `at` is this service's clock, `occurred` the registry's, both RFC 3339 in UTC. `registry` is the name under which
     our configuration knows the sender, taken from its token. `references` lists an index's manifests and
     `references_left_out` counts those beyond what a line can hold.
+
+    What the service records of itself: an `annotation` has `annotates` (a seq), `relation` and `change`; `erased` and
+    `pruned` have `lines`, pairs of the first and the last seq concerned, and `pruned` has `before` (a seq); a `token`
+    line has `token` (its name), `action`, `scopes` and `expires`; `exported` has `token`, `format`, and `sha256` of a
+    bundle's SHA256SUMS; `key` has the new verifier key; the first line of a new epoch (`gap_opened`) has its `origin`,
+    the `lost` checkpoint as it was signed, and `kept`, the number of lines before it that are the old log's.
     """
 
     v: int = 0
@@ -63,6 +69,19 @@ class Entry(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, forbi
     sha256: str | None = None
     configuration: dict[str, Any] | None = None
     version: str | None = None
+    annotates: int | None = None
+    relation: str | None = None
+    lines: tuple[tuple[int, int], ...] = ()
+    before: int | None = None
+    token: str | None = None
+    action: str | None = None
+    scopes: tuple[str, ...] = ()
+    expires: str | None = None
+    format: str | None = None
+    key: str | None = None
+    origin: str | None = None
+    lost: str | None = None
+    kept: int | None = None
 
 
 _encoder = msgspec.json.Encoder(order="sorted")

@@ -69,10 +69,14 @@ def event_key(event: str) -> bytes:
 
 
 class Projector:
-    """Derives the trail, line by line; to be thrown away with a transaction that was rolled back."""
+    """Derives the trail, line by line; to be thrown away with a transaction that was rolled back.
 
-    def __init__(self, book: RuleBook) -> None:
+    It remembers ids and rules; `generation` is the one of the projection that they belong to.
+    """
+
+    def __init__(self, book: RuleBook, *, generation: int = 0) -> None:
         self.book = book
+        self.generation = generation
         self._names = Names()
 
     def registry_id(self, tx: Connection, name: str) -> int:

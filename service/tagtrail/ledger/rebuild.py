@@ -6,6 +6,7 @@ from tagtrail.ledger.line import read_line
 from tagtrail.ledger.project import Line, Projector
 from tagtrail.ledger.rulebook import RuleBook
 from tagtrail.store.database import Store
+from tagtrail.store.facts import begin_generation
 from tagtrail.store.lines import StoredLine, iterate_lines
 from tagtrail.store.rebuilding import drop_projection
 from tagtrail.trail.instant import parse_instant
@@ -20,6 +21,7 @@ def rebuild(store: Store, *, progress: Callable[[int], None] = lambda seq: None)
     projector, lines = Projector(RuleBook()), 0
     with store.writing() as tx:
         drop_projection(tx)
+        begin_generation(tx)
         for stored in iterate_lines(tx):
             projector.project(tx, _as_line(stored))
             lines += 1

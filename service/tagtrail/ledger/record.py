@@ -6,7 +6,8 @@ what is recorded; it is quarantined beside it.
 
 import hashlib
 import logging
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 
 import msgspec
 
@@ -63,8 +64,9 @@ class Recorder:
         if projector is None:
             try:
                 db = self._store.reader()
-                projector = self._projector = Projector(load_rulebook(db))
-                self._latest = max(self._latest, facts.get_last_entry(db)[1])
+                tail = facts.get_tail(db)
+                projector = self._projector = Projector(load_rulebook(db), generation=tail.generation)
+                self._latest = max(self._latest, tail.received_at)
             except Exception as error:
                 if is_trouble_of_the_disk(error):
                     raise StorageUnavailable(f"the ledger cannot be read: {error}") from error
@@ -84,28 +86,47 @@ class Recorder:
             return [self._record_group([submission])[0] for submission in group]
 
     def _transact(self, group: Sequence[Submission]) -> list[list[Outcome]]:
+        with self._growing() as tail:
+            return [tail.record(submission) for submission in group]
+
+    def amend(self, draft: Draft, change: Callable[[Connection], None]) -> Recorded:
+        """Record a line and, in the same transaction, take away what it says is taken away.
+
+        Every process then forgets the ids and rules that it remembers. Raises StorageUnavailable, and whatever
+        `change` raises; nothing was stored then.
+        """
+        with self._growing() as tail:
+            recorded = tail.append(draft)
+            change(tail.tx)
+            facts.begin_generation(tail.tx)
+        return recorded
+
+    @contextmanager
+    def _growing(self) -> Iterator["_Tail"]:
+        """The ledger's end, inside the one write transaction."""
         projector = self._prepared()
         try:
             with self._store.writing() as tx:
-                tail = _Tail(tx, projector, self._clock())
-                outcomes = [tail.record(submission) for submission in group]
+                end = facts.get_tail(tx)
+                if end.generation != projector.generation:
+                    projector = self._projector = Projector(load_rulebook(tx), generation=end.generation)
+                tail = _Tail(tx, projector, end, self._clock())
+                yield tail
         except BaseException:
             self._projector = None  # it may remember ids and rules that were rolled back
             raise
         self._latest = tail.latest
-        return outcomes
 
 
 class _Tail:
     """The growing end of the ledger during one transaction."""
 
-    def __init__(self, tx: Connection, projector: Projector, clock: int) -> None:
-        self._tx = tx
+    def __init__(self, tx: Connection, projector: Projector, end: facts.Tail, clock: int) -> None:
+        self.tx = tx
         self._projector = projector
-        last_seq, last_received_at = facts.get_last_entry(tx)
-        self._next_seq = last_seq + 1
+        self._next_seq = end.seq + 1
         # Our clock may be set back; the ledger's time is not, and no two lines share a microsecond.
-        self._received_at = max(clock, last_received_at + MICROSECOND)
+        self._received_at = max(clock, end.received_at + MICROSECOND)
         self._heard_of: set[tuple[str, str]] = set()
 
     @property
@@ -120,7 +141,7 @@ class _Tail:
         self._touch(item)
         if isinstance(item, Counted):
             counters.count_event(
-                self._tx,
+                self.tx,
                 registry=item.registry,
                 instance=item.instance,
                 event=item.event,
@@ -128,7 +149,7 @@ class _Tail:
                 action=item.action,
             )
             return None
-        return self._find_repeated(item) or self._append(item)
+        return self._find_repeated(item) or self.append(item)
 
     def _touch(self, item: Item) -> None:
         """Remember that the registry was heard of; a start of it that was never seen before becomes a line."""
@@ -139,17 +160,18 @@ class _Tail:
             return
         self._heard_of.add((source.registry, instance))
         contact = Contact(source.registry, instance, source.host or "", self._received_at)
-        if counters.touch_contact(self._tx, contact):
+        if counters.touch_contact(self.tx, contact):
             started = Entry(kind="registry", registry=contact.registry, instance=instance or None, host=source.host)
-            self._append(Draft(started))
+            self.append(Draft(started))
 
-    def _append(self, draft: Draft) -> Recorded:
+    def append(self, draft: Draft) -> Recorded:
+        """Write the draft as the next line, with what it means."""
         seq = self._next_seq
         entry = place(draft.entry, seq=seq, at=format_instant(self._received_at, 6))
         line = write_line(entry)
-        append_line(self._tx, seq, line, hash_leaf(line), who=draft.who, raw=draft.raw)
+        append_line(self.tx, seq, line, hash_leaf(line), who=draft.who, raw=draft.raw)
         moves = self._projector.project(
-            self._tx, Line(seq, entry, self._received_at, draft.who, draft.raw, draft.moment)
+            self.tx, Line(seq, entry, self._received_at, draft.who, draft.raw, draft.moment)
         )
         self._next_seq += 1
         self._received_at += MICROSECOND
@@ -166,20 +188,20 @@ class _Tail:
             return self._known_quarantined(entry.registry, bytes.fromhex(entry.sha256))
         if entry.event is None:
             return None
-        registry_id = self._projector.registry_id(self._tx, entry.registry)
+        registry_id = self._projector.registry_id(self.tx, entry.registry)
         key = draft.moment.event if draft.moment is not None else event_key(entry.event)
-        seq = facts.find_event(self._tx, registry_id, key)
+        seq = facts.find_event(self.tx, registry_id, key)
         if seq is None:
             return None
         return Repeated(seq) if self._is_same(seq, draft) else Conflict(seq)
 
     def _known_quarantined(self, registry: str, content: bytes) -> Repeated | None:
-        seq = counters.find_quarantined(self._tx, registry=registry, content=content)
+        seq = counters.find_quarantined(self.tx, registry=registry, content=content)
         return None if seq is None else Repeated(seq)
 
     def _is_same(self, seq: int, draft: Draft) -> bool:
         """Whether the line was made of the same event: by the event as received, or by the line once that is erased."""
-        stored = get_line(self._tx, seq)
+        stored = get_line(self.tx, seq)
         if stored is None:
             return True  # pruned: nothing is left that could differ
         if stored.raw is not None and draft.raw is not None:

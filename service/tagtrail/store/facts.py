@@ -40,10 +40,30 @@ def find_event(db: Connection, registry_id: int, event: bytes) -> int | None:
     return int(row[0]) if row else None
 
 
-def get_last_entry(db: Connection) -> tuple[int, int]:
-    """The seq of the newest line and when it was written, by our clock; (-1, 0) before the first."""
-    row = db.execute("SELECT seq, received_at FROM entries ORDER BY seq DESC LIMIT 1").fetchone()
-    return (int(row[0]), int(row[1])) if row else (-1, 0)
+@dataclass(frozen=True, slots=True)
+class Tail:
+    """The ledger's end: its newest line's seq and time by our clock, (-1, 0) before the first.
+
+    `generation` tells whether the projection was changed since by anything but new lines.
+    """
+
+    seq: int
+    received_at: int
+    generation: int
+
+
+def get_tail(db: Connection) -> Tail:
+    """The ledger's end as it is now."""
+    row = db.execute(
+        "SELECT coalesce(seq, -1), coalesce(received_at, 0), generation FROM derivation"
+        " LEFT JOIN (SELECT seq, received_at FROM entries ORDER BY seq DESC LIMIT 1)"
+    ).fetchone()
+    return Tail(*row)
+
+
+def begin_generation(tx: Connection) -> None:
+    """Make every process forget the ids and rules that it remembers."""
+    tx.execute("UPDATE derivation SET generation = generation + 1")
 
 
 def find_facts(db: Connection, *, repository_id: int, tag_id: int, since: Moment) -> list[Push[int] | Delete[int]]:

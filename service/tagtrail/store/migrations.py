@@ -1,8 +1,9 @@
 """The schema, as steps that are never edited once released; `prepare()` applies those a database lacks.
 
-Three kinds of tables. The evidence (`lines`, `disclosures`) is written once; triggers refuse to change it. The
-projection (`registries` to `index_members`) is derived from the lines, and `rebuild` derives it again. The rest
-(`traffic`, `contacts`, `quarantine`) counts and remembers what never becomes a line.
+Four kinds of tables. The evidence (`lines`, `disclosures`) is written once; triggers refuse to change it. The
+projection (`registries` to `index_members`, `annotations`) is derived from the lines, and `rebuild` derives it again.
+The proof (`subtrees`, `checkpoints`) is what was computed of the lines' hashes, and what was signed. The rest
+(`traffic`, `contacts`, `tokens` ...) counts and remembers what never becomes a line.
 
 Instants are nanoseconds since 1970 UTC. A moment is (`occurred_at`, `event`): the registry's clock and, within a tie,
 the event's 16-byte key.
@@ -232,4 +233,89 @@ def m003_counters(db: sqlite_utils.Database) -> None:
             id         INTEGER PRIMARY KEY CHECK (id = 1),
             checked_at INTEGER NOT NULL
         ) STRICT;
+    """)
+
+
+@migrations()
+def m004_proof(db: sqlite_utils.Database) -> None:
+    """The tree over the lines and what was signed of it."""
+    db.executescript("""
+        -- Hashes of complete subtrees of 2^8, 2^16 and 2^24 lines, so that a root needs few leaves.
+        CREATE TABLE subtrees (
+            level  INTEGER NOT NULL,
+            number INTEGER NOT NULL,
+            hash   BLOB NOT NULL CHECK (length(hash) = 32),
+            PRIMARY KEY (level, number)
+        ) STRICT, WITHOUT ROWID;
+
+        -- Signed notes, as they were published. A size is signed once in an epoch.
+        CREATE TABLE checkpoints (
+            epoch     INTEGER NOT NULL,
+            size      INTEGER NOT NULL,
+            root      BLOB NOT NULL CHECK (length(root) = 32),
+            note      TEXT NOT NULL,
+            sealed_at INTEGER NOT NULL,
+            PRIMARY KEY (epoch, size)
+        ) STRICT, WITHOUT ROWID;
+
+        CREATE TRIGGER checkpoints_are_never_changed BEFORE UPDATE ON checkpoints
+        BEGIN SELECT RAISE(ABORT, 'what was signed is never changed'); END;
+
+        CREATE TRIGGER checkpoints_are_kept BEFORE DELETE ON checkpoints
+        BEGIN SELECT RAISE(ABORT, 'what was signed is kept'); END;
+
+        -- Leaf hashes of pruned lines: with them every proof can still be made.
+        CREATE TABLE pruned_leaves (
+            seq  INTEGER PRIMARY KEY,
+            leaf BLOB NOT NULL CHECK (length(leaf) = 32)
+        ) STRICT;
+
+        -- One row: the last time that the whole ledger was verified; `trouble` is null where all was well.
+        CREATE TABLE verification (
+            id          INTEGER PRIMARY KEY CHECK (id = 1),
+            verified_at INTEGER NOT NULL,
+            size        INTEGER NOT NULL,
+            trouble     TEXT
+        ) STRICT;
+
+        -- One row: counted up whenever the projection was changed other than by a new line, so that no process goes on
+        -- with ids and rules that it remembers.
+        CREATE TABLE derivation (
+            id         INTEGER PRIMARY KEY CHECK (id = 1),
+            generation INTEGER NOT NULL
+        ) STRICT;
+        INSERT INTO derivation VALUES (1, 0);
+
+        -- What ties a ticket, a commit or an approval to a line.
+        CREATE TABLE annotations (
+            seq       INTEGER PRIMARY KEY REFERENCES lines (seq),
+            annotates INTEGER NOT NULL REFERENCES lines (seq),
+            relation  TEXT NOT NULL,
+            change    TEXT NOT NULL
+        ) STRICT;
+        CREATE INDEX annotations_by_line ON annotations (annotates, seq);
+    """)
+
+
+@migrations()
+def m005_access(db: sqlite_utils.Database) -> None:
+    """Who may ask, as far as it is no configuration."""
+    db.executescript("""
+        -- API tokens by their SHA-256; a revoked one stays, for its name is never given twice.
+        CREATE TABLE tokens (
+            name       TEXT PRIMARY KEY,
+            digest     BLOB NOT NULL UNIQUE CHECK (length(digest) = 32),
+            scopes     TEXT NOT NULL,
+            made_at    INTEGER NOT NULL,
+            expires_at INTEGER,
+            revoked_at INTEGER
+        ) STRICT;
+
+        -- Failed authentications per UTC day and door (`api` or `events`).
+        CREATE TABLE refusals (
+            day      TEXT NOT NULL,
+            door     TEXT NOT NULL,
+            refusals INTEGER NOT NULL,
+            PRIMARY KEY (day, door)
+        ) STRICT, WITHOUT ROWID;
     """)

@@ -3,8 +3,8 @@
 from tagtrail.store.database import Connection
 
 PROJECTION = (
-    "index_members", "publications", "moves", "entries", "tags", "manifests", "repositories", "registries", "actors",
-    "quarantine",
+    "annotations", "index_members", "publications", "moves", "entries", "tags", "manifests", "repositories",
+    "registries", "actors", "quarantine",
 )  # fmt: skip
 
 

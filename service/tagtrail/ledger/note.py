@@ -1,0 +1,170 @@
+"""Signed notes and checkpoints, as C2SP writes them: https://c2sp.org/signed-note, https://c2sp.org/tlog-checkpoint.
+
+Ed25519 only. A key is known by its name and the key id that follows from name and public key; a checkpoint's key has
+the name of its log, the *origin*.
+"""
+
+import hashlib
+from base64 import b64decode, b64encode
+from binascii import Error as Base64Error
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from typing import Final
+
+from cryptography.exceptions import InvalidSignature
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey, Ed25519PublicKey
+
+ED25519: Final = b"\x01"
+_SIGNATURE = "\N{EM DASH} "
+_MOST_SIGNATURES = 100  # of one note that are read
+
+
+class BadNote(ValueError):
+    """A note, a key or a checkpoint that is not what it should be; the message says why."""
+
+
+@dataclass(frozen=True, slots=True)
+class VerifierKey:
+    """Whom a signature is from: a name, and a public key of 32 bytes."""
+
+    name: str
+    public: bytes
+
+    @property
+    def id(self) -> bytes:
+        """The four bytes that stand before each signature."""
+        return hashlib.sha256(self.name.encode() + b"\n" + ED25519 + self.public).digest()[:4]
+
+    def __str__(self) -> str:
+        """The key as text: a *vkey*."""
+        return f"{self.name}+{self.id.hex()}+{b64encode(ED25519 + self.public).decode()}"
+
+    def verifies(self, text: str, signature: bytes) -> bool:
+        """Whether the 64 bytes are this key's signature of the text."""
+        try:
+            Ed25519PublicKey.from_public_bytes(self.public).verify(signature, text.encode())
+        except InvalidSignature:
+            return False
+        return True
+
+
+def read_verifier_key(text: str) -> VerifierKey:
+    """The key that a vkey stands for. Raises BadNote."""
+    name, _, rest = text.strip().partition("+")
+    key_id, _, encoded = rest.partition("+")
+    material = _decode(encoded)
+    if not is_key_name(name) or material[:1] != ED25519 or len(material) != 33:
+        raise BadNote(f"{text.strip()[:120]!r} is no Ed25519 verifier key")
+    key = VerifierKey(name, material[1:])
+    if key.id.hex() != key_id:
+        raise BadNote(f"the verifier key of {name} has the id {key_id[:8]}, and {key.id.hex()} follows from it")
+    return key
+
+
+def is_key_name(name: str) -> bool:
+    """Whether this can name a key: not empty, without spaces, control characters or a plus."""
+    return bool(name) and name.isprintable() and "+" not in name and not any(char.isspace() for char in name)
+
+
+@dataclass(frozen=True, slots=True)
+class Signer:
+    """A private key under a name."""
+
+    name: str
+    private: Ed25519PrivateKey
+
+    @property
+    def verifier(self) -> VerifierKey:
+        """The key that verifies what this one signs."""
+        return VerifierKey(self.name, self.private.public_key().public_bytes_raw())
+
+    def sign(self, text: str) -> str:
+        """The signature line, with its line feed."""
+        signature = self.verifier.id + self.private.sign(text.encode())
+        return f"{_SIGNATURE}{self.name} {b64encode(signature).decode()}\n"
+
+
+@dataclass(frozen=True, slots=True)
+class Signature:
+    """A line under a note: who says to have signed, and the signature, not verified yet."""
+
+    name: str
+    key_id: bytes
+    signature: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class Note:
+    """A text, which ends with a line feed, and the signatures under it."""
+
+    text: str
+    signatures: tuple[Signature, ...]
+
+    def verify(self, keys: Iterable[VerifierKey]) -> list[VerifierKey]:
+        """Which of the keys signed it. Raises BadNote where none did, or where one's signature is false."""
+        known = {(key.name, key.id): key for key in keys}
+        signed = []
+        for signature in self.signatures:
+            key = known.get((signature.name, signature.key_id))
+            if key is None:
+                continue
+            if not key.verifies(self.text, signature.signature):
+                raise BadNote(f"the signature of {key.name} is false")
+            signed.append(key)
+        if not signed:
+            raise BadNote("no known key has signed this")
+        return signed
+
+
+def write_note(text: str, signers: Sequence[Signer]) -> str:
+    """The text, signed by all of them."""
+    return f"{text}\n" + "".join(signer.sign(text) for signer in signers)
+
+
+def read_note(note: str) -> Note:
+    """The note as it is written. Raises BadNote; nothing is verified."""
+    text, separator, below = note.rpartition("\n\n")
+    lines = below.splitlines()
+    if not separator or not below.endswith("\n") or not 0 < len(lines) <= _MOST_SIGNATURES:
+        raise BadNote("this is no signed note: a text, an empty line and signatures")
+    if any(ord(char) < 0x20 and char != "\n" for char in note):
+        raise BadNote("a signed note has no control characters")
+    return Note(text + "\n", tuple(_read_signature(line) for line in lines))
+
+
+def _read_signature(line: str) -> Signature:
+    name, separator, encoded = line.removeprefix(_SIGNATURE).partition(" ")
+    signature = _decode(encoded)
+    if not line.startswith(_SIGNATURE) or not separator or not is_key_name(name) or len(signature) < 5:
+        raise BadNote(f"{line[:120]!r} is no signature line")
+    return Signature(name, signature[:4], signature[4:])
+
+
+@dataclass(frozen=True, slots=True)
+class Checkpoint:
+    """What a log says of itself: it has `size` leaves, and this is the root over them."""
+
+    origin: str
+    size: int
+    root: bytes
+
+    def __str__(self) -> str:
+        """The note's text."""
+        return f"{self.origin}\n{self.size}\n{b64encode(self.root).decode()}\n"
+
+
+def read_checkpoint(text: str) -> Checkpoint:
+    """The checkpoint in a note's text; extension lines are passed over. Raises BadNote."""
+    origin, _, rest = text.partition("\n")
+    size, _, rest = rest.partition("\n")
+    root = _decode(rest.partition("\n")[0])
+    if not origin or not (size.isascii() and size.isdecimal()) or str(int(size)) != size or len(root) != 32:
+        raise BadNote("this is no checkpoint: an origin, a size and a root, a line each")
+    return Checkpoint(origin, int(size), root)
+
+
+def _decode(text: str) -> bytes:
+    try:
+        return b64decode(text, validate=True)
+    except (Base64Error, ValueError) as error:
+        raise BadNote(f"{text[:120]!r} is no Base64") from error
