@@ -9,7 +9,7 @@ run: $(VENV)/run.stamp
 	@exec $(BIN)/tagtrail serve $(ARGS)
 
 test: $(VENV)/dev.stamp
-	@sh tests/install-system-packages.sh docker-registry skopeo wrk
+	@sh tests/install-system-packages.sh docker-registry skopeo wrk golang-go golang-golang-x-mod-dev
 	$(BIN)/python -m pytest $(ARGS)
 
 check: $(VENV)/dev.stamp

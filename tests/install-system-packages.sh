@@ -1,10 +1,10 @@
 #!/bin/sh
 # Installs the commands that are named and missing, where that is possible: as root, or through sudo. They are what the
-# tests, the demo and the benchmark need besides Python packages; each is called like its package.
+# tests, the demo and the benchmark need besides Python packages; each is called like its package, or is a package's name.
 # Says what is missing and succeeds all the same; each test that needs a missing part says so itself.
 missing=
 for command in "$@"; do
-    command -v "$command" >/dev/null 2>&1 || missing="$missing $command"
+    command -v "$command" >/dev/null 2>&1 || dpkg -s "$command" >/dev/null 2>&1 || missing="$missing $command"
 done
 case $missing in *gcc*) missing="$missing libc6-dev" ;; esac # the headers, which a compiler is no use without
 [ -n "$missing" ] || exit 0

@@ -27,3 +27,11 @@ class NotRecorded(TagtrailError):
 
 class Refused(TagtrailError):
     """The request was understood and contradicts what the trail knows (HTTP 422)."""
+
+
+class NotDelivered(TagtrailError):
+    """A channel did not take a message that somebody sent by hand."""
+
+
+class Contradicted(TagtrailError):
+    """The ledger is not what was signed of it; nothing more is signed until a person decides (docs/operating.md)."""

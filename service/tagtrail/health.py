@@ -1,4 +1,8 @@
-"""`/healthz`: the process answers. `/readyz`: the ledger can be written, found out by writing, and has room to."""
+"""`/healthz`: the process answers. `/readyz`: the ledger can be written, found out by writing, and has room to.
+
+A ledger that does not verify can still be written, and its registries' events must not be lost: `/readyz` then goes
+on to answer 200, and says so in its second line.
+"""
 
 import shutil
 import threading
@@ -10,6 +14,7 @@ from flask import Blueprint, Response
 from tagtrail.errors import StorageUnavailable
 from tagtrail.store.counters import note_readiness
 from tagtrail.store.database import Store
+from tagtrail.store.verification import find_verification
 from tagtrail.trail.instant import now
 
 _LEAST_SPACE = 8 * 1024 * 1024  # bytes: a smaller rest may still take this small write, and not the next event
@@ -34,6 +39,11 @@ class Readiness:
                 self._tried_at = self._monotonic()
             return self._trouble
 
+    def find_doubt(self) -> str | None:
+        """What the last verification of the whole ledger found wrong; None where nothing was, or none was made yet."""
+        found = find_verification(self._store.reader())
+        return found.trouble if found is not None else None
+
     def _try(self) -> str | None:
         try:
             with self._store.writing() as tx:
@@ -56,7 +66,9 @@ def make_health_blueprint(readiness: Readiness) -> Blueprint:
     def readyz() -> Response:
         trouble = readiness.find_trouble()
         if trouble is None:
-            return Response("ready\n", content_type="text/plain; charset=utf-8")
+            doubt = readiness.find_doubt()
+            detail = f"the ledger does not verify: {doubt}\n" if doubt else ""
+            return Response(f"ready\n{detail}", content_type="text/plain; charset=utf-8")
         return Response(f"{trouble}\n", 503, content_type="text/plain; charset=utf-8")
 
     return blueprint

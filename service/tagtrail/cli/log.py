@@ -1,20 +1,29 @@
-"""`tagtrail log`: the audit log, a readable line for each entry of the ledger, newest first."""
+"""`tagtrail log`: the audit log, a readable line for each entry; and, as its subcommands, the log that is signed."""
 
 import click
 
 from tagtrail.audit.describing import describe_entry
 from tagtrail.cli.asked import Asked, Nothing
+from tagtrail.cli.group import UsualGroup
 from tagtrail.cli.options import asking
+from tagtrail.cli.sealed import checkpoint, key, new_epoch, recover, verify
 from tagtrail.cli.sentences import Manner, Narrator, ReleaseTags
 from tagtrail.store.questions.entries import find_entries
 
 
-@click.command()
+@click.group(cls=UsualGroup, short_help="The audit log; `log verify`, `log recover` ...: as it is signed.")
+def log() -> None:
+    """The audit log, newest first; and the ledger behind it, as it is signed."""
+
+
+@log.command("list")
 @asking("registry", "repository", "tag", "digest", "actor", "kind", "environment", "since", "until")
-def log(asked: Asked) -> None:
+def list_entries(asked: Asked) -> None:
     """The audit log, newest first: one line for each entry.
 
     Shown is the time by the registry's clock; --since and --until go by tagtrail's, in which the entries stand.
+
+    `log checkpoint`, `log verify`, `log key`, `log recover` and `log new-epoch` are about the ledger as it is signed.
     """
     narrator = Narrator(Manner(asked.trail, is_whole=not asked.screen.is_terminal), ReleaseTags(asked.trail))
     asked.write(
@@ -23,3 +32,7 @@ def log(asked: Asked) -> None:
         lambda entry: describe_entry(entry, asked.trail.hosts),
         nothing=Nothing("No entry of the ledger fits."),
     )
+
+
+for _command in (checkpoint, verify, recover, new_epoch, key):
+    log.add_command(_command)

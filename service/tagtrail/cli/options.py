@@ -10,9 +10,13 @@ import click
 
 from tagtrail.audit.filters import KINDS, read_filter
 from tagtrail.cli.asked import ON_A_TERMINAL, Asked
-from tagtrail.cli.place import find_data_directory, open_trail
+from tagtrail.cli.place import Place, find_notify, find_place, open_trail
 from tagtrail.cli.screen import Screen
 from tagtrail.cli.when import parse_when
+from tagtrail.ledger.record import Recorder
+from tagtrail.ledger.seal.guard import check_ledger
+from tagtrail.notify.outbox import make_outbox
+from tagtrail.store.database import Store
 from tagtrail.trail.instant import format_instant, now
 
 Command = TypeVar("Command", bound=Callable[..., None])
@@ -74,6 +78,7 @@ _FILTERS: Final = {
     "since": click.option("--since", type=When(), metavar="TIME", help="From this time on."),
     "until": click.option("--until", type=When(), metavar="TIME", help="Before this time."),
 }
+_TIMES: Final = ("since", "until")
 _LIMIT: Final = click.option(
     "--limit",
     type=click.IntRange(min=1),
@@ -100,9 +105,24 @@ def data_path() -> str | None:
     return path
 
 
+def place() -> Place:
+    """Where the ledger lies that the command is about. Raises ConfigurationError."""
+    return find_place(config_path(), data_path(), os.environ)
+
+
 def data_directory() -> Path:
     """The data directory that the command is about. Raises ConfigurationError."""
-    return find_data_directory(config_path(), data_path(), os.environ)
+    return place().data
+
+
+def make_recorder(store: Store) -> Recorder:
+    """Whoever writes into the ledger from the command line; only into one that is what was signed of it.
+
+    What it records is told as what the service records. Raises Contradicted, ConfigurationError, and
+    StorageUnavailable.
+    """
+    check_ledger(store, place().log.journal)
+    return Recorder(store, outbox=make_outbox(find_notify(config_path(), os.environ)))
 
 
 def asking(*filters: str, is_list: bool = True) -> Callable[[Callable[..., None]], Callable[..., None]]:
@@ -122,15 +142,24 @@ def asking(*filters: str, is_list: bool = True) -> Callable[[Callable[..., None]
 
 def _ask(wanted: dict[str, Any], *, limit: int | None, as_json: bool) -> Asked:
     """The question, put to the ledger that the options name. Raises BadParameter and ConfigurationError."""
-    texts = {
-        name: format_instant(value) if isinstance(value, int) else value
-        for name, value in wanted.items()
-        if value is not None
-    }
-    asked_for = read_filter(texts, accepted=wanted)
+    asked_for = read_filter(read_texts(wanted), accepted=wanted)
     trail = open_trail(data_directory())
     click.get_current_context().call_on_close(trail.store.close)
     return Asked(trail, asked_for, limit, as_json, Screen())
+
+
+def filter_options(*filters: str) -> Callable[[Command], Command]:
+    """Give a command these filters, each as an argument of its own."""
+    return lambda command: _decorate(command, [_FILTERS[name] for name in filters])
+
+
+def read_texts(given: dict[str, Any]) -> dict[str, str]:
+    """What was given, as the texts of a query: times are instants, and flags count where they are set."""
+    return {
+        name: format_instant(value) if name in _TIMES else str(value).lower() if value is True else str(value)
+        for name, value in given.items()
+        if value not in (None, False)
+    }
 
 
 def _decorate(command: Command, options: Any) -> Command:

@@ -1,4 +1,4 @@
-"""Which data directory is asked, and its ledger opened for reading: nothing is created and nothing is changed."""
+"""Where the ledger lies, and the ledger opened for reading: nothing is created and nothing is changed."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -7,10 +7,16 @@ from pathlib import Path
 import msgspec
 
 from tagtrail.audit.naming import Hosts
+from tagtrail.config import fields
 from tagtrail.config.document import Node, read_document
 from tagtrail.config.load import CONFIG_VARIABLE, DATA_VARIABLE
+from tagtrail.config.model import Ledger, NotifyConfig
+from tagtrail.config.notify import read_notify
+from tagtrail.config.reader import read_ledger
 from tagtrail.errors import ConfigurationError, StorageUnavailable
 from tagtrail.ledger.rulebook import load_rulebook
+from tagtrail.ledger.seal.sealer import LogPlace
+from tagtrail.sealing import log_place
 from tagtrail.store.database import Store
 from tagtrail.trail.rules import Rules
 
@@ -31,17 +37,52 @@ class Trail:
         return len(self.rules.registries) > 1
 
 
-def find_data_directory(config: Path | None, data: str | None, environ: Mapping[str, str]) -> Path:
+@dataclass(frozen=True, slots=True)
+class Place:
+    """Where a ledger lies, and how it is signed."""
+
+    data: Path
+    ledger: Ledger
+    public_url: str | None
+
+    @property
+    def log(self) -> LogPlace:
+        """Where its key and its journal lie."""
+        return log_place(self.data, self.ledger, public_url=self.public_url)
+
+
+def find_place(config: Path | None, data: str | None, environ: Mapping[str, str]) -> Place:
     """Where the ledger lies, found as the service finds it.
 
-    Of the configuration only `data` is read: whoever asks need not have the service's tokens. Raises
+    Of the configuration only what is needed for this is read: whoever asks need not have the service's tokens. Raises
     ConfigurationError.
     """
-    if named := data or environ.get(DATA_VARIABLE):
-        return Path(named).absolute()
-    source = config or environ.get(CONFIG_VARIABLE)
+    named = data or environ.get(DATA_VARIABLE)
+    path, root = _read_configuration(config or environ.get(CONFIG_VARIABLE))
+    if named:
+        directory = Path(named).absolute()
+    elif "data" in root:
+        directory = path.parent / Node("data", root["data"]).text()
+    else:
+        directory = DEFAULT_DATA.absolute()
+    ledger = read_ledger(Node("ledger", root["ledger"]), folder=path.parent) if "ledger" in root else Ledger()
+    public_url = Node("public_url", root["public_url"]).parse(fields.public_url) if "public_url" in root else None
+    return Place(directory, ledger, public_url)
+
+
+def find_notify(config: Path | None, environ: Mapping[str, str]) -> NotifyConfig:
+    """Which routes what is recorded here takes, found as the service finds them, but without the channels' secrets.
+
+    Raises ConfigurationError.
+    """
+    _, root = _read_configuration(config or environ.get(CONFIG_VARIABLE))
+    return read_notify(Node("notify", root["notify"]), None) if "notify" in root else NotifyConfig()
+
+
+def _read_configuration(source: str | Path | None) -> tuple[Path, dict[str, object]]:
+    """The file's path and its keys; none where there is no file. Raises ConfigurationError."""
     if not source:
-        return DEFAULT_DATA.absolute()
+        return Path.cwd() / "none", {}
     path = Path(source).absolute()
     try:
         root = read_document(path.read_bytes(), name=path.name)
@@ -49,9 +90,7 @@ def find_data_directory(config: Path | None, data: str | None, environ: Mapping[
         raise ConfigurationError(
             f"the configuration {str(path)!r} cannot be read ({error.strerror}); name a file that this user may read"
         ) from None
-    if not isinstance(root.value, dict) or "data" not in root.value:
-        return DEFAULT_DATA.absolute()
-    return path.parent / Node("data", root.value["data"]).text()
+    return path, root.value if isinstance(root.value, dict) else {}
 
 
 def open_trail(directory: Path) -> Trail:

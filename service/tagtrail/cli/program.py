@@ -8,23 +8,34 @@ from typing import Any, Final
 import click
 
 from tagtrail import __version__
+from tagtrail.cli.annotate import annotate_command as annotate
 from tagtrail.cli.at import at
+from tagtrail.cli.backup import backup
 from tagtrail.cli.deploy import deploy
 from tagtrail.cli.deployments import deployments
 from tagtrail.cli.digest import digest
+from tagtrail.cli.dispatch import dispatch
 from tagtrail.cli.environments import environments
+from tagtrail.cli.erase import erase_command as erase
+from tagtrail.cli.explained import explain_told
+from tagtrail.cli.export import export
 from tagtrail.cli.history import history
 from tagtrail.cli.log import log
+from tagtrail.cli.notify import notify
 from tagtrail.cli.options import place_options
+from tagtrail.cli.prune import prune
 from tagtrail.cli.registries import quarantine, registries, traffic
 from tagtrail.cli.rollback import rollback
 from tagtrail.cli.service import check, rebuild, registry_config, serve
 from tagtrail.cli.tags import tags
+from tagtrail.cli.token import token
 from tagtrail.cli.violations import violations
 from tagtrail.cli.words import visible
 from tagtrail.errors import (
     BadParameter,
     ConfigurationError,
+    Contradicted,
+    NotDelivered,
     NotRecorded,
     Refused,
     StorageUnavailable,
@@ -38,6 +49,8 @@ EXIT_CODES: Final[dict[type[TagtrailError], int]] = {
     ConfigurationError: 3,
     StorageUnavailable: 4,
     Refused: 5,
+    Contradicted: 6,
+    NotDelivered: 7,
 }
 USAGE: Final = 2
 INTERRUPTED: Final = 130  # 128 + SIGINT, as shells count
@@ -54,7 +67,9 @@ Exit codes:
   2  the command or one of its parameters cannot be understood
   3  the configuration cannot be used, or there is no ledger
   4  the ledger cannot be read or written
-  5  a deployment was not recorded: it contradicts what the trail knows
+  5  refused: it contradicts what the trail knows
+  6  the ledger is not what was signed of it
+  7  a channel did not take the message
 \b
 --json prints one JSON object per line, with the fields of the HTTP API.
 Elsewhere than on a terminal nothing is shortened, and every row is one line.
@@ -124,8 +139,9 @@ def main() -> None:
 
 
 for _command in (
-    serve, registry_config, check,
-    log, tags, history, at, digest, deployments, environments, rollback, deploy,
-    violations, quarantine, registries, traffic, rebuild,
+    serve, dispatch, registry_config, check, notify,
+    log, tags, history, at, digest, deployments, environments, rollback, deploy, annotate,
+    violations, quarantine, registries, traffic, export, token, rebuild, erase, prune, backup,
 ):  # fmt: skip
     main.add_command(_command)
+notify.add_command(explain_told)

@@ -8,6 +8,7 @@ from tagtrail.audit.describing import describe_tag
 from tagtrail.cli import columns
 from tagtrail.cli.asked import Asked, Nothing
 from tagtrail.cli.explain import explain
+from tagtrail.cli.group import UsualGroup
 from tagtrail.cli.options import When, asking
 from tagtrail.cli.references import narrow
 from tagtrail.cli.table import Column
@@ -17,15 +18,7 @@ from tagtrail.store.answers import TaggedDigest
 from tagtrail.store.questions.tags import find_tags
 
 
-class TagsGroup(click.Group):
-    """Lists the tags unless its first word is one of its commands: `tags team/app` is `tags list team/app`."""
-
-    def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
-        """Put the name of the usual command first where there is none."""
-        return super().parse_args(ctx, args if args and args[0] in self.commands else ["list", *args])
-
-
-@click.group(cls=TagsGroup, short_help="What every tag points at; `tags explain`: why a tag is fixed.")
+@click.group(cls=UsualGroup, short_help="What every tag points at; `tags explain`: why a tag is fixed.")
 def tags() -> None:
     """What every tag points at; `tags explain` says which rule decides."""
 

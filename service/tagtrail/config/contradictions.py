@@ -11,7 +11,7 @@ from tagtrail.config.model import Config
 from tagtrail.config.secrets import Token
 from tagtrail.errors import ConfigurationError
 from tagtrail.trail.automaton import find_common
-from tagtrail.trail.patterns import REPOSITORY_ALPHABET
+from tagtrail.trail.patterns import REPOSITORY_ALPHABET, TAG_ALPHABET, compile_glob
 from tagtrail.trail.rules import DEFAULT_ENVIRONMENTS, EVERY_REGISTRY, MOST_BYTES, EnvironmentRule, TagRule
 
 
@@ -21,8 +21,8 @@ def refuse_contradictions(config: Config) -> None:
     _tokens(config)
     _tag_rules(config)
     _environments(config)
+    _routes(config)
     _size_of_rules(config)
-    _open_doors(config)
 
 
 def _registries(config: Config) -> None:
@@ -58,12 +58,18 @@ def _refuse_repetition(named: list[tuple[str, str]], *, cure: str) -> None:
 def _tokens(config: Config) -> None:
     seen: dict[bytes, str] = {}
     for path, token in tokens_of(config):
-        if token.digest in seen:
+        first = seen.setdefault(token.digest, path)
+        if first != path and not _are_two_scopes(first, path):
             raise ConfigurationError(
-                f"{path} is the same token as {seen[token.digest]}; give each its own, since a token says who it is, "
+                f"{path} is the same token as {first}; give each its own, since a token says who it is, "
                 "and a registry prints the one it is given into its log"
             )
-        seen[token.digest] = path
+
+
+def _are_two_scopes(first: str, second: str) -> bool:
+    """Whether these are places in two lists of `access`: a token may have several scopes."""
+    lists = {path.rpartition("[")[0] for path in (first, second)}
+    return len(lists) == 2 and all(path.startswith("access.") for path in lists)
 
 
 def tokens_of(config: Config) -> Iterator[tuple[str, Token]]:
@@ -71,10 +77,8 @@ def tokens_of(config: Config) -> Iterator[tuple[str, Token]]:
     for at, registry in enumerate(config.registries):
         for position, token in enumerate(registry.tokens):
             yield f"registries[{at}].tokens[{position}]", token
-    for position, token in enumerate(config.access.read):
-        yield f"access.read[{position}]", token
-    for position, token in enumerate(config.access.deploy):
-        yield f"access.deploy[{position}]", token
+    for scope, position, token in config.access.tokens():
+        yield f"access.{scope}[{position}]", token
 
 
 def _tag_rules(config: Config) -> None:
@@ -136,20 +140,29 @@ def _common_repository(environment: EnvironmentRule, rule: TagRule, before: list
         raise ConfigurationError(f"{path}.repository, together with the tag rules, {error}") from None
 
 
+def _routes(config: Config) -> None:
+    """A route speaks of registries and environments that there are, or nothing could match it."""
+    registries = [registry.name for registry in config.registries]
+    environments = list(dict.fromkeys(environment.name for environment in config.rules.environments))
+    for at, route in enumerate(config.notify.routes):
+        if route.registry not in (*registries, EVERY_REGISTRY):
+            raise ConfigurationError(
+                f"notify.routes[{at}].registry is {route.registry!r}, which is not configured; the registries are "
+                f"{', '.join(registries)}"
+            )
+        if route.environment is not None:
+            glob = compile_glob(route.environment, alphabet=TAG_ALPHABET)
+            if not any(glob.matches(name) for name in environments):
+                raise ConfigurationError(
+                    f"notify.routes[{at}].environment is {route.environment!r}, which fits no environment; "
+                    f"the environments are {', '.join(environments) or 'none'}"
+                )
+
+
 def _size_of_rules(config: Config) -> None:
     size = config.rules.size()
     if size > MOST_BYTES:
         raise ConfigurationError(
             f"tag_rules, environments and registries together are {size} bytes, and a line of the ledger, which they "
             f"become, has room for {MOST_BYTES}; merge rules by wider patterns"
-        )
-
-
-def _open_doors(config: Config) -> None:
-    """Beyond loopback nothing is open. Ingest never is: the token in the data directory counts as an ingest token."""
-    if not config.listen.is_loopback and not config.access.read:
-        raise ConfigurationError(
-            f"listen is {str(config.listen)!r}, which other machines can reach, and access.read has no token; "
-            "give it at least one, or listen on 127.0.0.1 (ingest always needs a token: without "
-            "configured ones, the one in the data directory)"
         )

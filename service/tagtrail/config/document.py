@@ -70,6 +70,12 @@ class Node:
                 return option
         raise self.refuse(f"is {text[:60]!r}", f"write {' or '.join(options)}")
 
+    def boolean(self) -> bool:
+        """True or false."""
+        if not isinstance(self.value, bool):
+            raise self._wrong_type("true or false", "write true or false, without quotes")
+        return self.value
+
     def integer(self, *, least: int, most: int) -> int:
         """A whole number within the bounds."""
         if not isinstance(self.value, int) or isinstance(self.value, bool):

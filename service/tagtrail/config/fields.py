@@ -5,9 +5,11 @@ Every function returns the value as it is kept, or raises ValueError with a pred
 """
 
 import re
+from datetime import time
 from ipaddress import ip_address
 from typing import Final
 from urllib.parse import urlsplit
+from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from tagtrail.config.model import Address
 from tagtrail.trail.automaton import Automaton, find_common
@@ -18,10 +20,12 @@ _NAME = re.compile(r"[a-z0-9][a-z0-9._-]{0,62}", re.ASCII)
 _HOST_NAME = re.compile(r"[A-Za-z0-9]([A-Za-z0-9.-]{0,252}[A-Za-z0-9])?", re.ASCII)
 _LISTEN = re.compile(r"(?:\[(?P<six>[0-9A-Fa-f:.]+)\]|(?P<host>[^\[\]:/\s]+)):(?P<port>\d{1,5})", re.ASCII)
 _COMPONENT = r"[a-z0-9]+((\.|_|__|-+)[a-z0-9]+)*"
+_TIME_OF_DAY = re.compile(r"([01]\d|2[0-3]):[0-5]\d", re.ASCII)
 _LONGEST_TAG = 128
 
 # The OCI grammar of trail/names.py as automata, to tell whether a pattern can match anything at all.
 POSSIBLE_REPOSITORIES: Final = compile_expression(f"{_COMPONENT}(/{_COMPONENT})*", alphabet=REPOSITORY_ALPHABET)
+_POSSIBLE_ENVIRONMENTS: Final = compile_expression(r"[a-z0-9][a-z0-9._-]*", alphabet=TAG_ALPHABET)
 _POSSIBLE_TAGS: Final = compile_expression(r"\w.*", alphabet=TAG_ALPHABET)
 
 
@@ -61,11 +65,43 @@ def public_url(text: str) -> str:
     return text.rstrip("/")
 
 
+def is_url(text: str) -> bool:
+    """Whether it is an http(s) URL that can be posted to; it may well hold a secret."""
+    try:
+        parts = urlsplit(text)
+        is_usable = parts.scheme in ("http", "https") and bool(parts.hostname) and parts.port != 0
+    except ValueError:
+        return False
+    return is_usable and text.isascii() and text.isprintable() and not set(text) & set(" \"'<>\\^`{|}#")
+
+
 def name(text: str) -> str:
-    """A registry's or an environment's name."""
+    """A registry's, an environment's or a channel's name."""
     if not _NAME.fullmatch(text):
         raise ValueError("is no name; write at most 63 of a-z, 0-9, dot, dash and underscore, a letter or digit first")
     return text
+
+
+def environment_glob(text: str) -> str:
+    """A glob that some environment's name can match."""
+    _require_match(compile_glob(text, alphabet=TAG_ALPHABET), _POSSIBLE_ENVIRONMENTS, TAG_ALPHABET)
+    return text
+
+
+def zone(text: str) -> str:
+    """A time zone's name in the IANA database, as this machine has it."""
+    try:
+        ZoneInfo(text)
+    except (ValueError, OSError, ZoneInfoNotFoundError):
+        raise ValueError("is no time zone; write one such as Europe/Berlin or UTC") from None
+    return text
+
+
+def time_of_day(text: str) -> time:
+    """Hours and minutes by a clock of 24 hours."""
+    if not _TIME_OF_DAY.fullmatch(text):
+        raise ValueError('is no time of day; write one from "00:00" to "23:59", in quotes')
+    return time.fromisoformat(text)
 
 
 def host(text: str) -> str:

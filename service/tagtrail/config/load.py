@@ -8,8 +8,9 @@ from tagtrail.config import fields
 from tagtrail.config.contradictions import refuse_contradictions
 from tagtrail.config.document import Node, read_document
 from tagtrail.config.model import Config
-from tagtrail.config.reader import Surroundings, read_config
+from tagtrail.config.reader import read_config
 from tagtrail.config.secrets import ingest_token, is_exposed
+from tagtrail.config.sources import Surroundings
 from tagtrail.errors import ConfigurationError
 
 # The only variables that stand for a key; tokens come from the variables that the file names.

@@ -1,17 +1,27 @@
 """The configuration as frozen dataclasses: what every other room is handed, each as much of it as it needs."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
+from datetime import time
 from ipaddress import ip_address
 from pathlib import Path
-from typing import Final, Literal
+from typing import Final, Literal, get_args
 
-from tagtrail.config.secrets import Token
-from tagtrail.trail.rules import Authentication, RegistryIdentity, Rules
+from tagtrail.access import SCOPES, Proxy, Scope
+from tagtrail.config.secrets import Secret, Token
+from tagtrail.trail.rules import EVERY_REGISTRY, Authentication, RegistryIdentity, Rules
 
 LogFormat = Literal["text", "json"]
 LogLevel = Literal["debug", "info", "warning", "error"]
+ChannelKind = Literal[
+    "slack", "discord", "teams", "googlechat", "matrix", "telegram", "ntfy", "gotify", "email", "console", "webhook",
+    "apprise",
+]  # fmt: skip
+ToldKind = Literal["created", "moved", "moved_back", "deleted", "violation", "deployed", "declared", "trouble"]
 
 DEFAULT_REGISTRY: Final = "registry"
+CHANNEL_KINDS: Final[tuple[ChannelKind, ...]] = get_args(ChannelKind)
+TOLD_KINDS: Final[tuple[ToldKind, ...]] = get_args(ToldKind)
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,10 +79,34 @@ class Registry:
 
 @dataclass(frozen=True, slots=True)
 class Access:
-    """Who may ask (`read`) and who may declare a deployment (`deploy`), by token."""
+    """Who may do what: for each scope the tokens that have it, and the users that a trusted proxy names."""
 
     read: tuple[Token, ...] = ()
+    identity: tuple[Token, ...] = ()
     deploy: tuple[Token, ...] = ()
+    export: tuple[Token, ...] = ()
+    admin: tuple[Token, ...] = ()
+    proxy: Proxy | None = None
+
+    def tokens(self) -> tuple[tuple[Scope, int, Token], ...]:
+        """Every token with its scope and its position there; one that has several scopes comes several times."""
+        return tuple((scope, at, token) for scope in SCOPES for at, token in enumerate(getattr(self, scope)))
+
+
+@dataclass(frozen=True, slots=True)
+class Ledger:
+    """How the ledger is signed and watched. `name` stands before `/log/1` in its checkpoints' origin.
+
+    Without `key` and `journal` both lie in the data directory. `anchor` is a command, with its arguments, that gets
+    each checkpoint on its standard input. Durations are in seconds.
+    """
+
+    name: str | None = None
+    key: Path | None = None
+    journal: Path | None = None
+    anchor: tuple[str, ...] = ()
+    checkpoint_every: float = 60.0
+    verify_every: float = 24 * 3_600.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,6 +121,62 @@ class Limits:
 
 
 @dataclass(frozen=True, slots=True)
+class ChannelConfig:
+    """A channel: where messages go. Which `secrets` and `settings` it has is a matter of its kind.
+
+    `origins` says for each secret where it came from, and `exposed` names those whose file others can read. More than
+    `burst` deliveries due at once become one summary. `template` and `body` are files.
+    """
+
+    name: str
+    kind: ChannelKind
+    secrets: Mapping[str, Secret] = field(default_factory=dict)
+    settings: Mapping[str, str] = field(default_factory=dict)
+    to: tuple[str, ...] = ()
+    identities: bool = False
+    burst: int = 10
+    template: Path | None = None
+    body: Path | None = None
+    origins: Mapping[str, str] = field(default_factory=dict)
+    exposed: frozenset[str] = frozenset()
+
+
+@dataclass(frozen=True, slots=True)
+class Quiet:
+    """Hours in which nothing is sent, by the clock of a zone; over midnight where they end before they begin."""
+
+    begins: time
+    ends: time
+    zone: str
+
+
+@dataclass(frozen=True, slots=True)
+class RouteConfig:
+    """What goes to which channels: `repository`, `tag` and `environment` are globs; no environment is any and none."""
+
+    channels: tuple[str, ...]
+    repository: str = "**"
+    tag: str = "*"
+    environment: str | None = None
+    registry: str = EVERY_REGISTRY
+    kinds: frozenset[ToldKind] = frozenset(TOLD_KINDS)
+    quiet: Quiet | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class NotifyConfig:
+    """What is told, and where. Durations are in seconds; `match` says whether the first route decides, or all do."""
+
+    settle: float = 3.0
+    give_up_after: float = 24 * 3_600.0
+    fallback: str | None = None
+    silent_after: float = 24 * 3_600.0
+    channels: tuple[ChannelConfig, ...] = ()
+    match: Literal["all", "first"] = "all"
+    routes: tuple[RouteConfig, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
 class Config:
     """Everything that is in force. `source` is the file it came from, None without one."""
 
@@ -97,18 +187,20 @@ class Config:
     registries: tuple[Registry, ...] = (Registry(),)
     access: Access = Access()
     rules: Rules = field(default_factory=Rules)
+    ledger: Ledger = Ledger()
+    notify: NotifyConfig = NotifyConfig()
     limits: Limits = Limits()
     source: Path | None = field(default=None, compare=False)
 
     @property
-    def reading_is_open(self) -> bool:
-        """Whether anybody who reaches the service may ask; only ever so on loopback."""
-        return not self.access.read
+    def may_be_open(self) -> bool:
+        """Whether anybody who reaches the service may ask and declare, unless the store has or had a token.
+
+        Only ever so on loopback, and without any token and proxy here.
+        """
+        return self.listen.is_loopback and not self.access.tokens() and self.access.proxy is None
 
     @property
-    def declaring_is_open(self) -> bool:
-        """Whether anybody who reaches the service may declare a deployment; only ever so on loopback.
-
-        Without deploy tokens, and with read tokens or beyond loopback, nobody may.
-        """
-        return self.listen.is_loopback and not (self.access.read or self.access.deploy)
+    def needs_stored_token(self) -> bool:
+        """Whether other machines reach it and nobody may ask: then it starts only with a live token in the store."""
+        return not (self.listen.is_loopback or self.access.read or self.access.proxy is not None)

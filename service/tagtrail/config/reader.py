@@ -1,16 +1,16 @@
 """From the nodes of the file to the frozen dataclasses, one function for each section of the file."""
 
-import re
-from collections.abc import Mapping
-from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 
+from tagtrail.access import SCOPES
 from tagtrail.config import fields
 from tagtrail.config.document import Node
-from tagtrail.config.model import Access, Config, Limits, Log, LogFormat, LogLevel, Registry
-from tagtrail.config.secrets import Secret, Token, check_token, digest_of, read_token_file
-from tagtrail.errors import ConfigurationError
+from tagtrail.config.model import Access, Config, Ledger, Limits, Log, LogFormat, LogLevel, Registry
+from tagtrail.config.notify import read_notify
+from tagtrail.config.proxy import read_proxy
+from tagtrail.config.secrets import Token, check_token, digest_of
+from tagtrail.config.sources import Surroundings, Wanted, find_secret
 from tagtrail.trail.default_rules import Kind
 from tagtrail.trail.rules import (
     DEFAULT_ENVIRONMENTS,
@@ -21,27 +21,13 @@ from tagtrail.trail.rules import (
     TagRule,
 )
 
-_VARIABLE = re.compile(r"[A-Z_][A-Z0-9_]*", re.ASCII)
-_DAY = 86_400
-
-
-@dataclass(frozen=True, slots=True)
-class Surroundings:
-    """What the file's words refer to: paths to its folder, variables to `environ`.
-
-    `exposed` says whether other users of the machine can read the file, and with it the tokens written into it.
-    """
-
-    folder: Path
-    environ: Mapping[str, str]
-    exposed: bool = False
-
 
 def read_config(root: Node, surroundings: Surroundings) -> Config:
     """The configuration that the file describes, each key checked by itself. Raises ConfigurationError."""
     section = root.section(
-        "listen", "data", "public_url", "log", "registries", "access", "tag_rules", "environments", "limits"
-    )
+        "listen", "data", "public_url", "log", "registries", "access", "tag_rules", "environments", "ledger",
+        "notify", "limits",
+    )  # fmt: skip
     default = Config(data=Path("tagtrail-data").absolute())
     registries = section.read("registries", partial(_registries, around=surroundings), default.registries)
     return Config(
@@ -56,6 +42,8 @@ def read_config(root: Node, surroundings: Surroundings) -> Config:
             environments=section.read("environments", _environments, DEFAULT_ENVIRONMENTS),
             registries=tuple(registry.identity for registry in registries),
         ),
+        ledger=section.read("ledger", partial(read_ledger, folder=surroundings.folder), default.ledger),
+        notify=section.read("notify", partial(read_notify, around=surroundings), default.notify),
         limits=section.read("limits", _limits, default.limits),
     )
 
@@ -121,9 +109,12 @@ def _ingest_tokens(node: Node, *, around: Surroundings) -> tuple[Token, ...]:
 
 
 def _access(node: Node, *, around: Surroundings) -> Access:
-    section = node.section("read", "deploy")
+    section = node.section(*SCOPES, "proxy")
     tokens = partial(_tokens, around=around, kept=False)
-    return Access(read=section.read("read", tokens, ()), deploy=section.read("deploy", tokens, ()))
+    none: tuple[Token, ...] = ()
+    return Access(
+        **{scope: section.read(scope, tokens, none) for scope in SCOPES}, proxy=section.read("proxy", read_proxy, None)
+    )
 
 
 def _tokens(node: Node, *, around: Surroundings, kept: bool) -> tuple[Token, ...]:
@@ -131,46 +122,11 @@ def _tokens(node: Node, *, around: Surroundings, kept: bool) -> tuple[Token, ...
 
 
 def _token(node: Node, around: Surroundings, *, kept: bool) -> Token:
-    """A token; `kept` says that its text will be needed to print it. Nothing that is found here is ever quoted."""
-    if not isinstance(node.value, dict) or set(node.value) not in ({"value"}, {"env"}, {"file"}):
-        raise node.refuse("is not one of value, env and file", "write it as `env: REGISTRY_TOKEN` or `file: ./token`")
-    (source,) = node.section("value", "env", "file").nodes.items()
-    key, value = source
-    text, origin, exposed = _TOKEN_SOURCES[key](value, around)
-    try:
-        check_token(text)
-    except ValueError as error:
-        raise ConfigurationError(f"{value.path} {error}") from None
-    return Token(digest=digest_of(text), origin=origin, secret=Secret(text) if kept else None, exposed=exposed)
-
-
-def _token_value(node: Node, around: Surroundings) -> tuple[str, str, bool]:
-    return node.text(), "the configuration file", around.exposed
-
-
-def _token_from_environment(node: Node, around: Surroundings) -> tuple[str, str, bool]:
-    variable = node.text()
-    if not _VARIABLE.fullmatch(variable):
-        raise node.refuse("is no variable's name", "write the name in capital letters, such as REGISTRY_TOKEN")
-    if not around.environ.get(variable):
-        raise node.refuse(f"is {variable}, which is not set", f"start tagtrail with the token in {variable}")
-    return around.environ[variable].strip(), f"environment variable {variable}", False
-
-
-def _token_from_file(node: Node, around: Surroundings) -> tuple[str, str, bool]:
-    if "/" not in node.text():
-        raise node.refuse(
-            "is no path", "write it with a slash, such as ./registry-token or /run/secrets/registry-token"
-        )
-    path = around.folder / node.text()
-    try:
-        text, exposed = read_token_file(path)
-    except ValueError as error:
-        raise ConfigurationError(f"{node.path} is {str(path)!r}, which {error}") from None
-    return text, f"file {path}", exposed
-
-
-_TOKEN_SOURCES = {"value": _token_value, "env": _token_from_environment, "file": _token_from_file}
+    """A token; `kept` says that its text will be needed to print it."""
+    found = find_secret(node, around, Wanted("token", "REGISTRY_TOKEN", "./registry-token", check_token))
+    text = found.secret.reveal()
+    secret = found.secret if kept else None
+    return Token(digest=digest_of(text), origin=found.origin, secret=secret, exposed=found.exposed)
 
 
 def _tag_rules(node: Node) -> tuple[TagRule, ...]:
@@ -207,6 +163,31 @@ def _environment(node: Node) -> EnvironmentRule:
 
 def _registry_of_environment(node: Node) -> str:
     return EVERY_REGISTRY if node.text() == EVERY_REGISTRY else node.parse(fields.name)
+
+
+def read_ledger(node: Node, *, folder: Path) -> Ledger:
+    """How the ledger is signed and watched; relative paths begin at `folder`. Raises ConfigurationError."""
+    section = node.section("name", "key", "journal", "anchor", "checkpoint_every", "verify_every")
+    default = Ledger()
+    return Ledger(
+        name=section.read("name", _host, default.name),
+        key=section.read("key", lambda node: folder / node.text(), default.key),
+        journal=section.read("journal", lambda node: folder / node.text(), default.journal),
+        anchor=section.read("anchor", _command, default.anchor),
+        checkpoint_every=section.read(
+            "checkpoint_every", lambda node: node.duration(least=1, most=3_600), default.checkpoint_every
+        ),
+        verify_every=section.read(
+            "verify_every", lambda node: node.duration(least=60, most=366 * 86_400), default.verify_every
+        ),
+    )
+
+
+def _command(node: Node) -> tuple[str, ...]:
+    words = tuple(item.text() for item in node.items(example="- /usr/local/bin/keep-checkpoint"))
+    if not words:
+        raise node.refuse("is an empty list", "name a command, or take the key out")
+    return words
 
 
 def _limits(node: Node) -> Limits:

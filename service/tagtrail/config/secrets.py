@@ -78,10 +78,10 @@ def check_token(text: str) -> None:
         raise ValueError("has a character that no bearer token can hold; use letters, digits and - . _ ~ + / only")
 
 
-def read_token_file(path: Path) -> tuple[str, bool]:
-    """The token in the file, without the line feed at its end, and whether other users can read the file.
+def read_secret_file(path: Path, *, what: str) -> tuple[str, bool]:
+    """The text in the file, without the line feed at its end, and whether other users can read the file.
 
-    Raises ValueError, with a predicate about the file and its cure, when there is no usable token in it.
+    Raises ValueError, with a predicate about the file and its cure, when there is no text in it; `what` is the secret.
     """
     try:
         text = path.read_text(encoding="utf-8").strip()
@@ -90,7 +90,13 @@ def read_token_file(path: Path) -> tuple[str, bool]:
         reason = error.strerror if isinstance(error, OSError) else "it is no text"
         raise ValueError(f"cannot be read ({reason}); create it, or let this user read it") from None
     if not text:
-        raise ValueError("is empty; write the token into it")
+        raise ValueError(f"is empty; write the {what} into it")
+    return text, exposed
+
+
+def read_token_file(path: Path) -> tuple[str, bool]:
+    """The token in the file, and whether other users can read it. Raises as `read_secret_file`, and `check_token`."""
+    text, exposed = read_secret_file(path, what="token")
     check_token(text)
     return text, exposed
 

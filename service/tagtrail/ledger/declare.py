@@ -1,6 +1,6 @@
 """Declaring a deployment: a pipeline's word, held against what the trail knows before it becomes a line."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Final
 from uuid import uuid4
@@ -45,10 +45,11 @@ class Declaration(msgspec.Struct, frozen=True, omit_defaults=True, forbid_unknow
 
 @dataclass(frozen=True, slots=True)
 class Origin:
-    """Where a declaration came from."""
+    """Where a declaration came from; `token` is the name of the API token that it came with."""
 
     address: str = ""
     user_agent: str = ""
+    token: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,12 +86,8 @@ def declare(
 
 
 def _check(said: Declaration, key: str | None) -> Reference:
-    for name, longest in LONGEST.items():
-        text = getattr(said, name)
-        if text is not None and not (0 < len(text) <= longest and text.isprintable()):
-            raise BadParameter(name, f"{name} must be 1 to {longest} printable characters, without line feeds")
-    if key is not None and not (0 < len(key) <= LONGEST_KEY and key.isprintable()):
-        raise BadParameter(KEY, f"{KEY} must be 1 to {LONGEST_KEY} printable characters")
+    check_texts(said, LONGEST)
+    check_key(key)
     try:
         reference = parse_reference(said.reference)
     except ValueError as error:
@@ -98,6 +95,20 @@ def _check(said: Declaration, key: str | None) -> Reference:
     if reference.tag is None and reference.digest is None:
         raise BadParameter("reference", f"reference: {said.reference!r} has neither a tag nor a digest")
     return reference
+
+
+def check_texts(said: msgspec.Struct, longest: Mapping[str, int]) -> None:
+    """Raises BadParameter for a text that is empty, too long, or has what a line of text does not have."""
+    for name, most in longest.items():
+        text = getattr(said, name)
+        if text is not None and not (0 < len(text) <= most and text.isprintable()):
+            raise BadParameter(name, f"{name} must be 1 to {most} printable characters, without line feeds")
+
+
+def check_key(key: str | None) -> None:
+    """Raises BadParameter for an Idempotency-Key that cannot be kept."""
+    if key is not None and not (0 < len(key) <= LONGEST_KEY and key.isprintable()):
+        raise BadParameter(KEY, f"{KEY} must be 1 to {LONGEST_KEY} printable characters")
 
 
 def _find_known(db: Connection, registries: Iterable[str], key: str) -> StoredLine | None:
@@ -165,6 +176,7 @@ def _draft(said: Declaration, image: Image, event: str, origin: Origin, occurred
         environment=said.environment,
         change=said.change,
         actor_assurance="claimed" if said.actor else "absent",
+        token=origin.token,
         who=commitment(who_document),
         raw=commitment(raw_document),
     )

@@ -6,14 +6,15 @@ rows, in whatever order a registry's events arrived.
 
 import hashlib
 import re
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import dataclass, field
 
 import msgspec
 
 from tagtrail.ledger.line import Entry, disclosed_value
-from tagtrail.ledger.publish import KnownTag, publish, publish_move, republish
+from tagtrail.ledger.publish import KnownTag, Published, publish, publish_move, republish
 from tagtrail.ledger.rulebook import RuleBook, rules_of
-from tagtrail.store import facts, moves
+from tagtrail.store import annotations, facts, moves
 from tagtrail.store.counters import add_quarantined
 from tagtrail.store.database import Connection
 from tagtrail.store.facts import EntryRow
@@ -22,7 +23,7 @@ from tagtrail.store.names import Names, manifest_id, pushed_manifest_id
 from tagtrail.store.publications import NO_TAG, Place
 from tagtrail.trail.deployments import Publication
 from tagtrail.trail.instant import parse_instant
-from tagtrail.trail.moves import Delete, Moment, Move, Push, breaks_release, derive_moves, follow
+from tagtrail.trail.moves import Delete, Moment, Move, MoveKind, Push, breaks_release, derive_moves, follow
 
 _UUID = re.compile(r"[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}", re.ASCII)
 
@@ -56,9 +57,17 @@ class TagMove:
 
     repository: str
     tag: str
-    kind: str
+    kind: MoveKind
     violates: bool
     is_late: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Meaning:
+    """What a line changed: the moves that it caused, of any tag, and what it published."""
+
+    moves: Sequence[TagMove] = ()
+    published: Sequence[Published] = ()
 
 
 def event_key(event: str) -> bytes:
@@ -83,14 +92,14 @@ class Projector:
         """The id of a registry by its name in our configuration."""
         return self._names.registry_id(tx, name)
 
-    def project(self, tx: Connection, line: Line) -> list[TagMove]:
-        """Write all that the line means; returns the moves that it caused, of any tag."""
+    def project(self, tx: Connection, line: Line) -> Meaning:
+        """Write all that the line means."""
         entry = line.entry
         if entry.kind == "configuration":
             self.book.add(line.seq, rules_of(entry.configuration))
         if entry.repository is None or entry.registry is None or entry.event is None:
             self._add_plain(tx, line)
-            return []
+            return Meaning()
         scope = _Scope(
             line=line,
             moment=line.moment or Moment(parse_instant(entry.occurred or entry.at), event_key(entry.event)),
@@ -100,15 +109,17 @@ class Projector:
             repository_id=self._names.repository_id(tx, entry.registry, entry.repository),
         )
         if entry.kind == "push":
-            return self._project_push(tx, scope)
+            return Meaning(self._project_push(tx, scope), scope.published)
         if entry.kind == "delete":
-            return self._project_delete(tx, scope)
-        self._project_deployment(tx, scope)
-        return []
+            return Meaning(self._project_delete(tx, scope), scope.published)
+        return Meaning(published=[self._project_deployment(tx, scope)])
 
     def _add_plain(self, tx: Connection, line: Line) -> None:
         """A line that belongs to no repository."""
         entry = line.entry
+        if entry.kind == "annotation":
+            self._add_annotation(tx, line)
+            return
         registry_id = self._names.registry_id(tx, entry.registry) if entry.registry is not None else None
         facts.add_entry(tx, EntryRow(line.seq, line.received_at, entry.kind, registry_id))
         if entry.kind == "quarantined" and (content := _quarantined_content(line)) is not None:
@@ -121,9 +132,27 @@ class Projector:
                 content=content,
             )
 
+    def _add_annotation(self, tx: Connection, line: Line) -> None:
+        """It is found where the line is found that it is about."""
+        entry, annotated = line.entry, line.entry.annotates or 0
+        row = EntryRow(line.seq, line.received_at, entry.kind, actor_id=self._actor_id(tx, line))
+        facts.add_entry(tx, annotations.about(tx, annotated, row))
+        annotations.add_annotation(
+            tx,
+            seq=line.seq,
+            annotates=annotated,
+            relation=entry.relation or "",
+            change=entry.change,
+            event=event_key(entry.event) if entry.event is not None else None,
+        )
+
+    def _actor_id(self, tx: Connection, line: Line) -> int | None:
+        """The id of whoever the line discloses."""
+        who = msgspec.json.decode(disclosed_value(line.who), type=Who) if line.who else Who()
+        return self._names.actor_id(tx, who.actor) if who.actor else None
+
     def _add_row(self, tx: Connection, scope: "_Scope", *, tag_id: int | None, manifest: int | None) -> None:
         line = scope.line
-        who = msgspec.json.decode(disclosed_value(line.who), type=Who) if line.who else Who()
         facts.add_entry(
             tx,
             EntryRow(
@@ -134,7 +163,7 @@ class Projector:
                 repository_id=scope.repository_id,
                 tag_id=tag_id,
                 manifest_id=manifest,
-                actor_id=self._names.actor_id(tx, who.actor) if who.actor else None,
+                actor_id=self._actor_id(tx, line),
                 occurred_at=scope.moment.occurred_at,
                 event=scope.moment.event,
             ),
@@ -175,7 +204,7 @@ class Projector:
         facts.note_shared_delete(tx, scope.repository_id, scope.moment)
         return caused
 
-    def _project_deployment(self, tx: Connection, scope: "_Scope") -> None:
+    def _project_deployment(self, tx: Connection, scope: "_Scope") -> Published:
         """A deployment that a pipeline declared."""
         entry = scope.line.entry
         manifest = manifest_id(tx, scope.repository_id, entry.digest or "")
@@ -187,7 +216,7 @@ class Projector:
         self._add_row(tx, scope, tag_id=tag_id, manifest=manifest)
         where = Place(entry.environment or "", scope.repository_id)
         publication = Publication(scope.moment, scope.line.seq, manifest)
-        publish(tx, where, publication, basis="declared", tag_id=tag_id or NO_TAG)
+        return publish(tx, where, publication, basis="declared", tag=entry.tag, tag_id=tag_id or NO_TAG)
 
     def _move_tag(
         self,
@@ -224,7 +253,7 @@ class Projector:
             republish(tx, self.book, known, since=fact.moment, moves=derived)
         elif judged:
             moves.append_move(tx, tag_id, judged[0])
-            publish_move(tx, self.book, known, derived[0])
+            scope.published.extend(publish_move(tx, self.book, known, derived[0]))
         for move in derived:
             head = follow(head, move)
         after = TagState(head, max(state.latest, fact.moment))
@@ -250,6 +279,7 @@ class _Scope:
     repository: str
     registry_id: int
     repository_id: int
+    published: list[Published] = field(default_factory=list)
 
 
 def _quarantined_content(line: Line) -> bytes | None:

@@ -7,7 +7,7 @@ from tagtrail.ledger.rulebook import RuleBook
 from tagtrail.store import publications
 from tagtrail.store.database import Connection
 from tagtrail.store.publications import Place
-from tagtrail.trail.deployments import Basis, Deployment, Publication, derive_deployments, place
+from tagtrail.trail.deployments import Basis, Deployment, Direction, Publication, derive_deployments, place
 from tagtrail.trail.moves import Moment, Move
 
 
@@ -22,10 +22,29 @@ class KnownTag:
     tag_id: int
 
 
-def publish_move(tx: Connection, book: RuleBook, tag: KnownTag, move: Move[int]) -> None:
+@dataclass(frozen=True, slots=True)
+class Published:
+    """What a line published for an environment, by which tag; without a direction it is a withdrawal.
+
+    `is_late` if the environment has moved on since: then the direction is that of its arrival, not of its place.
+    """
+
+    environment: str
+    tag: str | None
+    basis: Basis
+    direction: Direction | None
+    is_late: bool
+
+
+def publish_move(tx: Connection, book: RuleBook, tag: KnownTag, move: Move[int]) -> list[Published]:
     """Publish the tag's newest move for every environment that it means, by the rules of the move's own line."""
-    for environment in _environments_of(book, tag, move):
-        publish(tx, Place(environment, tag.repository_id), _publication(move), basis="reported", tag_id=tag.tag_id)
+    return [
+        publish(
+            tx, Place(environment, tag.repository_id), _publication(move),
+            basis="reported", tag=tag.tag, tag_id=tag.tag_id,
+        )
+        for environment in _environments_of(book, tag, move)
+    ]  # fmt: skip
 
 
 def republish(tx: Connection, book: RuleBook, tag: KnownTag, *, since: Moment, moves: Sequence[Move[int]]) -> None:
@@ -41,7 +60,9 @@ def republish(tx: Connection, book: RuleBook, tag: KnownTag, *, since: Moment, m
         _derive_history(tx, where)
 
 
-def publish(tx: Connection, where: Place, publication: Publication[int], *, basis: Basis, tag_id: int) -> None:
+def publish(
+    tx: Connection, where: Place, publication: Publication[int], *, basis: Basis, tag: str | None, tag_id: int
+) -> Published:
     """Write a publication, and what follows from it for those after it if it arrives late."""
     newest = publications.get_newest_moment(tx, where)
     is_newest = newest is None or publication.moment > newest
@@ -52,6 +73,7 @@ def publish(tx: Connection, where: Place, publication: Publication[int], *, basi
     publications.add_publication(tx, where, basis=basis, tag_id=tag_id, deployment=deployment)
     if not is_newest:
         _derive_history(tx, where)
+    return Published(where.environment, tag, basis, deployment.direction, not is_newest)
 
 
 def _environments_of(book: RuleBook, tag: KnownTag, move: Move[int]) -> list[str]:

@@ -14,24 +14,31 @@ import msgspec
 from tagtrail.errors import StorageUnavailable
 from tagtrail.ledger.commit import GroupCommit
 from tagtrail.ledger.line import Entry, disclosed_value, hash_leaf, place, read_line, write_line
-from tagtrail.ledger.project import Line, Projector, event_key
+from tagtrail.ledger.project import Line, Meaning, Projector, event_key
 from tagtrail.ledger.rulebook import RuleBook, load_rulebook
 from tagtrail.ledger.submission import Conflict, Counted, Draft, Item, Outcome, Recorded, Repeated, Submission
 from tagtrail.store import counters, facts
+from tagtrail.store.annotations import find_annotation
 from tagtrail.store.counters import Contact
 from tagtrail.store.database import Connection, Store, is_trouble_of_the_disk
 from tagtrail.store.lines import append_line, get_line
 from tagtrail.trail.instant import MICROSECOND, format_instant, now
 
+Outbox = Callable[[Connection, Line, Meaning], None]
+
 _log = logging.getLogger(__name__)
 
 
 class Recorder:
-    """Appends to the ledger of one store; safe to call from many threads. `clock` gives our time, in nanoseconds."""
+    """Appends to the ledger of one store; safe to call from many threads. `clock` gives our time, in nanoseconds.
 
-    def __init__(self, store: Store, *, clock: Callable[[], int] = now) -> None:
+    `outbox` is called for every new line, in the transaction that writes it, to write down what is to be told of it.
+    """
+
+    def __init__(self, store: Store, *, clock: Callable[[], int] = now, outbox: Outbox | None = None) -> None:
         self._store = store
         self._clock = clock
+        self._outbox = outbox
         self._projector: Projector | None = None
         self._latest = 0  # when the newest line was written, as far as this process knows
         self._commit: GroupCommit[Submission, list[Outcome] | Exception] = GroupCommit(self._record_group)
@@ -89,28 +96,48 @@ class Recorder:
         with self._growing() as tail:
             return [tail.record(submission) for submission in group]
 
-    def amend(self, draft: Draft, change: Callable[[Connection], None]) -> Recorded:
-        """Record a line and, in the same transaction, take away what it says is taken away.
+    def record_with(self, draft: Draft, change: Callable[[Connection], None]) -> Recorded:
+        """Record a line and, in the same transaction, write beside the ledger what it tells of.
 
-        Every process then forgets the ids and rules that it remembers. Raises StorageUnavailable, and whatever
-        `change` raises; nothing was stored then.
+        Raises StorageUnavailable, and whatever `change` raises; nothing was stored then.
         """
         with self._growing() as tail:
             recorded = tail.append(draft)
             change(tail.tx)
-            facts.begin_generation(tail.tx)
         return recorded
 
+    def amend(self, draft: Draft, change: Callable[[Connection], None]) -> Recorded:
+        """Record a line and, in the same transaction, take away what it says is taken away.
+
+        Every process then forgets the ids and rules that it remembers. Raises as `record_with`.
+        """
+
+        def take_away(tx: Connection) -> None:
+            change(tx)
+            facts.begin_generation(tx)
+
+        return self.record_with(draft, take_away)
+
+    def record_after(self, change: Callable[[Connection], Draft]) -> Recorded:
+        """Let the ledger be changed and, in the same transaction, record the line that tells of it.
+
+        `change` begins a new generation where it adds lines. Raises as `record_with`.
+        """
+        drafts: list[Draft] = []
+        with self._growing(lambda tx: drafts.append(change(tx))) as tail:
+            return tail.append(drafts[0])
+
     @contextmanager
-    def _growing(self) -> Iterator["_Tail"]:
-        """The ledger's end, inside the one write transaction."""
+    def _growing(self, change: Callable[[Connection], None] = lambda tx: None) -> Iterator["_Tail"]:
+        """The ledger's end, inside the one write transaction, after a change."""
         projector = self._prepared()
         try:
             with self._store.writing() as tx:
+                change(tx)
                 end = facts.get_tail(tx)
                 if end.generation != projector.generation:
                     projector = self._projector = Projector(load_rulebook(tx), generation=end.generation)
-                tail = _Tail(tx, projector, end, self._clock())
+                tail = _Tail(tx, projector, end, self._clock(), self._outbox)
                 yield tail
         except BaseException:
             self._projector = None  # it may remember ids and rules that were rolled back
@@ -121,8 +148,11 @@ class Recorder:
 class _Tail:
     """The growing end of the ledger during one transaction."""
 
-    def __init__(self, tx: Connection, projector: Projector, end: facts.Tail, clock: int) -> None:
+    def __init__(
+        self, tx: Connection, projector: Projector, end: facts.Tail, clock: int, outbox: Outbox | None
+    ) -> None:
         self.tx = tx
+        self._outbox = outbox
         self._projector = projector
         self._next_seq = end.seq + 1
         # Our clock may be set back; the ledger's time is not, and no two lines share a microsecond.
@@ -170,15 +200,18 @@ class _Tail:
         entry = place(draft.entry, seq=seq, at=format_instant(self._received_at, 6))
         line = write_line(entry)
         append_line(self.tx, seq, line, hash_leaf(line), who=draft.who, raw=draft.raw)
-        moves = self._projector.project(
-            self.tx, Line(seq, entry, self._received_at, draft.who, draft.raw, draft.moment)
-        )
+        placed = Line(seq, entry, self._received_at, draft.who, draft.raw, draft.moment)
+        meaning = self._projector.project(self.tx, placed)
+        if self._outbox is not None:
+            self._outbox(self.tx, placed, meaning)
         self._next_seq += 1
         self._received_at += MICROSECOND
-        return Recorded(seq, entry, tuple(moves))
+        return Recorded(seq, entry, tuple(meaning.moves))
 
     def _find_repeated(self, draft: Draft) -> Outcome | None:
         entry = draft.entry
+        if entry.kind == "annotation" and entry.event is not None:
+            return self._known(find_annotation(self.tx, event_key(entry.event)), draft)
         if entry.registry is None:
             return None
         if entry.kind == "quarantined" and draft.raw is not None:
@@ -190,7 +223,9 @@ class _Tail:
             return None
         registry_id = self._projector.registry_id(self.tx, entry.registry)
         key = draft.moment.event if draft.moment is not None else event_key(entry.event)
-        seq = facts.find_event(self.tx, registry_id, key)
+        return self._known(facts.find_event(self.tx, registry_id, key), draft)
+
+    def _known(self, seq: int | None, draft: Draft) -> Outcome | None:
         if seq is None:
             return None
         return Repeated(seq) if self._is_same(seq, draft) else Conflict(seq)

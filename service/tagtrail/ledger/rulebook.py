@@ -1,12 +1,12 @@
 """The rules in force at each line: those of the last `configuration` line at or before it."""
 
-from bisect import bisect_right
+from bisect import bisect_left, bisect_right
 from collections.abc import Iterable
 from typing import Any
 
 from tagtrail.ledger.line import read_line
 from tagtrail.store.database import Connection
-from tagtrail.store.lines import find_configuration_lines
+from tagtrail.store.lines import find_lines_of_kind
 from tagtrail.trail.rules import Rules
 
 
@@ -26,7 +26,21 @@ class RuleBook:
 
     def at(self, seq: int) -> Rules:
         """The rules in force when the line was written."""
-        return self._rules[bisect_right(self._seqs, seq)]
+        return self._rules[self.edition(seq)]
+
+    def edition(self, seq: int) -> int:
+        """Which of the `editions` was in force when the line was written."""
+        return bisect_right(self._seqs, seq)
+
+    def before(self, seq: int) -> "RuleBook":
+        """The book as it was before the line was written."""
+        known = bisect_left(self._seqs, seq)
+        return RuleBook(zip(self._seqs[:known], self._rules[1 : known + 1], strict=True))
+
+    @property
+    def editions(self) -> tuple[Rules, ...]:
+        """All rules that were ever in force, oldest first, beginning with the defaults."""
+        return tuple(self._rules)
 
     @property
     def latest(self) -> Rules:
@@ -47,7 +61,7 @@ class RuleBook:
 def load_rulebook(db: Connection) -> RuleBook:
     """The rule book that the ledger holds."""
     book = RuleBook()
-    for stored in find_configuration_lines(db):
+    for stored in find_lines_of_kind(db, "configuration"):
         book.add(stored.seq, rules_of(read_line(stored.line).configuration))
     return book
 

@@ -5,9 +5,10 @@ import logging
 import os
 import sys
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from wsgiref.types import WSGIApplication
 
 from tagtrail import logs
 from tagtrail.app import create_app
@@ -16,12 +17,19 @@ from tagtrail.config.load import with_ingest_token
 from tagtrail.config.model import Config
 from tagtrail.config.notifications import render_notifications
 from tagtrail.config.secrets import prepare_data_directory
-from tagtrail.errors import ConfigurationError
+from tagtrail.errors import ConfigurationError, StorageUnavailable
 from tagtrail.ledger.lifecycle import record_start, record_stop
 from tagtrail.ledger.record import Recorder
+from tagtrail.ledger.seal.guard import check_ledger
+from tagtrail.notify.turn import is_nobodys_turn
+from tagtrail.sealing import log_place, make_sealer, refuse_other_name
+from tagtrail.server.companion import Companion
 from tagtrail.server.gunicorn import serve
 from tagtrail.server.terms import Terms
+from tagtrail.server.watch import Watch
 from tagtrail.store.database import Store
+from tagtrail.store.tokens import find_tokens
+from tagtrail.trail.instant import now
 
 SERVICE_LOCK = "service.lock"
 _PATIENCE = 10.0  # seconds in which a killed service's workers notice that they are orphans
@@ -34,17 +42,63 @@ def run(config: Config) -> None:
     config = with_ingest_token(config)
     prepare_data_directory(config.data)
     with only_service(config.data):
-        Store(config.data).prepare()
+        _prepare(config)
         serve(
-            make_app=lambda: create_app(config, store=Store(config.data)),
+            make_app=lambda: _make_app(config),
             listen=str(config.listen),
             workers=config.limits.workers,
             threads=config.limits.threads,
             terms=Terms(request=config.limits.request_timeout),
             stop_timeout=config.limits.stop_timeout,
             when_ready=lambda: _begin(config),
-            on_exit=lambda: _with_recorder(config, record_stop),
+            on_exit=lambda: _end(config),
         )
+
+
+def _prepare(config: Config) -> None:
+    """Bring the database up to date, and refuse to go on with one that is not what was signed of it."""
+    store = Store(config.data)
+    store.prepare()
+    try:
+        refuse_open_doors(config, store)
+        refuse_other_name(store, config.ledger)
+        check_ledger(store, log_place(config.data, config.ledger).journal)
+        make_sealer(store, config.ledger, public_url=config.public_url).check_key()
+    finally:
+        store.close()
+
+
+def refuse_open_doors(config: Config, store: Store) -> None:
+    """Beyond loopback nothing is open. Ingest never is: the token in the data directory counts as an ingest token.
+
+    Raises ConfigurationError where nobody could ask.
+    """
+    if config.needs_stored_token and not any(token.is_live(now()) for token in find_tokens(store.reader())):
+        raise ConfigurationError(
+            f"listen is {str(config.listen)!r}, which other machines can reach, and access.read has no token; "
+            "give it at least one, or make one with `tagtrail token create NAME --scope read`, or name an "
+            "access.proxy, or listen on 127.0.0.1 (ingest always needs a token: without "
+            "configured ones, the one in the data directory)"
+        )
+
+
+def _make_app(config: Config) -> WSGIApplication:
+    """The application of one worker process, its watch over the ledger, and over the dispatcher where there is one."""
+    store = Store(config.data)
+    place = ["--data", str(config.data), *(["--config", str(config.source)] if config.source else [])]
+    Watch(
+        store,
+        make_sealer(store, config.ledger, public_url=config.public_url),
+        checkpoint_every=config.ledger.checkpoint_every,
+        verify_every=config.ledger.verify_every,
+        verifying=[sys.executable, "-m", "tagtrail", "log", "verify", "--background", *place],
+    ).start()
+    if config.notify.channels:
+        Companion(
+            [sys.executable, "-m", "tagtrail", "dispatch", "--supervised-by", str(os.getpid()), *place],
+            is_missing=lambda: is_nobodys_turn(config.data),
+        ).start()
+    return create_app(config, store=store)
 
 
 @contextmanager
@@ -76,19 +130,34 @@ def _lock(descriptor: int, data: Path, *, until: float) -> None:
             return
 
 
-def _with_recorder(config: Config, use: Callable[[Recorder], None]) -> None:
-    """Record something in the process that forks the workers, and leave nothing open for them to inherit."""
+@contextmanager
+def _own_store(config: Config) -> Iterator[Store]:
+    """For the process that forks the workers: nothing stays open for them to inherit."""
     store = Store(config.data)
     try:
-        use(Recorder(store))
+        yield store
     finally:
         store.close()
 
 
 def _begin(config: Config) -> None:
-    """Once the port is ours and before any worker starts: record the start, then announce it."""
-    _with_recorder(config, lambda recorder: record_start(recorder, config.rules))
+    """Once the port is ours and before any worker starts: record the start, then announce it.
+
+    It is the workers that seal it: events wait while this goes on, and must wait for no journal and no anchor command.
+    """
+    with _own_store(config) as store:
+        record_start(Recorder(store), config.rules)
     _announce(config)
+
+
+def _end(config: Config) -> None:
+    """Once the last worker has ended: record the stop, and seal it if the disk under the journal lets us."""
+    with _own_store(config) as store:
+        record_stop(Recorder(store))
+        try:
+            make_sealer(store, config.ledger, public_url=config.public_url).seal()
+        except StorageUnavailable as error:
+            logs.error(_log, "the ledger was not sealed", reason=str(error))
 
 
 def _announce(config: Config) -> None:

@@ -97,6 +97,20 @@ class Store:
             finally:
                 self._unlock()
 
+    @contextmanager
+    def alone(self) -> Iterator[Connection]:
+        """The writer outside a transaction, while no process writes: for what SQLite does not do inside one.
+
+        Raises StorageUnavailable.
+        """
+        with self._writing, _translated():
+            try:
+                self._lock()
+                writer = self._writer = self._writer or self._open(cache=_WRITER_CACHE)
+                yield writer
+            finally:
+                self._unlock()
+
     def close(self) -> None:
         """Close this thread's reader and the writer; the last to close writes the write-ahead log back."""
         with self._writing:

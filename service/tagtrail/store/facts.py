@@ -61,6 +61,12 @@ def get_tail(db: Connection) -> Tail:
     return Tail(*row)
 
 
+def get_received_at(db: Connection, seq: int) -> int | None:
+    """When the line was written, by our clock; None where there is none of that number, or none any more."""
+    row = db.execute("SELECT received_at FROM entries WHERE seq = ?", (seq,)).fetchone()
+    return int(row[0]) if row else None
+
+
 def begin_generation(tx: Connection) -> None:
     """Make every process forget the ids and rules that it remembers."""
     tx.execute("UPDATE derivation SET generation = generation + 1")

@@ -53,9 +53,40 @@ def iterate_lines(db: Connection, *, first: int = 0, last: int | None = None) ->
         first = rows[-1][0] + 1
 
 
-def find_configuration_lines(db: Connection) -> list[StoredLine]:
-    """The lines that put rules in force, oldest first."""
+@dataclass(frozen=True, slots=True)
+class HashedLine:
+    """A line with the leaf hash that was stored with it; `line` is None where it was pruned."""
+
+    seq: int
+    line: bytes | None
+    leaf: bytes
+    who: bytes | None = None
+    raw: bytes | None = None
+
+
+def iterate_hashed(db: Connection, *, first: int, end: int, disclosed: bool = False) -> Iterator[HashedLine]:
+    """The lines from `first` up to and without `end`, the pruned ones among them, in order, in constant memory.
+
+    What they disclose is read only where it is asked for.
+    """
+    kept = "who, raw FROM lines LEFT JOIN disclosures USING (seq)" if disclosed else "NULL, NULL FROM lines"
+    while first < end:
+        batch = min(end, first + _BATCH)
+        rows = db.execute(
+            f"SELECT seq, line, leaf, {kept} WHERE seq >= ? AND seq < ?"
+            " UNION ALL SELECT seq, NULL, leaf, NULL, NULL FROM pruned_leaves WHERE seq >= ? AND seq < ? ORDER BY seq",
+            (first, batch, first, batch),
+        ).fetchall()
+        for row in rows:
+            yield HashedLine(*row)
+        first = batch
+
+
+def find_lines_of_kind(db: Connection, kind: str) -> list[StoredLine]:
+    """The lines of a kind of which there are few, oldest first, without what they disclose."""
     rows = db.execute(
-        "SELECT seq, line, NULL, NULL FROM entries JOIN lines USING (seq) WHERE kind = 'configuration' ORDER BY seq"
+        "SELECT seq, line, NULL, NULL FROM entries JOIN lines USING (seq)"
+        " WHERE kind = ? AND kind <> 'push' ORDER BY seq",
+        (kind,),
     )
     return [StoredLine(*row) for row in rows]

@@ -3,7 +3,7 @@
 Four kinds of tables. The evidence (`lines`, `disclosures`) is written once; triggers refuse to change it. The
 projection (`registries` to `index_members`, `annotations`) is derived from the lines, and `rebuild` derives it again.
 The proof (`subtrees`, `checkpoints`) is what was computed of the lines' hashes, and what was signed. The rest
-(`traffic`, `contacts`, `tokens` ...) counts and remembers what never becomes a line.
+(`traffic`, `contacts`, `tokens`, `deliveries`, `troubles` ...) counts and remembers what never becomes a line.
 
 Instants are nanoseconds since 1970 UTC. A moment is (`occurred_at`, `event`): the registry's clock and, within a tie,
 the event's 16-byte key.
@@ -258,6 +258,18 @@ def m004_proof(db: sqlite_utils.Database) -> None:
             PRIMARY KEY (epoch, size)
         ) STRICT, WITHOUT ROWID;
 
+        CREATE INDEX checkpoints_by_size ON checkpoints (size, epoch);
+
+        -- The log's keys as verifier keys, whose name is the log's origin: oldest first within an epoch. A key counts
+        -- from the first checkpoint of at least `since_size`, which the one before it has signed too.
+        CREATE TABLE log_keys (
+            epoch      INTEGER NOT NULL,
+            number     INTEGER NOT NULL,
+            key        TEXT NOT NULL,
+            since_size INTEGER NOT NULL,
+            PRIMARY KEY (epoch, number)
+        ) STRICT, WITHOUT ROWID;
+
         CREATE TRIGGER checkpoints_are_never_changed BEFORE UPDATE ON checkpoints
         BEGIN SELECT RAISE(ABORT, 'what was signed is never changed'); END;
 
@@ -286,14 +298,16 @@ def m004_proof(db: sqlite_utils.Database) -> None:
         ) STRICT;
         INSERT INTO derivation VALUES (1, 0);
 
-        -- What ties a ticket, a commit or an approval to a line.
+        -- What ties a ticket, a commit or an approval to a line; `event` is the key under which it was made.
         CREATE TABLE annotations (
             seq       INTEGER PRIMARY KEY REFERENCES lines (seq),
             annotates INTEGER NOT NULL REFERENCES lines (seq),
             relation  TEXT NOT NULL,
-            change    TEXT NOT NULL
+            change    TEXT,
+            event     BLOB
         ) STRICT;
         CREATE INDEX annotations_by_line ON annotations (annotates, seq);
+        CREATE UNIQUE INDEX annotations_by_event ON annotations (event) WHERE event IS NOT NULL;
     """)
 
 
@@ -318,4 +332,74 @@ def m005_access(db: sqlite_utils.Database) -> None:
             refusals INTEGER NOT NULL,
             PRIMARY KEY (day, door)
         ) STRICT, WITHOUT ROWID;
+    """)
+
+
+@migrations()
+def m006_outbox(db: sqlite_utils.Database) -> None:
+    """What is to be told, and what became of it."""
+    db.executescript("""
+        -- One message to one channel; ids sort as the lines do that they tell of. Order is kept within a `subject`: a
+        -- repository, `service` (troubles), or `*` (a summary, for which its channel waits). What has the same
+        -- `gathering` and comes while it settles joins it. `due_at` is when it was first due: from then on giving up
+        -- is counted.
+        CREATE TABLE deliveries (
+            id          TEXT PRIMARY KEY,
+            channel     TEXT NOT NULL,
+            subject     TEXT NOT NULL,
+            gathering   TEXT NOT NULL,
+            state       TEXT NOT NULL CHECK (state IN ('waiting', 'sending', 'sent', 'failed', 'merged')),
+            made_at     INTEGER NOT NULL,
+            due_at      INTEGER NOT NULL,
+            not_before  INTEGER NOT NULL,
+            lease_until INTEGER,
+            attempts    INTEGER NOT NULL DEFAULT 0,
+            finished_at INTEGER,
+            merged_into TEXT
+        ) STRICT, WITHOUT ROWID;
+        CREATE INDEX deliveries_unfinished ON deliveries (channel, subject, id, not_before, state)
+            WHERE state IN ('waiting', 'sending');
+        CREATE INDEX deliveries_untried ON deliveries (channel, subject, gathering, id)
+            WHERE state = 'waiting' AND attempts = 0;
+        CREATE INDEX deliveries_failed ON deliveries (channel, id) WHERE state = 'failed';
+        CREATE INDEX deliveries_sent ON deliveries (channel, finished_at) WHERE state = 'sent';
+        CREATE INDEX deliveries_merged ON deliveries (merged_into) WHERE merged_into IS NOT NULL;
+
+        -- The lines that a delivery tells of.
+        CREATE TABLE delivery_lines (
+            delivery TEXT NOT NULL REFERENCES deliveries (id),
+            seq      INTEGER NOT NULL,
+            PRIMARY KEY (delivery, seq)
+        ) STRICT, WITHOUT ROWID;
+
+        -- What came of each attempt; one whose dispatcher died has no row.
+        CREATE TABLE attempts (
+            delivery TEXT NOT NULL REFERENCES deliveries (id),
+            number   INTEGER NOT NULL,
+            at       INTEGER NOT NULL,
+            outcome  TEXT NOT NULL CHECK (outcome IN ('sent', 'postponed', 'failed')),
+            status   INTEGER,
+            detail   TEXT NOT NULL,
+            PRIMARY KEY (delivery, number)
+        ) STRICT, WITHOUT ROWID;
+    """)
+
+
+@migrations()
+def m007_troubles(db: sqlite_utils.Database) -> None:
+    """The service's own troubles, each told once when it begins and once when it is over."""
+    db.executescript("""
+        -- `subject` is a registry or a channel, empty where there is only one of its kind; `seq` is the newest line in
+        -- quarantine. `detail` is for the operator and holds neither a secret nor anything about people.
+        CREATE TABLE troubles (
+            id       INTEGER PRIMARY KEY,
+            kind     TEXT NOT NULL,
+            subject  TEXT NOT NULL,
+            began_at INTEGER NOT NULL,
+            ended_at INTEGER,
+            seq      INTEGER,
+            detail   TEXT NOT NULL
+        ) STRICT;
+        CREATE UNIQUE INDEX troubles_present ON troubles (kind, subject) WHERE ended_at IS NULL;
+        CREATE INDEX troubles_by_time ON troubles (kind, subject, id);
     """)

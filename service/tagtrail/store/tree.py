@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 from tagtrail.store.database import Connection
 
-_BATCH = 8_192  # leaves read at a time, so that no read transaction lasts long
+_BATCH = 8_192  # rows read at a time, so that no read transaction lasts long
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,12 +42,15 @@ class StoredHashes:
                 raise LookupError(f"line {first + len(rows)} is missing from the ledger")
             first += len(rows)
 
-    def subtree(self, level: int, number: int) -> bytes | None:
-        """The stored hash of a complete subtree, if there is one."""
+    def subtrees(self, level: int, first: int, end: int) -> list[bytes]:
+        """The stored hashes of these complete subtrees, in order; fewer where some are not stored."""
         if not self._trusting_subtrees:
-            return None
-        row = self._db.execute("SELECT hash FROM subtrees WHERE level = ? AND number = ?", (level, number)).fetchone()
-        return row[0] if row else None
+            return []
+        rows = self._db.execute(
+            "SELECT hash FROM subtrees WHERE level = ? AND number >= ? AND number < ? ORDER BY number",
+            (level, first, end),
+        )
+        return [hash for (hash,) in rows]
 
 
 def count_subtrees(db: Connection, level: int) -> int:
@@ -57,8 +60,8 @@ def count_subtrees(db: Connection, level: int) -> int:
 
 
 def add_subtree(tx: Connection, level: int, number: int, hash: bytes) -> None:
-    """Keep the hash of a complete subtree."""
-    tx.execute("INSERT INTO subtrees (level, number, hash) VALUES (?, ?, ?)", (level, number, hash))
+    """Keep the hash of a complete subtree, in place of whatever stands there."""
+    tx.execute("INSERT OR REPLACE INTO subtrees (level, number, hash) VALUES (?, ?, ?)", (level, number, hash))
 
 
 def add_checkpoint(tx: Connection, checkpoint: StoredCheckpoint) -> None:
@@ -67,6 +70,66 @@ def add_checkpoint(tx: Connection, checkpoint: StoredCheckpoint) -> None:
         "INSERT INTO checkpoints (epoch, size, root, note, sealed_at) VALUES (?, ?, ?, ?, ?)",
         (checkpoint.epoch, checkpoint.size, checkpoint.root, checkpoint.note, checkpoint.sealed_at),
     )
+
+
+def clear_subtrees(tx: Connection) -> None:
+    """Forget what was computed of the tree, to be computed anew from the leaves."""
+    tx.execute("DELETE FROM subtrees")
+
+
+@dataclass(frozen=True, slots=True)
+class StoredKey:
+    """A verifier key of the log, as text; it counts from the first checkpoint of at least `since_size` lines."""
+
+    epoch: int
+    number: int
+    key: str
+    since_size: int
+
+
+def add_key(tx: Connection, key: StoredKey) -> None:
+    """Keep a key, for ever."""
+    tx.execute(
+        "INSERT INTO log_keys (epoch, number, key, since_size) VALUES (?, ?, ?, ?)",
+        (key.epoch, key.number, key.key, key.since_size),
+    )
+
+
+def find_keys(db: Connection) -> list[StoredKey]:
+    """All keys that the log ever had, oldest first."""
+    rows = db.execute("SELECT epoch, number, key, since_size FROM log_keys ORDER BY epoch, number")
+    return [StoredKey(*row) for row in rows]
+
+
+def get_epoch_start(db: Connection) -> int:
+    """The first line that belongs to the log's present epoch: 0, or the one that began it."""
+    row = db.execute("SELECT since_size FROM log_keys WHERE number = 0 ORDER BY epoch DESC LIMIT 1").fetchone()
+    return int(row[0]) if row else 0
+
+
+def iterate_checkpoints(db: Connection) -> Iterator[StoredCheckpoint]:
+    """Everything that was ever signed, smallest size first, in constant memory."""
+    after = (-1, -1)
+    while True:
+        rows = db.execute(
+            "SELECT epoch, size, root, note, sealed_at FROM checkpoints WHERE (size, epoch) > (?, ?)"
+            " ORDER BY size, epoch LIMIT ?",
+            (*after, _BATCH),
+        ).fetchall()
+        if not rows:
+            return
+        yield from (StoredCheckpoint(*row) for row in rows)
+        after = (rows[-1][1], rows[-1][0])
+
+
+def find_first_checkpoint(db: Connection, *, epoch: int, size: int) -> StoredCheckpoint | None:
+    """The smallest checkpoint of the epoch that has at least this size."""
+    row = db.execute(
+        "SELECT epoch, size, root, note, sealed_at FROM checkpoints WHERE epoch = ? AND size >= ?"
+        " ORDER BY size LIMIT 1",
+        (epoch, size),
+    ).fetchone()
+    return StoredCheckpoint(*row) if row else None
 
 
 def find_checkpoint(db: Connection, *, size: int | None = None) -> StoredCheckpoint | None:

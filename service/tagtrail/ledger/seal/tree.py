@@ -19,8 +19,8 @@ class Hashes(Protocol):
     def leaves(self, first: int, end: int) -> Iterable[bytes]:
         """The leaf hashes from `first` up to and without `end`, in order. Raises LookupError where one is missing."""
 
-    def subtree(self, level: int, number: int) -> bytes | None:
-        """The stored hash of a complete subtree of one of STORED_LEVELS; None where it is not stored."""
+    def subtrees(self, level: int, first: int, end: int) -> Sequence[bytes]:
+        """The stored hashes of complete subtrees of one of STORED_LEVELS, in order; fewer where some are not stored."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -122,10 +122,7 @@ class Tree:
             return []
         first, end = 0, size
         proof = []
-        while first + (end - first) != old or first:
-            if end == old:
-                proof.append(self._root_of(first, end))
-                break
+        while end != old:
             middle = first + _split(end - first)
             if old <= middle:
                 proof.append(self._root_of(middle, end))
@@ -133,19 +130,32 @@ class Tree:
             else:
                 proof.append(self._root_of(first, middle))
                 first = middle
+        if first:  # else this is the old tree itself, whose root is known to whoever checks
+            proof.append(self._root_of(first, end))
         return proof[::-1]
 
     def node(self, level: int, number: int) -> bytes:
-        """The hash of a complete subtree."""
-        if level in STORED_LEVELS and (stored := self._hashes.subtree(level, number)) is not None:
-            return stored
+        """The hash of a complete subtree, from the fewest hashes that are stored."""
+        for stored in reversed(STORED_LEVELS):
+            if stored <= level:
+                width = 1 << (level - stored)
+                hashes = self._hashes.subtrees(stored, number * width, (number + 1) * width)
+                if len(hashes) == width:
+                    return _fold(hashes)
         if level <= STORED_LEVELS[0]:
-            return root_of_leaves(self._hashes.leaves(number << level, (number + 1) << level))
+            return _fold(list(self._hashes.leaves(number << level, (number + 1) << level)))
         return hash_children(self.node(level - 1, number * 2), self.node(level - 1, number * 2 + 1))
 
     def _root_of(self, first: int, end: int) -> bytes:
         """The root over a part of the tree that begins where a subtree of its size may begin."""
         return join(node.hash for node in self.cover(first, end))
+
+
+def _fold(hashes: Sequence[bytes]) -> bytes:
+    """The root over hashes of which there is a power of two."""
+    while len(hashes) > 1:
+        hashes = [hash_children(hashes[at], hashes[at + 1]) for at in range(0, len(hashes), 2)]
+    return hashes[0]
 
 
 def root_of_leaves(leaves: Iterable[bytes]) -> bytes:
@@ -186,8 +196,10 @@ def is_consistent(old: int, old_root: bytes, size: int, root: bytes, proof: Sequ
     """Whether the proof shows that the old tree is the beginning of the new one (RFC 9162, section 2.1.4.2)."""
     if not 0 <= old <= size:
         return False
+    if old == 0 and old_root != EMPTY_ROOT:
+        return False
     if old in (0, size):
-        return not proof and old_root == (root if old else EMPTY_ROOT)
+        return not proof and (old < size or old_root == root)
     hashes = list(proof)
     if old & (old - 1) == 0:
         hashes.insert(0, old_root)

@@ -5,6 +5,7 @@ the name of its log, the *origin*.
 """
 
 import hashlib
+import re
 from base64 import b64decode, b64encode
 from binascii import Error as Base64Error
 from collections.abc import Iterable, Sequence
@@ -17,10 +18,11 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey,
 ED25519: Final = b"\x01"
 _SIGNATURE = "\N{EM DASH} "
 _MOST_SIGNATURES = 100  # of one note that are read
+_SIZE = re.compile("0|[1-9][0-9]{0,17}")  # what a database can count
 
 
 class BadNote(ValueError):
-    """A note, a key or a checkpoint that is not what it should be; the message says why."""
+    """A note, a key, a checkpoint or a proof that is not what it should be; the message says why."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,7 +54,7 @@ def read_verifier_key(text: str) -> VerifierKey:
     """The key that a vkey stands for. Raises BadNote."""
     name, _, rest = text.strip().partition("+")
     key_id, _, encoded = rest.partition("+")
-    material = _decode(encoded)
+    material = decode_base64(encoded)
     if not is_key_name(name) or material[:1] != ED25519 or len(material) != 33:
         raise BadNote(f"{text.strip()[:120]!r} is no Ed25519 verifier key")
     key = VerifierKey(name, material[1:])
@@ -62,8 +64,13 @@ def read_verifier_key(text: str) -> VerifierKey:
 
 
 def is_key_name(name: str) -> bool:
-    """Whether this can name a key: not empty, without spaces, control characters or a plus."""
-    return bool(name) and name.isprintable() and "+" not in name and not any(char.isspace() for char in name)
+    """Whether this can name a key of ours: not empty, without spaces, a plus or what cannot be printed."""
+    return _may_name_key(name) and name.isprintable()
+
+
+def _may_name_key(name: str) -> bool:
+    """Whether C2SP lets this name a key; a stranger's signature under such a name is passed over, not refused."""
+    return bool(name) and "+" not in name and not any(char.isspace() for char in name)
 
 
 @dataclass(frozen=True, slots=True)
@@ -101,7 +108,7 @@ class Note:
     signatures: tuple[Signature, ...]
 
     def verify(self, keys: Iterable[VerifierKey]) -> list[VerifierKey]:
-        """Which of the keys signed it. Raises BadNote where none did, or where one's signature is false."""
+        """Which of the keys signed it, each once. Raises BadNote where none did, or where one's signature is false."""
         known = {(key.name, key.id): key for key in keys}
         signed = []
         for signature in self.signatures:
@@ -110,7 +117,8 @@ class Note:
                 continue
             if not key.verifies(self.text, signature.signature):
                 raise BadNote(f"the signature of {key.name} is false")
-            signed.append(key)
+            if key not in signed:
+                signed.append(key)
         if not signed:
             raise BadNote("no known key has signed this")
         return signed
@@ -124,18 +132,18 @@ def write_note(text: str, signers: Sequence[Signer]) -> str:
 def read_note(note: str) -> Note:
     """The note as it is written. Raises BadNote; nothing is verified."""
     text, separator, below = note.rpartition("\n\n")
-    lines = below.splitlines()
-    if not separator or not below.endswith("\n") or not 0 < len(lines) <= _MOST_SIGNATURES:
+    lines = below.split("\n")[:-1]  # not splitlines: only a line feed ends a line
+    if not text or not separator or not below.endswith("\n") or not 0 < len(lines) <= _MOST_SIGNATURES:
         raise BadNote("this is no signed note: a text, an empty line and signatures")
-    if any(ord(char) < 0x20 and char != "\n" for char in note):
-        raise BadNote("a signed note has no control characters")
+    if any((char < " " and char != "\n") or "\ud800" <= char <= "\udfff" for char in note):
+        raise BadNote("a signed note is UTF-8 without control characters")
     return Note(text + "\n", tuple(_read_signature(line) for line in lines))
 
 
 def _read_signature(line: str) -> Signature:
     name, separator, encoded = line.removeprefix(_SIGNATURE).partition(" ")
-    signature = _decode(encoded)
-    if not line.startswith(_SIGNATURE) or not separator or not is_key_name(name) or len(signature) < 5:
+    signature = decode_base64(encoded)
+    if not line.startswith(_SIGNATURE) or not separator or not _may_name_key(name) or len(signature) < 5:
         raise BadNote(f"{line[:120]!r} is no signature line")
     return Signature(name, signature[:4], signature[4:])
 
@@ -155,16 +163,24 @@ class Checkpoint:
 
 def read_checkpoint(text: str) -> Checkpoint:
     """The checkpoint in a note's text; extension lines are passed over. Raises BadNote."""
-    origin, _, rest = text.partition("\n")
-    size, _, rest = rest.partition("\n")
-    root = _decode(rest.partition("\n")[0])
-    if not origin or not (size.isascii() and size.isdecimal()) or str(int(size)) != size or len(root) != 32:
+    *lines, end = text.split("\n")
+    if (
+        end
+        or len(lines) < 3
+        or not all(lines)
+        or not _SIZE.fullmatch(lines[1])
+        or len(root := decode_base64(lines[2])) != 32
+    ):
         raise BadNote("this is no checkpoint: an origin, a size and a root, a line each")
-    return Checkpoint(origin, int(size), root)
+    return Checkpoint(lines[0], int(lines[1]), root)
 
 
-def _decode(text: str) -> bytes:
+def decode_base64(text: str) -> bytes:
+    """The bytes; each has one way to be written, so that nothing can be changed unnoticed in what is not signed."""
     try:
-        return b64decode(text, validate=True)
+        decoded = b64decode(text, validate=True)
     except (Base64Error, ValueError) as error:
         raise BadNote(f"{text[:120]!r} is no Base64") from error
+    if b64encode(decoded).decode() != text:
+        raise BadNote(f"{text[:120]!r} is no Base64 as it is written")
+    return decoded

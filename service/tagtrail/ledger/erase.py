@@ -1,0 +1,193 @@
+"""Erasing a person: the documents that name them are deleted, the lines that commit to these stay as they are.
+
+Every proof and every older export stays valid: a line holds no name, only the hash of a salted document that may be
+gone. What is not erased, because no line is ever changed, is a name that stands in a line: in a repository's name, a
+tag, or the text of a change.
+"""
+
+import json
+import re
+from base64 import b64decode
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from functools import partial
+from itertools import groupby
+from typing import Any, Final
+from unicodedata import normalize
+from urllib.parse import quote, quote_plus, unquote_plus
+
+import msgspec
+
+from tagtrail.errors import BadParameter
+from tagtrail.ledger.line import Entry, disclosed_value
+from tagtrail.ledger.project import Who
+from tagtrail.ledger.record import Recorder
+from tagtrail.ledger.submission import Draft
+from tagtrail.store.database import Store
+from tagtrail.store.erasing import (
+    Holding,
+    Remainder,
+    count_remainder,
+    erase_disclosures,
+    find_files_with,
+    iterate_suspects,
+    rewrite,
+    write_back,
+)
+from tagtrail.store.lines import StoredLine, get_last_seq
+
+LONGEST_NAME: Final = 255
+LONGEST_REASON: Final = 500
+_MOST_RANGES: Final = 2_000  # in one line, which has at most 60,000 bytes
+_JOINING: Final = "@/+_-"  # what makes one word of two: alice-bot and alice@example.org are not alice
+_ESCAPE = re.compile(r'(?:\\u[0-9a-fA-F]{4})+|\\["\\/bfnrt]')  # of JSON; one character may be two of the former
+
+_who = msgspec.json.Decoder(Who)
+
+
+@dataclass(frozen=True, slots=True)
+class Traces:
+    """Where a name still is after an erasure: in files, and in the tables as a part of what is kept.
+
+    `is_emptied` is false where a reader kept the write-ahead log, which may hold the name, from being emptied.
+    """
+
+    files: tuple[str, ...]
+    kept: Remainder
+    is_emptied: bool
+
+
+def check_request(name: str, reason: str) -> None:
+    """Raises BadParameter for a name or a reason that cannot be taken."""
+    if not 0 < len(name) <= LONGEST_NAME or name.encode(errors="replace").decode() != name:
+        raise BadParameter("actor", f"an actor's name has 1 to {LONGEST_NAME} characters, in UTF-8")
+    if not (0 < len(reason) <= LONGEST_REASON and reason.isprintable()):
+        raise BadParameter("reason", f"the reason must be 1 to {LONGEST_REASON} printable characters")
+    if _tells(reason, name):
+        raise BadParameter(
+            "reason", "the reason names the person and would stay in the ledger for ever; give a case number instead"
+        )
+
+
+def find_holdings(store: Store, name: str) -> list[Holding]:
+    """What is to be erased of the name, by line.
+
+    Of whatever the actor did it is both disclosures. Besides, every disclosure of others in which the name stands by
+    itself: as a value, or as a word in a text. A value that the line itself tells (a repository or a tag of that
+    name) is no reason: it would stay.
+    """
+    db = store.reader()
+    suspects = iterate_suspects(db, name.encode(), last=get_last_seq(db))
+    return [holding for stored in suspects if (holding := _find_holding(stored, name)) is not None]
+
+
+def erase(recorder: Recorder, holdings: Sequence[Holding], *, reason: str) -> list[int]:
+    """Record the erasure and delete the disclosures; the numbers of the `erased` lines, of which there are several
+    where one cannot hold all ranges. Each is written in one transaction with what it takes away.
+
+    Raises StorageUnavailable.
+    """
+    recorded = []
+    for lines, some in _in_lines(holdings):
+        entry = Entry(kind="erased", reason=reason, lines=lines)
+        taken = recorder.amend(Draft(entry), partial(erase_disclosures, holdings=some))
+        recorded.append(taken.seq)
+    return recorded
+
+
+def remove_traces(store: Store, name: str) -> Traces:
+    """Take the name out of what the files keep of old pages, and look for it in every file of the data directory.
+
+    The database is written anew only if the name is still in its file. Raises StorageUnavailable.
+    """
+    spellings = _spellings(name)
+    is_emptied = write_back(store)
+    if store.path in find_files_with(store.directory, spellings):
+        is_emptied = rewrite(store)
+    files = find_files_with(store.directory, spellings)
+    found = tuple(str(path.relative_to(store.directory)) for path in files)
+    return Traces(found, count_remainder(store.reader(), name), is_emptied)
+
+
+def _find_holding(stored: StoredLine, name: str) -> Holding | None:
+    who = _who.decode(disclosed_value(stored.who)) if stored.who is not None else Who()
+    if who.actor == name:
+        return Holding(stored.seq, who=True, raw=stored.raw is not None)
+    in_who = name == who.address or _naming(name).search(who.user_agent) is not None
+    in_raw = stored.raw is not None and _is_named(stored.raw, stored.line, name)
+    return Holding(stored.seq, who=in_who, raw=in_raw) if in_who or in_raw else None
+
+
+def _is_named(document: bytes, line: bytes, name: str) -> bool:
+    naming = _naming(name)
+    told = set(_texts(msgspec.json.decode(line)))
+    return any(naming.search(text) for text in _received_texts(disclosed_value(document)) if text not in told)
+
+
+def _tells(reason: str, name: str) -> bool:
+    """Whether the name stands in the reason, however it is written and joined: what a line says stays."""
+    named, said = (normalize("NFKC", text).casefold() for text in (name, reason))
+    return re.search(rf"(?<![^\W_]){re.escape(named)}(?![^\W_])", said) is not None
+
+
+def _naming(name: str) -> re.Pattern[str]:
+    """Finds the name as a word of its own. A full stop joins only where a word goes on after it."""
+    return re.compile(rf"(?<![\w{_JOINING}])(?<!\w\.){re.escape(name)}(?![\w{_JOINING}]|\.\w)")
+
+
+def _received_texts(value: bytes) -> Iterator[str]:
+    """Every text in what was received.
+
+    What was quarantined is one text, which may be JSON itself, or Base64; a question has the query of a URL.
+    """
+    try:
+        received = msgspec.json.decode(value)
+    except (ValueError, RecursionError):
+        received = value.decode(errors="replace")
+    match received:
+        case str():
+            yield from (received, _unescaped(received))
+        case {"base64": str() as encoded} if len(received) == 1:
+            text = b64decode(encoded).decode(errors="replace")
+            yield from (text, _unescaped(text))
+        case _:
+            for text in _texts(received):
+                yield text
+                if "%" in text or "+" in text:
+                    yield unquote_plus(text)
+
+
+def _unescaped(text: str) -> str:
+    """The text with what JSON escapes in it, as far as it is JSON."""
+    return _ESCAPE.sub(lambda found: str(json.loads(f'"{found[0]}"')), text)
+
+
+def _texts(value: Any) -> Iterator[str]:
+    """Every text in a JSON value. Not the names of its fields: somebody called `source` is not in every event."""
+    left = [value]
+    while left:
+        match left.pop():
+            case str() as text:
+                yield text
+            case dict() as fields:
+                left += fields.values()
+            case list() as values:
+                left += values
+
+
+def _in_lines(holdings: Sequence[Holding]) -> Iterator[tuple[tuple[tuple[int, int], ...], list[Holding]]]:
+    """The holdings in groups that fit a line each, with the ranges of their numbers."""
+    ranges = [[holding for _, holding in run] for _, run in groupby(enumerate(holdings), lambda at: at[1].seq - at[0])]
+    for first in range(0, len(ranges), _MOST_RANGES):
+        group = ranges[first : first + _MOST_RANGES]
+        yield tuple((run[0].seq, run[-1].seq) for run in group), [holding for run in group for holding in run]
+
+
+def _spellings(name: str) -> set[bytes]:
+    """The name as a file may hold it: as UTF-8, and with the escapes of JSON (twice within what was quarantined) or of
+    a URL."""
+    escaped = json.dumps(name)[1:-1]
+    upper = re.sub(r"\\u[0-9a-f]{4}", lambda found: f"\\u{found[0][2:].upper()}", escaped)
+    once = (escaped, upper, json.dumps(name, ensure_ascii=False)[1:-1])
+    twice = (json.dumps(text, ensure_ascii=False)[1:-1] for text in once)
+    return {text.encode() for text in (name, *once, *twice, quote(name), quote_plus(name))}
