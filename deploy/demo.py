@@ -12,6 +12,7 @@ from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from tempfile import TemporaryDirectory
+from zipfile import ZipFile
 
 ROOT = Path(__file__).resolve().parent.parent
 sys.path.insert(0, str(ROOT))  # the parts are those that the tests use
@@ -44,6 +45,7 @@ def main() -> int:
         tell_story(registry, Path(directory) / "images", say=lambda text: say(f"  {next(steps)}. {text}"))
         for heading, words in QUESTIONS:
             ask(service, heading, words)
+        audit(service, Path(directory) / "audit")
     say("\nThat was the demo; nothing of it is left. `make run` starts tagtrail for your own registry.")
     return 0
 
@@ -51,7 +53,10 @@ def main() -> int:
 @contextmanager
 def running(directory: Path) -> Iterator[tuple[Service, Registry]]:
     """Both services, until the end of the block, however it ends."""
-    settings = {"registries": [{"name": "main", "authentication": "htpasswd", "tokens": [{"value": TOKEN}]}]}
+    settings = {
+        "registries": [{"name": "main", "authentication": "htpasswd", "tokens": [{"value": TOKEN}]}],
+        "ledger": {"name": "tagtrail.example"},
+    }
     with ExitStack() as stack:
         service = Service(directory / "tagtrail", settings)
         stack.callback(service.process.stop)
@@ -76,6 +81,25 @@ def ask(service: Service, heading: str, words: list[str]) -> None:
         subprocess.run(command, env=environment, check=True)
     else:
         say(at_terminal(command, environment=environment).rstrip())
+
+
+def audit(service: Service, directory: Path) -> None:
+    """What an auditor gets, and how they check it: with nothing but the unpacked export and a Python of their own."""
+    directory.mkdir()
+    tagtrail = [sys.executable, "-m", "tagtrail"]
+    environment = os.environ | {"TAGTRAIL_CONFIG": str(service.config)}
+
+    def run(*command: str, cwd: Path = directory) -> str:
+        return subprocess.run(command, cwd=cwd, env=environment, stdout=subprocess.PIPE, text=True, check=True).stdout
+
+    say("\nAn export for an auditor, and the key to check it with:\n\n$ tagtrail export -o audit.zip")
+    say(run(*tagtrail, "export", "-o", "audit.zip") + "$ tagtrail log key show")
+    key = run(*tagtrail, "log", "key", "show").strip()
+    with ZipFile(directory / "audit.zip") as bundle:
+        bundle.extractall(directory)
+    (unpacked,) = (path for path in directory.iterdir() if path.is_dir())
+    say(f"{key}\n\nWhat the auditor's own machine says of it, offline:\n\n$ python3 verify.py --key ...")
+    say(run(sys.executable, "-I", "verify.py", "--key", key, cwd=unpacked).rstrip())
 
 
 if __name__ == "__main__":

@@ -78,3 +78,8 @@ def test_the_demo_says_what_is_missing(tmp_path: Path) -> None:
     assert "docker-registry" in done.stdout
     assert "skopeo" in done.stdout
     assert "apt-get install" in done.stdout
+
+
+def test_the_auditor_verifies_the_export(told: "subprocess.CompletedProcess[str]") -> None:
+    assert "VERIFIED with the key that you gave." in told.stdout
+    assert "This is what the log tagtrail.example/log/1 recorded." in told.stdout

@@ -1,0 +1,54 @@
+"""`GET /api/v1/export`: a bundle over HTTP, handed over while it is made."""
+
+from collections.abc import Callable
+from typing import Final
+
+from flask import Blueprint, Response, request
+
+from tagtrail.audit.access import Access, Caller
+from tagtrail.audit.asking import read_parameters
+from tagtrail.audit.audience import Audience
+from tagtrail.audit.bundle.make import FORMAT, hand_over, prepare
+from tagtrail.audit.bundle.question import Question, read_question
+from tagtrail.ledger.exported import Asker
+from tagtrail.ledger.project import Who
+from tagtrail.ledger.readings import Readings
+from tagtrail.ledger.record import Recorder
+from tagtrail.store.database import Store
+from tagtrail.store.tree import StoredCheckpoint
+
+ANYBODY: Final = "anybody"  # asks where the service is open
+_HEADERS: Final = {
+    "Cache-Control": "no-store",
+    "Content-Disposition": 'attachment; filename="tagtrail-export.zip"',
+    "X-Content-Type-Options": "nosniff",
+}
+
+
+def make_export_blueprint(
+    *, store: Store, recorder: Recorder, access: Access, seal: Callable[[], StoredCheckpoint]
+) -> Blueprint:
+    """The export, to be mounted at `/api/v1`; its failures are answered by `problems.register_errors`."""
+    blueprint = Blueprint("export", __name__)
+    readings = Readings(recorder)
+
+    @blueprint.get("/export")
+    def export() -> Response:
+        caller = access.require(request, "export")
+        question = read_question(read_parameters(request))
+        bundle = prepare(
+            store, question, seal=seal, asked_by=caller.name or ANYBODY, identities=_shows_identities(caller, question)
+        )
+        if bundle.identities:  # half a bundle shows them too, and we may end before the line that tells of it
+            Audience(caller, readings).record(request, FORMAT)
+        asker = Asker(caller.token, Who(caller.user, caller.address, caller.user_agent))
+        return Response(hand_over(bundle, recorder, asker), headers=_HEADERS, content_type="application/zip")
+
+    return blueprint
+
+
+def _shows_identities(caller: Caller, question: Question) -> bool:
+    """To whoever may see them, unless they do not want to. Raises NotAllowed for who wants to and may not."""
+    if question.identities:
+        caller.require("identity")
+    return caller.sees_identities and question.identities is not False

@@ -1,0 +1,162 @@
+"""Making a bundle: what is in it, in which order, handed over while it is made.
+
+A bundle is a pure function of the first N lines, the question and who asks. The line that tells of it is recorded
+before the end of the zip is handed over: no bundle that can be opened leaves without one.
+"""
+
+import hashlib
+import json
+from collections.abc import Callable, Generator, Iterable, Iterator
+from dataclasses import dataclass
+from importlib.resources import files
+from typing import Final
+
+from tagtrail.audit.bundle.archive import SUMS, Archive
+from tagtrail.audit.bundle.deployed import Past
+from tagtrail.audit.bundle.deployments import Deployments
+from tagtrail.audit.bundle.gaps import Gaps
+from tagtrail.audit.bundle.lines import write_disclosures, write_lines
+from tagtrail.audit.bundle.log import Log, get_checkpoint, load_log, read_earlier
+from tagtrail.audit.bundle.manifest import write_manifest
+from tagtrail.audit.bundle.proving import write_proof
+from tagtrail.audit.bundle.pushes import write_pushes
+from tagtrail.audit.bundle.question import Question
+from tagtrail.audit.bundle.reading import Reading
+from tagtrail.audit.bundle.selection import INCLUDED, Selection, choose
+from tagtrail.audit.naming import Hosts
+from tagtrail.ledger.exported import Asker, record_export
+from tagtrail.ledger.record import Recorder
+from tagtrail.ledger.rulebook import RuleBook, load_rulebook
+from tagtrail.ledger.seal.note import Checkpoint
+from tagtrail.store.database import Store
+from tagtrail.store.tree import StoredCheckpoint
+
+FORMAT: Final = "bundle"
+COMMAND_LINE: Final = "the command line"
+INTERRUPTED: Final = "broken off by whoever asked"
+FAILED: Final = "broken off by a failure of the service"
+
+Told = Callable[[int], None]
+
+
+@dataclass(frozen=True, slots=True)
+class Bundle:
+    """All that a bundle is made of, read and checked; nothing is written yet."""
+
+    reading: Reading
+    question: Question
+    log: Log
+    earlier: Checkpoint | None
+    book: RuleBook
+    selection: Selection
+    asked_by: str
+    identities: bool
+
+    @property
+    def lines(self) -> int:
+        """How many lines of the ledger are in it."""
+        return self.selection.count(INCLUDED)
+
+    @property
+    def work(self) -> int:
+        """How often `told` counts a line while the bundle is made."""
+        return self.lines * (3 if self.identities else 2)
+
+    def members(self, told: Told = lambda lines: None) -> Iterator[tuple[str, Iterable[bytes]]]:
+        """Each file's name and its pieces, in the order of the zip; `told` counts lines as they are dealt with."""
+        reading, selection, log = self.reading, self.selection, self.log
+        hosts = Hosts(self.book.before(selection.end).latest)
+        deployments = Deployments(
+            reading,
+            selection,
+            Past(self.book, log.size),
+            hosts,
+            environment=self.question.filter.environment,
+            identities=self.identities,
+        )
+        gaps = Gaps(reading, selection)
+        yield "README.txt", [_packaged("README.txt")]
+        yield "verify.py", [_packaged("verify.py")]
+        yield "keys.vkey", [log.vkeys.encode()]
+        yield "log-key.pem", [log.public_key.encode()]
+        yield "checkpoint", [log.checkpoint.note.encode()]
+        if log.rotations:
+            yield "rotations", [note.encode() for note in log.rotations]
+        if self.question.since_checkpoint is not None:
+            yield "since-checkpoint", [self.question.since_checkpoint.encode()]
+        yield "entries.ndjson", write_lines(reading, selection, told)
+        if self.identities:
+            yield "disclosures.ndjson", write_disclosures(reading, selection, told)
+        yield "deployments.csv", deployments.write()
+        yield "pushes.csv", write_pushes(reading, selection, hosts, told, identities=self.identities)
+        yield "gaps.csv", gaps.write()
+        yield "proof.json", write_proof(reading, selection, log, self.earlier)
+        yield (
+            "manifest.json",
+            write_manifest(
+                reading,
+                selection,
+                log,
+                self.book,
+                self.question,
+                asked_by=self.asked_by,
+                identities=self.identities,
+                gaps=gaps.count,
+            ),
+        )
+
+
+def prepare(
+    store: Store,
+    question: Question,
+    *,
+    seal: Callable[[], StoredCheckpoint],
+    asked_by: str,
+    identities: bool,
+) -> Bundle:
+    """Decide what is in the bundle; `seal` gives the newest checkpoint.
+
+    Raises NotRecorded for a size that was never signed, Refused for an earlier checkpoint that contradicts the ledger,
+    Contradicted for a ledger that contradicts its checkpoint, whatever else `seal` raises, and StorageUnavailable.
+    """
+    checkpoint = seal() if question.size is None else None
+    reading = Reading(store)
+    with reading.page() as db:
+        log = load_log(db, checkpoint or get_checkpoint(db, question.size or 0))
+        earlier = read_earlier(db, question.since_checkpoint, log) if question.since_checkpoint is not None else None
+        book = load_rulebook(db).before(log.size)
+    selection = choose(reading, question, book, size=log.size)
+    return Bundle(reading, question, log, earlier, book, selection, asked_by, identities)
+
+
+def hand_over(
+    bundle: Bundle, recorder: Recorder, asker: Asker, *, told: Told = lambda lines: None
+) -> Generator[bytes, None, None]:
+    """The zip, piece by piece, and the line that tells of it.
+
+    One that is broken off is recorded as such, with a reason and without a hash. Raises StorageUnavailable.
+    """
+
+    def record(*, sha256: str | None = None, reason: str | None = None) -> None:
+        question = bundle.question.describe(identities=bundle.identities, size=bundle.log.size)
+        said = json.dumps(question, sort_keys=True, ensure_ascii=False, separators=(",", ":")).encode()
+        record_export(recorder, asker, format=FORMAT, question=said, sha256=sha256, reason=reason)
+
+    archive = Archive()
+    try:
+        for name, pieces in bundle.members(told):
+            yield from archive.add(name, pieces)
+        sums = archive.sums.encode()
+        yield from archive.add(SUMS, [sums])
+    except (GeneratorExit, KeyboardInterrupt):
+        record(reason=INTERRUPTED)
+        raise
+    except BaseException:
+        record(reason=FAILED)
+        raise
+    record(sha256=hashlib.sha256(sums).hexdigest())
+    yield from archive.end()
+
+
+def _packaged(name: str) -> bytes:
+    return files(__package__).joinpath(name).read_bytes()

@@ -1,0 +1,124 @@
+"""`tagtrail export`: makes a bundle that an auditor can check without this service."""
+
+import os
+import sys
+from collections.abc import Iterator
+from contextlib import closing, contextmanager
+from pathlib import Path
+from typing import Any, BinaryIO, Final
+
+import click
+
+from tagtrail import __version__
+from tagtrail.audit.bundle.make import COMMAND_LINE, Bundle, hand_over, prepare
+from tagtrail.audit.bundle.question import FILTERS, MOST_DRAWN, read_question
+from tagtrail.audit.bundle.selection import INCLUDED, PRUNED, WITHHELD
+from tagtrail.cli.options import filter_options, place, place_options, read_texts
+from tagtrail.cli.place import find_ledger
+from tagtrail.cli.words import counted, visible
+from tagtrail.errors import BadParameter
+from tagtrail.ledger.exported import Asker
+from tagtrail.ledger.project import Who
+from tagtrail.ledger.record import Recorder
+from tagtrail.ledger.seal.guard import check_ledger
+from tagtrail.sealing import make_sealer
+
+_STANDARD_OUTPUT: Final = "-"
+
+
+@click.command(short_help="Make a bundle that an auditor can check.")
+@filter_options(*FILTERS)
+@click.option("--identities", is_flag=True, help="With what is known of people: actors, addresses, events as received.")
+@click.option(
+    "--since-checkpoint",
+    type=click.Path(path_type=Path),
+    metavar="FILE",
+    help="Prove that the log has only grown since the checkpoint in this file, which the auditor kept.",
+)
+@click.option(
+    "--sample", type=click.IntRange(1, MOST_DRAWN), metavar="N", help="Of what fits, only N lines, drawn by --seed."
+)
+@click.option("--seed", metavar="TEXT", help="What the auditor brings for the draw; anybody can redo it.")
+@click.option(
+    "--size", type=click.IntRange(min=0), metavar="N", help="As of the checkpoint that was signed over N lines."
+)
+@click.option(
+    "-o", "--output", required=True, metavar="FILE", help="The zip to write, which must not exist yet; - is a pipe."
+)
+@place_options
+def export(output: str, since_checkpoint: Path | None, **asked: Any) -> None:
+    """Make a zip that can be checked without this service, and that says how.
+
+    In it are the exact lines, a proof that joins them to a signed checkpoint, tables for spreadsheets, and the program
+    that checks it all. Lines that do not fit are withheld by number. --since and --until go by tagtrail's clock. That
+    the export was made becomes a line of the ledger. The service may be running.
+    """
+    texts = read_texts(asked)
+    if since_checkpoint is not None:
+        texts["since_checkpoint"] = _read_checkpoint(since_checkpoint)
+    question = read_question(texts)
+    where = place()
+    with closing(find_ledger(where.data)) as store:
+        check_ledger(store, where.log.journal)
+        sealer = make_sealer(store, where.ledger, public_url=where.public_url)
+        identities = question.identities is True
+        with _created(output) as file:
+            bundle = prepare(store, question, seal=sealer.seal, asked_by=COMMAND_LINE, identities=identities)
+            _write(bundle, Recorder(store), file)
+    click.echo(_describe(bundle, output), err=output == _STANDARD_OUTPUT)
+
+
+def _read_checkpoint(path: Path) -> str:
+    try:
+        return path.read_bytes().decode()
+    except OSError as error:
+        raise BadParameter("since-checkpoint", f"{path} cannot be read: {error.strerror}") from error
+    except UnicodeDecodeError:
+        raise BadParameter("since-checkpoint", f"{path} is no checkpoint: it is not UTF-8") from None
+
+
+def _write(bundle: Bundle, recorder: Recorder, file: BinaryIO) -> None:
+    """Write the zip; a bar on a terminal tells how far it is."""
+    asker = Asker(who=Who(user_agent=f"tagtrail/{__version__} (command line)"))
+    with (
+        click.progressbar(length=bundle.work, label="lines", file=sys.stderr, hidden=not sys.stderr.isatty()) as bar,
+        closing(hand_over(bundle, recorder, asker, told=bar.update)) as pieces,
+    ):
+        for piece in pieces:
+            file.write(piece)
+
+
+@contextmanager
+def _created(output: str) -> Iterator[BinaryIO]:
+    """The file, for its owner only, and under its name only when all of it is written. Raises BadParameter."""
+    if output == _STANDARD_OUTPUT:
+        yield sys.stdout.buffer
+        return
+    path = Path(output)
+    draft = path.with_name(f".{path.name}.{os.getpid()}")
+    if path.exists():
+        raise BadParameter("output", f"{output} is there already; name a file that is not")
+    try:
+        with os.fdopen(os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "wb") as file:
+            yield file
+            file.flush()
+            os.fsync(file.fileno())
+        os.link(draft, path)  # unlike a rename, never over a file that came meanwhile
+    except FileExistsError:
+        raise BadParameter("output", f"{output} is there already; name a file that is not") from None
+    finally:
+        draft.unlink(missing_ok=True)
+
+
+def _describe(bundle: Bundle, output: str) -> str:
+    count = bundle.selection.count
+    left_out = [
+        *([f"{counted(count(WITHHELD), 'line', 'lines')} withheld"] if count(WITHHELD) else []),
+        *([f"{counted(count(PRUNED), 'line', 'lines')} pruned"] if count(PRUNED) else []),
+    ]
+    return (
+        f"{'The export' if output == _STANDARD_OUTPUT else visible(output)} has"
+        f" {counted(count(INCLUDED), 'line', 'lines')} of the {bundle.log.size} of {visible(bundle.log.origin)}"
+        f"{''.join(f', {text}' for text in left_out)}. Its README.txt says how to check it;"
+        " give the auditor the key by another way: tagtrail log key show"
+    )
