@@ -11,8 +11,9 @@ from tagtrail.cli.place import Trail
 from tagtrail.cli.words import counted, listed, local_time, size, visible
 from tagtrail.ledger.line import Entry, disclosed_value, read_line
 from tagtrail.ledger.project import Who
+from tagtrail.ledger.prune import RAW
 from tagtrail.ledger.rulebook import rules_of
-from tagtrail.store.answers import Change, Filter, LoggedEntry
+from tagtrail.store.answers import Annotated, Change, Filter, LoggedEntry
 from tagtrail.store.questions.names import find_manifest_ids, find_repositories
 from tagtrail.store.questions.releases import Releases
 from tagtrail.trail.instant import parse_instant
@@ -22,17 +23,13 @@ MOVE_WORDS = {"created": "created", "moved": "moved", "moved_back": "moved back"
 MOVE_STYLES = {"created": "green", "moved": "yellow", "moved_back": "cyan", "deleted": "red"}
 VIOLATION = "VIOLATION: a release tag never moves"
 
+_MOST_ANNOTATIONS = 5  # shown beside a line
 _MOST_CHANGES = 5  # tags named of a delete that took many
 _REMEMBERED = 10_000
 _PLAIN = {
     "observed": "observed",
     "gap_opened": "a gap in the record began",
     "gap_closed": "a gap in the record ended",
-    "annotation": "annotated",
-    "exported": "exported",
-    "erased": "a person's data was erased",
-    "pruned": "old lines were pruned",
-    "token": "a token was changed",
     "key": "the signing key was changed",
 }
 
@@ -91,7 +88,8 @@ class Narrator:
         entry = read_line(logged.line)
         clauses = self._about_image(entry, logged) if entry.repository else self._about_service(entry)
         time = Text(local_time(_occurred(entry, logged)))
-        return [time, *clauses, *_whom(entry, logged), Text(f"[line {logged.seq}]", "dim")]
+        tied = [Text(annotation(annotated), "cyan") for annotated in logged.annotations[-_MOST_ANNOTATIONS:]]
+        return [time, *clauses, *tied, *_whom(entry, logged), Text(f"[line {logged.seq}]", "dim")]
 
     def _about_image(self, entry: Entry, logged: LoggedEntry) -> Iterator[Text]:
         tag = entry.tag or (logged.changes[0].tag if len(logged.changes) == 1 else None)
@@ -164,10 +162,41 @@ class Narrator:
                 yield Text.assemble(("quarantined", "magenta"), f" from registry {registry}{amount}: {_reason(entry)}")
             case "configuration":
                 yield Text(_rules(entry))
+            case "annotation":
+                what = f"{visible(entry.relation or '')} {visible(entry.change or '')}".rstrip()
+                yield Text(f"tied to line {entry.annotates}: {what}", "cyan")
+            case "erased":
+                yield Text(f"a person's data was erased ({_lines(entry)}): {_reason(entry)}")
+            case "pruned":
+                yield Text(_pruned(entry))
+            case "token":
+                scopes = f", for {listed(entry.scopes, most=None)}" if entry.action == "made" else ""
+                yield Text(f"token {visible(entry.token or '')} {visible(entry.action or '')}{scopes}")
+            case "exported":
+                what = "identities read" if entry.format in ("json", "csv", "ndjson") else "exported"
+                token = f" with token {visible(entry.token)}" if entry.token else ""
+                yield Text(f"{what} as {visible(entry.format or '')}{token}")
             case "started" | "stopped":
                 yield Text(f"tagtrail {visible(entry.version or '')} {entry.kind}")
             case _:
                 yield Text(_PLAIN.get(entry.kind, entry.kind))
+
+
+def annotation(annotated: Annotated) -> str:
+    """What was tied to a line: `ticket OPS-17: as agreed`."""
+    what = f"{visible(annotated.relation)} {visible(annotated.change or '')}".rstrip()
+    return f"{what}: {visible(annotated.note)}" if annotated.note else what
+
+
+def _lines(entry: Entry) -> str:
+    return counted(sum(last - first + 1 for first, last in entry.lines), "line", "lines")
+
+
+def _pruned(entry: Entry) -> str:
+    if entry.format == RAW:
+        return f"old events as received were dropped (those before line {entry.before}): {_reason(entry)}"
+    which = _lines(entry) if entry.lines else "many"
+    return f"old lines were pruned ({which} before line {entry.before}): {_reason(entry)}"
 
 
 def _occurred(entry: Entry, logged: LoggedEntry) -> int:

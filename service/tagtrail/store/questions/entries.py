@@ -4,6 +4,7 @@ from collections import defaultdict
 from collections.abc import Iterator, Sequence
 from typing import Any, Final
 
+from tagtrail.store.annotations import find_annotations
 from tagtrail.store.answers import Change, Cut, Filter, LoggedEntry, Page
 from tagtrail.store.database import Connection
 from tagtrail.store.questions.names import (
@@ -136,13 +137,16 @@ def _drop_repeated(rows: Iterator[Row]) -> Iterator[Row]:
 def _read_entries(db: Connection, seqs: Sequence[int]) -> Iterator[LoggedEntry]:
     changes = _find_changes(db, seqs)
     environments = _find_environments(db, seqs)
+    annotations = find_annotations(db, seqs)
     rows: list[tuple[Any, ...]] = db.execute(
         "SELECT e.seq, e.received_at, e.kind, l.line, d.who FROM entries e JOIN lines l ON l.seq = e.seq"
         f" LEFT JOIN disclosures d ON d.seq = e.seq WHERE e.seq IN ({marks(seqs)}) ORDER BY e.seq DESC",
         seqs,
     ).fetchall()
     for seq, received_at, kind, line, who in rows:
-        yield LoggedEntry(seq, received_at, kind, line, who, tuple(changes[seq]), tuple(environments[seq]))
+        yield LoggedEntry(
+            seq, received_at, kind, line, who, tuple(changes[seq]), tuple(environments[seq]), tuple(annotations[seq])
+        )
 
 
 def _find_changes(db: Connection, seqs: Sequence[int]) -> dict[int, list[Change]]:

@@ -1,0 +1,90 @@
+"""What was tied to lines afterwards: tickets, commits, approvals, notes."""
+
+from collections import defaultdict
+from collections.abc import Sequence
+from typing import Any, Final
+
+import msgspec
+
+from tagtrail.ledger.line import disclosed_value, read_line
+from tagtrail.store.answers import Annotated
+from tagtrail.store.database import Connection
+from tagtrail.store.facts import EntryRow
+
+MOST_ANNOTATIONS: Final = 100  # of one line that are shown, the newest
+
+
+_ANNOTATED: Final = (
+    "SELECT n.seq, n.annotates, e.received_at, l.line, a.name, d.raw FROM annotations n JOIN entries e ON e.seq = n.seq"
+    " JOIN lines l ON l.seq = n.seq LEFT JOIN actors a ON a.id = e.actor_id LEFT JOIN disclosures d ON d.seq = n.seq"
+)
+
+
+class _Raw(msgspec.Struct):
+    note: str | None = None
+
+
+_raw = msgspec.json.Decoder(_Raw)
+
+
+def add_annotation(
+    tx: Connection, *, seq: int, annotates: int, relation: str, change: str | None, event: bytes | None
+) -> None:
+    """Write what the line `seq` ties to another; `event` is the key under which it was made."""
+    tx.execute(
+        "INSERT INTO annotations (seq, annotates, relation, change, event) VALUES (?, ?, ?, ?, ?)",
+        (seq, annotates, relation, change, event),
+    )
+
+
+def find_annotation(db: Connection, event: bytes) -> int | None:
+    """The seq of the annotation that was made under this key."""
+    row = db.execute("SELECT seq FROM annotations WHERE event = ?", (event,)).fetchone()
+    return int(row[0]) if row else None
+
+
+def about(db: Connection, annotated: int, row: EntryRow) -> EntryRow:
+    """The annotation's row with the registry, repository, tag and manifest of the line that it is about."""
+    found = db.execute(
+        "SELECT registry_id, repository_id, tag_id, manifest_id FROM entries WHERE seq = ?", (annotated,)
+    ).fetchone()
+    registry_id, repository_id, tag_id, manifest_id = found or (None, None, None, None)
+    return EntryRow(
+        row.seq, row.received_at, row.kind, registry_id, repository_id, tag_id, manifest_id, actor_id=row.actor_id
+    )
+
+
+def find_annotations(db: Connection, seqs: Sequence[int]) -> dict[int, list[Annotated]]:
+    """The annotations of each of the lines, oldest first, at most MOST_ANNOTATIONS of one line."""
+    rows = db.execute(
+        f"{_ANNOTATED} WHERE n.seq IN (SELECT seq FROM (SELECT seq,"
+        " row_number() OVER (PARTITION BY annotates ORDER BY seq DESC) AS place"
+        f" FROM annotations WHERE annotates IN ({', '.join('?' * len(seqs))})) WHERE place <= ?) ORDER BY n.seq",
+        (*seqs, MOST_ANNOTATIONS),
+    )
+    found = defaultdict[int, list[Annotated]](list)
+    for row in rows:
+        annotated = _read(row)
+        found[annotated.annotates].append(annotated)
+    return found
+
+
+def get_annotation(db: Connection, seq: int) -> Annotated | None:
+    """The annotation that the line `seq` is."""
+    row = db.execute(f"{_ANNOTATED} WHERE n.seq = ?", (seq,)).fetchone()
+    return _read(row) if row else None
+
+
+def _read(row: tuple[Any, ...]) -> Annotated:
+    seq, annotates, received_at, line, actor, raw = row
+    entry = read_line(line)
+    return Annotated(
+        seq=seq,
+        annotates=annotates,
+        received_at=received_at,
+        relation=entry.relation or "",
+        change=entry.change,
+        note=_raw.decode(disclosed_value(raw)).note if raw is not None else None,
+        actor=actor,
+        assurance=entry.actor_assurance,
+    )
