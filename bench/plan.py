@@ -21,9 +21,10 @@ class Plan:
     burst: int = 50_000
     asked: int = 200  # times that each question is asked
     exported: int = 200_000  # entries of an export
+    told: int = 100  # messages whose way is timed
 
 
-QUICK = Plan(rounds=1, seconds=2, stored=(50_000,), burst=3_000, asked=40, exported=40_000)
+QUICK = Plan(rounds=1, seconds=2, stored=(50_000,), burst=3_000, asked=40, exported=40_000, told=10)
 
 
 @dataclass(slots=True)

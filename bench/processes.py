@@ -13,8 +13,9 @@ def tree(pid: int) -> Iterator[int]:
     """The process and all that it started, as far as they still run."""
     yield pid
     with suppress(OSError):
-        for child in Path(f"/proc/{pid}/task/{pid}/children").read_text().split():
-            yield from tree(int(child))
+        for task in Path(f"/proc/{pid}/task").iterdir():  # each thread has children of its own
+            for child in (task / "children").read_text().split():
+                yield from tree(int(child))
 
 
 def cpu_seconds(pid: int) -> float:

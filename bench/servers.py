@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import requests
 from tests.real import TOKEN, Process, Service, eventually, free_port
@@ -89,12 +90,19 @@ def floor(directory: Path) -> Iterator[Floor]:
 
 
 @contextmanager
-def ours(directory: Path, *, group: int | None = None, env: dict[str, str] | None = None) -> Iterator[Ours]:
+def ours(
+    directory: Path,
+    *,
+    group: int | None = None,
+    env: dict[str, str] | None = None,
+    settings: dict[str, Any] | None = None,
+) -> Iterator[Ours]:
     """Start tagtrail on what `directory/data` holds, or anew; stop it at the end.
 
-    `group` is another size for its groups of commits, `env` is added to its environment.
+    `group` is another size for its groups of commits, `env` is added to its environment, `settings` to
+    its configuration.
     """
-    service = Service(directory, {"log": {"format": "json", "level": "info"}})
+    service = Service(directory, {"log": {"format": "json", "level": "info"}} | (settings or {}))
     command = service.process.command
     if group is not None:
         command = [sys.executable, "-m", "bench.grouped", str(group), str(service.config)]

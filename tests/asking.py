@@ -7,7 +7,12 @@ from flask.testing import FlaskClient
 
 from tagtrail.audit.access import Access
 from tagtrail.audit.api import make_api_blueprint
+from tagtrail.audit.bundle.endpoint import make_export_blueprint
 from tagtrail.audit.problems import register_errors
+from tagtrail.config.model import ChannelConfig, NotifyConfig, RouteConfig
+from tagtrail.ledger.record import Recorder
+from tagtrail.ledger.seal.sealer import LogPlace, Sealer
+from tagtrail.notify.outbox import make_outbox
 from tagtrail.trail.rules import EnvironmentRule, RegistryIdentity, Rules
 from tests.conftest import Ledger
 from tests.events import INDEX, MANIFEST, SomeEvent, delete_digest, delete_tag, digest_of, push
@@ -22,12 +27,23 @@ RULES = Rules(
 )
 
 
+def tell(ledger: Ledger) -> None:
+    """From now on the ledger has something to send, to a channel that nobody sends anything to."""
+    config = NotifyConfig(channels=(ChannelConfig("ops", "console"),), routes=(RouteConfig(("ops",)),))
+    ledger.recorder = Recorder(ledger.store, clock=ledger.clock, outbox=make_outbox(config, clock=ledger.clock))
+
+
 def make_app(ledger: Ledger, access: Access | None = None) -> Flask:
     """An application of nothing but the API."""
     app = Flask("asking", static_folder=None)
     register_errors(app)
     blueprint = make_api_blueprint(store=ledger.store, recorder=ledger.recorder, access=access or Access())
     app.register_blueprint(blueprint, url_prefix="/api/v1")
+    directory = ledger.store.directory
+    place = LogPlace("tagtrail.example", directory / "log-key.pem", directory / "journal")
+    seal = Sealer(ledger.store, place, clock=ledger.clock).seal
+    export = make_export_blueprint(store=ledger.store, recorder=ledger.recorder, access=access or Access(), seal=seal)
+    app.register_blueprint(export, url_prefix="/api/v1")
     return app
 
 

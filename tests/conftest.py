@@ -16,6 +16,7 @@ from tagtrail.ledger.submission import Outcome
 from tagtrail.store.database import Store
 from tagtrail.trail.instant import DAY, SECOND
 from tagtrail.trail.rules import Rules
+from tests.chat import chat_room  # noqa: F401 - a fixture
 from tests.checker import check_ledger
 from tests.events import START, SomeEvent, envelope
 

@@ -17,7 +17,7 @@ from tagtrail.audit import rendering
 from tagtrail.audit.listings import LISTINGS, Listing
 from tagtrail.errors import StorageUnavailable
 from tagtrail.ledger.line import hash_leaf
-from tests.asking import RULES, make_app, make_client, story
+from tests.asking import RULES, make_app, make_client, story, tell
 from tests.conftest import Ledger
 from tests.events import SomeEvent, digest_of, envelope, push
 
@@ -31,6 +31,7 @@ NASTY = [
 @pytest.fixture
 def client(ledger: Ledger) -> FlaskClient:
     """A client of the API after the story."""
+    tell(ledger)
     ledger.put_in_force(RULES)
     ledger.receive_body(envelope(*story()))
     ledger.receive_body(b"junk")

@@ -40,7 +40,7 @@ def test_each_parameter_is_read() -> None:
     ("name", "text", "sentence"),
     [
         ("repositry", "team/app", "did you mean repository?"),
-        ("x", "1", "known are actor, digest"),
+        ("x", "1", "known are actor, channel, digest"),
         ("tag", "", "tag is empty"),
         ("tag", "a b", "is not a tag"),
         ("repository", "Team/App", "is neither a repository's name nor a glob"),

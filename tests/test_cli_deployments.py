@@ -6,7 +6,8 @@ import msgspec
 import pytest
 
 from tagtrail.audit.documents import DeclaredDocument, DeploymentDocument, EnvironmentDocument
-from tagtrail.cli.rollback import RollBack, make_commands
+from tagtrail.cli.rollback import RollBack
+from tagtrail.trail.commands import make_commands
 from tagtrail.trail.names import Reference
 from tagtrail.trail.rules import EnvironmentRule, RegistryIdentity, Rules
 from tests.command_line import DAY, HOST, HOUR, RULES, CommandLine, tell_story

@@ -5,6 +5,7 @@ import os
 import pickle
 import re
 from collections.abc import Callable
+from ipaddress import ip_network
 from pathlib import Path
 
 import pytest
@@ -12,6 +13,7 @@ import yaml
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from tagtrail.access import SCOPES, Proxy
 from tagtrail.config.describe import describe, find_warnings
 from tagtrail.config.load import load, with_ingest_token
 from tagtrail.config.model import Access, Address, Config, Limits, Log, Registry
@@ -22,6 +24,13 @@ from tagtrail.trail.rules import DEFAULT_ENVIRONMENTS, EnvironmentRule, Rules, T
 EXAMPLE = Path(__file__).parent.parent / "config.example.yml"
 SECRET = "s3cr3t-0123456789abcdef"
 OTHER = "0ther-0123456789abcdef"
+CHATS = {
+    "OPS_CHAT_URL": "https://chat.example/hooks/s3cr3t-hook",
+    "PIPELINE_URL": "https://pipeline.example/s3cr3t-hook",
+    "PIPELINE_SECRET": "whsec_czNjcjN0LWhvb2stMDEyMzQ1Njc4OWFiY2RlZg==",
+    "MATRIX_TOKEN": "s3cr3t-hook-matrix",
+    "TELEGRAM_TOKEN": "s3cr3t-hook-telegram",
+}
 Load = Callable[..., Config]
 
 
@@ -70,7 +79,7 @@ def test_without_any_configuration_everything_has_its_default(tmp_path: Path, mo
         registries=(Registry("registry"),),
         rules=Rules(registries=(Registry("registry").identity,)),
     )
-    assert config.reading_is_open
+    assert config.may_be_open
     assert list(tmp_path.iterdir()) == []  # loading writes nothing
 
 
@@ -90,7 +99,16 @@ def test_every_key_arrives_where_it_belongs(load_text: Load, tmp_path: Path) -> 
             authentication: token
             tokens: [{env: MAIN}, {value: inline-0123456789ab}]
           - {name: edge, tokens: [{file: ./edge-token}]}
-        access: {read: [{env: READ}], deploy: [{env: DEPLOY}]}
+        access:
+          read: [{env: READ}]
+          identity: [{env: READ}]
+          deploy: [{env: DEPLOY}]
+          proxy:
+            addresses: [10.0.0.7, "2001:db8::/64"]
+            user_header: Remote-User
+            groups_header: Remote-Groups
+            groups: {auditors: [read, identity, export], owners: [admin]}
+            everyone: [read]
         tag_rules:
           - {repository: team/**, tag: "*-rc", kind: moving}
           - {tag_regex: 'rel-\\d+', kind: release}
@@ -112,7 +130,15 @@ def test_every_key_arrives_where_it_belongs(load_text: Load, tmp_path: Path) -> 
         registries=(main, edge),
         access=Access(
             read=(token("read-0123456789abc", "environment variable READ", kept=False),),
+            identity=(token("read-0123456789abc", "environment variable READ", kept=False),),
             deploy=(token("deploy-0123456789a", "environment variable DEPLOY", kept=False),),
+            proxy=Proxy(
+                addresses=(ip_network("10.0.0.7"), ip_network("2001:db8::/64")),
+                user_header="Remote-User",
+                groups_header="Remote-Groups",
+                groups=(("auditors", ("read", "identity", "export")), ("owners", ("admin",))),
+                everyone=("read",),
+            ),
         ),
         rules=Rules(
             tag_rules=(
@@ -124,8 +150,7 @@ def test_every_key_arrives_where_it_belongs(load_text: Load, tmp_path: Path) -> 
         ),
         limits=Limits(body=2**20, workers=3, threads=4, request_timeout=1.5, stop_timeout=120.0),
     )
-    assert not config.reading_is_open
-    assert not config.declaring_is_open
+    assert not config.may_be_open
 
 
 def test_an_empty_file_is_the_default_configuration(load_text: Load) -> None:
@@ -185,10 +210,60 @@ def test_no_other_variable_changes_the_configuration() -> None:
     assert load(environ={"TAGTRAIL_PUBLIC_URL": "https://x.example", "TAGTRAIL_LOG": "json"}) == load(environ={})
 
 
-def test_declaring_is_open_on_loopback_only_and_only_without_any_token(load_text: Load) -> None:
-    assert load_text("").declaring_is_open
-    assert not load_text("access: {read: [{env: T}]}", T=SECRET).declaring_is_open
-    assert not load_text("access: {deploy: [{env: T}]}", T=SECRET).declaring_is_open
+PROXY = "{addresses: [10.0.0.7], user_header: Remote-User, everyone: [read]}"
+
+
+@pytest.mark.parametrize("scope", SCOPES)
+def test_any_token_closes_the_service(load_text: Load, scope: str) -> None:
+    assert load_text("").may_be_open
+    assert not load_text(f"access: {{{scope}: [{{env: T}}]}}", T=SECRET).may_be_open
+
+
+def test_a_proxy_closes_the_service(load_text: Load) -> None:
+    assert not load_text(f"access: {{proxy: {PROXY}}}").may_be_open
+
+
+@pytest.mark.parametrize("listen", ["0.0.0.0:80", "tagtrail.internal:80", "[::]:80"])
+def test_beyond_loopback_somebody_must_be_able_to_read(load_text: Load, listen: str) -> None:
+    bare = f"listen: '{listen}'\n"
+    assert load_text(bare).needs_stored_token
+    assert not load_text(bare).may_be_open
+    assert load_text(f"{bare}access: {{deploy: [{{env: A}}]}}", A=SECRET).needs_stored_token
+    assert not load_text(f"{bare}access: {{read: [{{env: A}}]}}", A=SECRET).needs_stored_token
+    assert not load_text(f"{bare}access: {{proxy: {PROXY}}}").needs_stored_token
+    assert not load_text("access: {deploy: [{env: A}]}", A=SECRET).needs_stored_token
+
+
+def test_a_token_may_have_several_scopes(load_text: Load) -> None:
+    config = load_text("access: {read: [{env: A}], export: [{env: B}, {env: A}]}", A=SECRET, B=OTHER)
+    assert [(scope, at) for scope, at, _ in config.access.tokens()] == [("read", 0), ("export", 0), ("export", 1)]
+
+
+@pytest.mark.parametrize(
+    ("proxy", "sentence"),
+    [
+        ("{user_header: Remote-User, everyone: [read]}",
+         "access.proxy.addresses is missing; name the proxy's own addresses, such as `addresses: [10.0.0.7]`, since"),
+        ("{user_header: Remote-User, everyone: [read], addresses: []}",
+         "access.proxy.addresses is an empty list; name the proxy's own addresses"),
+        ("{addresses: [10.0.0.7]}", "access.proxy.user_header is missing; write it, such as `user_header: Remote-"),
+        ("{addresses: [0.0.0.0/0], user_header: A, everyone: [read]}", "which is every address there is; write those"),
+        ("{addresses: ['::/0'], user_header: A, everyone: [read]}", "which is every address there is; write those"),
+        ("{addresses: [proxy.example], user_header: A, everyone: [read]}", "which is no address or network; write 10."),
+        ("{addresses: [10.0.0.7], user_header: Remote_User, everyone: [read]}", "is no header that a proxy tells a"),
+        ("{addresses: [10.0.0.7], user_header: X-Forwarded-For, everyone: [read]}", "is no header that a proxy tells"),
+        ("{addresses: [10.0.0.7], user_header: A}", "access.proxy gives nobody a scope; write `everyone: [read]`"),
+        ("{addresses: [10.0.0.7], user_header: A, groups: {x: [read]}}", "access.proxy has one of groups_header and"),
+        ("{addresses: [10.0.0.7], user_header: A, groups_header: a, groups: {x: [read]}}", "has one header for user"),
+        ("{addresses: [10.0.0.7], user_header: A, groups_header: B, groups: {x: [write]}}",
+         "access.proxy.groups.x[0] is 'write'; write read or identity or deploy or export or admin"),
+        ("{addresses: [10.0.0.7], user_header: A, groups_header: B, groups: {'a,b': [read]}}", "has a group 'a,b'"),
+        ("{addresses: [10.0.0.7], user_header: A, groups_header: B, groups: {x: []}}", "groups.x is an empty list;"),
+        ("{addresses: [10.0.0.7], user_header: A, groups_header: B, groups: []}", "groups is no mapping of groups;"),
+    ],
+)  # fmt: skip
+def test_a_proxy_that_would_let_anybody_in_is_refused(refusal: Callable[..., str], proxy: str, sentence: str) -> None:
+    assert sentence in refusal(f"access: {{proxy: {proxy}}}")
 
 
 # What it refuses
@@ -285,7 +360,7 @@ TOKENS = "registries: [{{name: a, tokens: [{}]}}]"
         (f"registries: [{{name: a, tokens: {SECRET}}}]", "registries[0].tokens must be a list and is a text;"),
         (f"access: {SECRET}", "access must be a mapping and is a text;"),
         (f"access: {{read: {SECRET}}}", "access.read must be a list and is a text;"),
-        ("access: {read: [{env: SET}], deploy: [{env: SAME}]}", "access.deploy[0] is the same token as access.read[0]"),
+        ("access: {read: [{env: SET}, {env: SAME}]}", "access.read[1] is the same token as access.read[0]"),
         (TOKENS.format("{env: SET}") + "\naccess: {read: [{env: SAME}]}", "access.read[0] is the same token as regist"),
         (
             "registries: [{name: a, tokens: [{env: SET}]}, {name: b, tokens: [{env: SAME}]}]",
@@ -335,8 +410,6 @@ def test_a_bad_token_is_refused_without_being_shown(
             ("environments[0].tag is 'v1.2', which is a release tag and may never move, at least in repository "
             "'team/app' (it is a version);"),
         ),
-        ("{listen: '0.0.0.0:80'}", "listen is '0.0.0.0:80', which other machines can reach, and access.read has"),
-        ("{listen: 'tagtrail.internal:80', access: {deploy: [{env: A}]}}", "access.read has no token; give it"),
     ],
 )  # fmt: skip
 def test_a_contradiction_is_refused_with_both_sides(refusal: Callable[..., str], text: str, sentence: str) -> None:
@@ -362,9 +435,8 @@ def test_what_only_looks_like_a_contradiction_is_accepted(load_text: Load, text:
 
 def test_beyond_loopback_a_read_token_is_enough_since_ingest_always_has_one(load_text: Load) -> None:
     config = load_text("{listen: '0.0.0.0:80', access: {read: [{env: A}]}}", A=SECRET)
-    assert not config.reading_is_open
+    assert not config.needs_stored_token
     assert config.registries[0].tokens == ()  # so it is the one in the data directory
-    assert not config.declaring_is_open
 
 
 def test_too_many_rules_for_a_line_of_the_ledger_are_refused(refusal: Callable[..., str]) -> None:
@@ -413,7 +485,6 @@ def test_an_alias_bomb_is_looked_at_once(refusal: Callable[..., str]) -> None:
         ({}, {"TAGTRAIL_CONFIG": "/nowhere.yml"}, "TAGTRAIL_CONFIG is '/nowhere.yml', which cannot be read (No such"),
         ({"path": Path("/nowhere.yml")}, {}, "--config is '/nowhere.yml', which cannot be read (No such file"),
         ({"path": Path("/")}, {}, "--config is '/', which cannot be read (Is a directory)"),
-        ({"listen": "0.0.0.0:80"}, {}, "listen is '0.0.0.0:80', which other machines can reach"),
     ],
 )
 def test_options_and_variables_are_refused_under_their_own_name(
@@ -425,7 +496,8 @@ def test_options_and_variables_are_refused_under_their_own_name(
 
 EVERY_KEY = """
     listen data public_url log format level registries name host aliases authentication tokens value env file access
-    read deploy tag_rules repository tag tag_regex kind environments registry limits body workers threads
+    read identity deploy export admin proxy addresses user_header groups_header groups everyone
+    tag_rules repository tag tag_regex kind environments registry limits body workers threads
 """
 KEYS = st.sampled_from(EVERY_KEY.split())
 SCALARS = st.one_of(
@@ -543,13 +615,25 @@ def everything(load_text: Load, tmp_path: Path) -> Config:
     )
     (tmp_path / "tagtrail-read").write_text("read-0123456789abcdef")
     (tmp_path / "tagtrail-read").chmod(0o640)
-    return load_text(text, REGISTRY_TOKEN=SECRET, TAGTRAIL_DEPLOY_TOKEN="deploy-0123456789abcdef")
+    for name in ("ops.j2", "ops.json.j2", "smtp-password"):
+        (tmp_path / name).write_text("passw0rd")
+        (tmp_path / name).chmod(0o640)
+    return load_text(text, **CHATS, REGISTRY_TOKEN=SECRET, TAGTRAIL_DEPLOY_TOKEN="deploy-0123456789abcdef")
 
 
 def test_the_description_names_every_setting_and_no_secret(load_text: Load, tmp_path: Path) -> None:
     config = everything(load_text, tmp_path)
     described = describe(config)
-    for text in (SECRET, OTHER, "read-0123456789abcdef", "deploy-0123456789abcdef", "openssl-rand"):
+    secrets = (
+        SECRET,
+        OTHER,
+        "read-0123456789abcdef",
+        "deploy-0123456789abcdef",
+        "openssl-rand",
+        "s3cr3t-hook",
+        "whsec",
+    )
+    for text in (*secrets, "passw0rd", CHATS["PIPELINE_SECRET"]):
         assert text not in described
         assert text not in repr(config)
     shown_as_sentences = {"repository", "tag", "tag_regex", "kind", "registry", "value", "env", "file"}
@@ -565,8 +649,9 @@ def test_the_description_of_the_defaults_says_what_is_open(tmp_path: Path) -> No
     described = describe(load(environ={}, data=tmp_path))
     assert "listen: 127.0.0.1:8080 (this machine only)\n" in described
     assert f"registries[0].tokens: file {tmp_path}/ingest-token\n" in described
-    assert "access.read: none: reading is open on this machine\n" in described
-    assert "access.deploy: none: declaring a deployment is open on this machine\n" in described
+    for scope in ("read", "identity", "deploy", "export"):
+        assert f"access.{scope}: none: open on this machine until `tagtrail token create` makes a token\n" in described
+    assert "access.admin: none: only tokens that `tagtrail token create` makes\n" in described
 
 
 def test_files_that_others_can_read_are_warned_of(load_text: Load, tmp_path: Path) -> None:
@@ -620,6 +705,7 @@ def test_the_example_names_every_key_and_all_of_it_loads(load_text: Load, tmp_pa
         assert set(document[section]) == {field.name for field in dataclasses.fields(kind)}
     assert set(document["registries"][0]) == {field.name for field in dataclasses.fields(Registry)}
     assert {key for token in keys_of_tokens(document) for key in token} == {"value", "env", "file"}
+    assert set(document["access"]["proxy"]) == {field.name for field in dataclasses.fields(Proxy)}
     assert keys_of(document["tag_rules"]) == {"repository", "tag", "tag_regex", "kind"}
     config = everything(load_text, tmp_path)
     assert [registry.name for registry in config.registries] == ["main", "edge"]

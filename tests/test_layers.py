@@ -11,11 +11,15 @@ ROOT = Path(tagtrail.__file__).parent
 # What each room may import of the others; `trail` is the innermost.
 ROOMS: dict[str, set[str]] = {
     "trail": {"trail"},
-    "config": {"config", "trail", "errors"},
+    "config": {"config", "trail", "errors", "access"},
     "store": {"store", "trail", "errors", "ledger.line"},
     "ledger": {"ledger", "store", "trail", "errors", "__init__"},
     "intake": {"intake", "ledger", "store", "trail", "errors", "logs", "access"},
-    "audit": {"audit", "ledger", "store", "trail", "errors", "access", "__init__"},
+    "audit": {"audit", "ledger", "store", "trail", "errors", "access", "logs", "__init__"},
+    "notify": {
+        *("notify", "store", "ledger", "trail", "errors", "logs", "__init__"),
+        *("config.model", "config.secrets", "audit.naming"),
+    },
 }
 # Who alone may know of what lies outside.
 OUTSIDE: dict[str, set[str]] = {
@@ -28,6 +32,9 @@ OUTSIDE: dict[str, set[str]] = {
     "click": {"cli", "__main__"},
     "rich": {"cli"},
     "yaml": {"config"},
+    "requests": {"notify"},
+    "urllib3": {"notify"},
+    "jinja2": {"notify"},
 }
 
 

@@ -15,13 +15,16 @@ from schemathesis.checks import CHECKS, load_all_checks
 from tagtrail.audit.listings import LISTINGS
 from tagtrail.audit.openapi import describe_api
 from tagtrail.ledger.record import Recorder
+from tagtrail.store.claims import end_attempt
 from tagtrail.store.database import Store
+from tagtrail.store.outbox import Attempt, Delivery, add_delivery
 from tests.asking import RULES, make_app, story
 from tests.checker import check_ledger
 from tests.conftest import Clock, Ledger
 from tests.events import SomeEvent, digest_of, envelope
 
 load_all_checks()
+DELIVERY = "msg_019dabb6-3000-7000-8000-000000000001"
 OPERATIONS = [
     (path, method, mode)
     for path, methods in describe_api()["paths"].items()
@@ -42,6 +45,11 @@ def app(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Flask]:
     ledger.receive_body(envelope(*story()))
     ledger.receive_body(b"junk")
     ledger.receive(SomeEvent(action="pull", digest=digest_of("one"), tag="prod", at=70))
+    at = clock()
+    failed = Delivery(DELIVERY, "ops", "main/team/app", "line 3", "failed", at, at, at, attempts=1, finished_at=at)
+    with store.writing() as tx:
+        add_delivery(tx, failed, lines=[3])
+        end_attempt(tx, Attempt(DELIVERY, 1, at, "failed", "no such hook", 404))
     yield make_app(ledger)
     check_ledger(store)
     store.close()
@@ -72,6 +80,10 @@ def make_answerable(case: Any) -> None:
     case.query.pop("cursor", None)
     times = {"since": "2026-04-20T12:00:10Z", "until": "2026-04-22T12:00:00+02:00", "at": "2026-04-20T12:00:30Z"}
     case.query |= {name: time for name, time in times.items() if name in case.query}
+    if "seq" in case.path_parameters:
+        case.path_parameters["seq"] = 1  # a line that there is
+    if "id" in case.path_parameters:
+        case.path_parameters["id"] = DELIVERY
     if case.path == "/history":
         case.query |= {"repository": "team/app", "tag": "prod", "registry": "main"}
 
@@ -85,6 +97,7 @@ EXAMPLES = [
     f"/digests/{digest_of('one')}",
     f"/digests/{digest_of('arm')}",
     f"/digests/{digest_of('index')}",
+    f"/deliveries/{DELIVERY}",
 ]
 
 
@@ -93,6 +106,7 @@ def test_real_answers_fit_their_schemas_and_leave_nothing_undescribed(app: Flask
     description = describe_api()
     operation = path.partition("?")[0]
     operation = "/digests/{digest}" if operation.startswith("/digests") else operation
+    operation = "/deliveries/{id}" if operation.startswith("/deliveries/") else operation
     content = description["paths"][operation]["get"]["responses"]["200"]["content"]
     schema = content["application/json"]["schema"] | {"components": description["components"]}
     body: Any = app.test_client().get(f"/api/v1{path}").json
@@ -120,7 +134,10 @@ def test_the_description_is_served_and_its_schemas_are_valid(app: Flask) -> None
 
 
 def test_every_route_is_described(app: Flask) -> None:
-    described = {path.replace("{digest}", "<digest>") for path in describe_api()["paths"]}
+    paths = describe_api()["paths"]
+    described = {
+        path.replace("{digest}", "<digest>").replace("{seq}", "<int:seq>").replace("{id}", "<id>") for path in paths
+    }
     for rule in app.url_map.iter_rules():
         path = rule.rule.removeprefix("/api/v1")
         if "<any(json, csv, ndjson):suffix>" in path:

@@ -4,43 +4,67 @@ from collections.abc import Callable
 
 from flask import Flask
 
+from tagtrail.access import Scope
 from tagtrail.audit.access import Access
 from tagtrail.audit.api import make_api_blueprint
+from tagtrail.audit.bundle.endpoint import make_export_blueprint
+from tagtrail.audit.log import make_log_blueprint
 from tagtrail.audit.problems import register_errors
 from tagtrail.config.model import Config
 from tagtrail.health import Readiness, make_health_blueprint
 from tagtrail.intake.endpoint import EventsEndpoint
 from tagtrail.intake.tokens import IngestTokens, Sender
 from tagtrail.ledger.record import Recorder
+from tagtrail.ledger.refusals import Refusals
+from tagtrail.notify.outbox import make_outbox
+from tagtrail.sealing import make_sealer
 from tagtrail.store.database import Store
+from tagtrail.store.tokens import StoredToken, find_tokens
 from tagtrail.trail.instant import now
 
 
 def create_app(config: Config, *, store: Store, clock: Callable[[], int] = now) -> Flask:
     """The WSGI application over a prepared store. `config` has its ingest tokens; `clock` gives our time."""
     app = Flask("tagtrail", static_folder=None)
-    recorder = Recorder(store, clock=clock)
+    recorder = Recorder(store, clock=clock, outbox=make_outbox(config.notify, clock=clock))
+    refusals = Refusals(store, clock=clock)
+    access = access_of(config, store=store, refusals=refusals, clock=clock)
     register_errors(app)
     app.register_blueprint(make_health_blueprint(Readiness(store)))
-    app.register_blueprint(
-        make_api_blueprint(store=store, recorder=recorder, access=access_of(config)), url_prefix="/api/v1"
-    )
+    app.register_blueprint(make_api_blueprint(store=store, recorder=recorder, access=access), url_prefix="/api/v1")
+    sealer = make_sealer(store, config.ledger, public_url=config.public_url)
+    export = make_export_blueprint(store=store, recorder=recorder, access=access, seal=sealer.seal)
+    app.register_blueprint(export, url_prefix="/api/v1")
+    app.register_blueprint(make_log_blueprint(store=store, access=access))
     app.wsgi_app = EventsEndpoint(  # type: ignore[method-assign]  # as Flask's documentation says to wrap it
         app.wsgi_app,
         tokens=ingest_tokens(config),
         recorder=recorder,
         body_limit=config.limits.body,
+        count_refusal=lambda: refusals.count("events"),
     )
     return app
 
 
-def access_of(config: Config) -> Access:
-    """Who may ask and who may declare, as configured."""
+def access_of(config: Config, *, store: Store, refusals: Refusals, clock: Callable[[], int] = now) -> Access:
+    """Who may do what: by the configuration's tokens and proxy, and by the tokens in the store."""
+    names: dict[bytes, str] = {}
+    scopes: dict[bytes, set[Scope]] = {}
+    for scope, at, token in config.access.tokens():
+        names.setdefault(token.digest, f"access.{scope}[{at}]")
+        scopes.setdefault(token.digest, set()).add(scope)
+
+    def find_stored() -> list[StoredToken]:
+        with store.snapshot() as db:
+            return find_tokens(db)
+
     return Access(
-        read=tuple(token.digest for token in config.access.read),
-        deploy=tuple(token.digest for token in config.access.deploy),
-        reading_is_open=config.reading_is_open,
-        declaring_is_open=config.declaring_is_open,
+        configured=[(digest, name, frozenset(scopes[digest])) for digest, name in names.items()],
+        proxy=config.access.proxy,
+        find_stored=find_stored,
+        may_be_open=config.may_be_open,
+        count_refusal=lambda: refusals.count("api"),
+        clock=clock,
     )
 
 

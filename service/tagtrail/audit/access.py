@@ -1,17 +1,36 @@
-"""Who may ask, and who may declare a deployment.
+"""Who asks, and what they may: by a token, or by the word of a trusted proxy, or because the service is open.
 
-Without tokens the service listens on loopback only, and whoever reaches it may ask. A web page on the same machine
-could reach it too, through a name of its own that resolves to 127.0.0.1 (DNS rebinding): so then the Host header must
-name this machine. With tokens there is nothing that a page could present.
+Without any token and without a proxy the service listens on loopback only, and whoever reaches it may ask. A web page
+on the same machine could reach it too, through a name of its own that resolves to 127.0.0.1 (DNS rebinding): so then
+the Host header must name this machine. With tokens there is nothing that a page could present. Where a browser needs
+none, a page of another site could have it ask, though not read the answer: but to be asked can be to record something.
 """
 
+import re
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from ipaddress import ip_address
+from typing import Final, Literal
 
 from flask import Request
 
-from tagtrail.access import find_bearer
+from tagtrail.access import SCOPES, Proxy, Scope, find_bearer, parse_address, presents_bearer
+from tagtrail.audit.throttle import Throttle
 from tagtrail.errors import TagtrailError
+from tagtrail.store.tokens import StoredToken
+from tagtrail.trail.instant import now
+
+_OPEN: Final[frozenset[Scope]] = frozenset({"read", "identity", "deploy", "export"})
+_LONGEST_USER: Final = 255  # characters of a name that a proxy gives
+_LONGEST_AGENT: Final = 500
+_BETWEEN_GROUPS = re.compile(r"[,|]")
+_PURPOSES: Final[dict[Scope, str]] = {
+    "read": "ask",
+    "identity": "see who did it",
+    "deploy": "declare a deployment",
+    "export": "take an export away",
+    "admin": "change what the service keeps",
+}
 
 
 class UnknownToken(TagtrailError):
@@ -23,41 +42,137 @@ class NotAllowed(TagtrailError):
 
 
 @dataclass(frozen=True, slots=True)
-class Access:
-    """The SHA-256 of the tokens for reading and for declaring deployments; `..._is_open`: none is needed.
+class Caller:
+    """Who asks, from which socket, and what they may. `name` is a token's, a proxy's user's, or empty (`anybody`).
 
-    Each token opens its own door only; one that is configured for both opens both. Where there are no tokens and the
-    door is not open, nobody may.
+    A user's name is personal data: it belongs into `who`, never into a line or the log.
     """
 
-    read: tuple[bytes, ...] = ()
-    deploy: tuple[bytes, ...] = ()
-    reading_is_open: bool = True
-    declaring_is_open: bool = True
+    name: str
+    scopes: frozenset[Scope]
+    kind: Literal["anybody", "token", "user"] = "anybody"
+    address: str = ""
+    user_agent: str = ""
 
-    def check_reading(self, request: Request) -> None:
-        """Raises UnknownToken or NotAllowed for whoever may not ask."""
-        if self.reading_is_open:
+    @property
+    def token(self) -> str | None:
+        """The token's name, where it is one."""
+        return self.name if self.kind == "token" else None
+
+    @property
+    def user(self) -> str:
+        """The name that a proxy gave, where it is one."""
+        return self.name if self.kind == "user" else ""
+
+    @property
+    def sees_identities(self) -> bool:
+        """Whether this caller may learn who did it, from where and with what, and see events as received."""
+        return "identity" in self.scopes
+
+    def require(self, scope: Scope) -> None:
+        """Raises NotAllowed where this caller may not do that."""
+        if scope not in self.scopes:
+            known = {"anybody": "without a token nobody", "token": "this token", "user": "this user"}[self.kind]
+            raise NotAllowed(f"{known} may {'' if self.kind == 'anybody' else 'not '}{_PURPOSES[scope]}")
+
+
+def _no_tokens() -> list[StoredToken]:
+    return []
+
+
+class Access:
+    """The one door of everything that is asked over HTTP.
+
+    `configured` are the SHA-256 of the configuration's tokens, each with its name and scopes; `find_stored` gives the
+    tokens of the store, read again for every request, so that revoking counts at once in every process. `may_be_open`
+    is for a service that only its own machine can reach.
+    """
+
+    def __init__(
+        self,
+        *,
+        configured: Iterable[tuple[bytes, str, frozenset[Scope]]] = (),
+        proxy: Proxy | None = None,
+        find_stored: Callable[[], list[StoredToken]] = _no_tokens,
+        may_be_open: bool = True,
+        count_refusal: Callable[[], None] = lambda: None,
+        throttle: Throttle | None = None,
+        clock: Callable[[], int] = now,
+    ) -> None:
+        self._configured = tuple((digest, (name, scopes)) for digest, name, scopes in configured)
+        self._proxy = proxy
+        self._find_stored = find_stored
+        self._may_be_open = may_be_open
+        self._count_refusal = count_refusal
+        self._throttle = throttle or Throttle()
+        self._clock = clock
+
+    def require(self, request: Request, scope: Scope) -> Caller:
+        """Whoever asks, if they may do this. Raises UnknownToken, TooManyRefusals or NotAllowed.
+
+        Raises StorageUnavailable when the stored tokens cannot be read.
+        """
+        caller = self._identify(request)
+        if caller.kind != "token":
+            _check_site(request)
+        caller.require(scope)
+        return caller
+
+    def _identify(self, request: Request) -> Caller:
+        stored = self._find_stored()
+        if self._is_open(stored):
             _check_host(request.host)
-        else:
-            self._check_token(request, self.read, "ask")
-
-    def check_declaring(self, request: Request) -> None:
-        """Raises UnknownToken or NotAllowed for whoever may not declare a deployment."""
-        if self.declaring_is_open:
-            _check_host(request.host)
-        elif not self.deploy:
-            raise NotAllowed("no token is configured for declaring deployments (access: deploy:)")
-        else:
-            self._check_token(request, self.deploy, "declare a deployment")
-
-    def _check_token(self, request: Request, allowed: tuple[bytes, ...], purpose: str) -> None:
-        known = {token: token in allowed for token in (*self.read, *self.deploy)}
-        is_allowed = find_bearer(request.headers.get("Authorization"), known.items())
-        if is_allowed is None:
+            return _caller(request, "", _OPEN, "anybody")
+        peer = request.remote_addr or ""
+        caller = self._by_token(request, stored) or self._by_proxy(request, peer)
+        if caller is None:
+            self._count_refusal()
+        if caller is None or not self._is_shared(peer):
+            self._throttle.check(peer)  # beyond the limit a right guess is answered as a wrong one
+        if caller is None:
+            self._throttle.note(peer)
             raise UnknownToken("a valid token is required")
-        if not is_allowed:
-            raise NotAllowed(f"this token may not {purpose}")
+        return caller
+
+    def _is_open(self, stored: list[StoredToken]) -> bool:
+        """Once a token was made it stays closed: that the last one expired is no reason to let everybody in."""
+        return self._may_be_open and not (stored or self._configured or self._proxy)
+
+    def _is_shared(self, peer: str) -> bool:
+        """Whether many callers stand behind the address, as behind a proxy: then one of them cannot lock out all."""
+        address = parse_address(peer)
+        is_ours = address is not None and address.is_loopback
+        return is_ours or (self._proxy is not None and self._proxy.trusts(peer))
+
+    def _by_token(self, request: Request, stored: list[StoredToken]) -> Caller | None:
+        at = self._clock()
+        live = [(token.digest, (token.name, _known(token.scopes))) for token in stored if token.is_live(at)]
+        found = find_bearer(request.headers.get("Authorization"), (*self._configured, *live))
+        return None if found is None else _caller(request, *found, "token")
+
+    def _by_proxy(self, request: Request, peer: str) -> Caller | None:
+        """The user whom the proxy names; a wrong token beside the name is refused all the same."""
+        proxy = self._proxy
+        if proxy is None or not proxy.trusts(peer) or presents_bearer(request.headers.get("Authorization")):
+            return None
+        user = _header(request, proxy.user_header)[:_LONGEST_USER]
+        groups = _header(request, proxy.groups_header) if proxy.groups_header else ""
+        scopes = proxy.scopes_of(group.strip() for group in _BETWEEN_GROUPS.split(groups))
+        return _caller(request, user, scopes, "user") if user else None
+
+
+def _caller(request: Request, name: str, scopes: frozenset[Scope], kind: Literal["anybody", "token", "user"]) -> Caller:
+    user_agent = request.headers.get("User-Agent", "")[:_LONGEST_AGENT]
+    return Caller(name, scopes, kind, request.remote_addr or "", user_agent)
+
+
+def _known(scopes: Iterable[str]) -> frozenset[Scope]:
+    return frozenset(scope for scope in SCOPES if scope in scopes)
+
+
+def _header(request: Request, name: str) -> str:
+    """A header's text, which WSGI hands over as if it were Latin-1."""
+    return request.headers.get(name, "").encode("latin-1", "replace").decode("utf-8", "replace").strip()
 
 
 def _check_host(host: str) -> None:
@@ -65,6 +180,12 @@ def _check_host(host: str) -> None:
         raise NotAllowed(
             "without tokens this service answers only to localhost; call it by that name, or configure access: read:"
         )
+
+
+def _check_site(request: Request) -> None:
+    """Every browser says so (https://www.w3.org/TR/fetch-metadata/); a link that somebody follows is a document."""
+    if request.headers.get("Sec-Fetch-Site") == "cross-site" and request.headers.get("Sec-Fetch-Dest") != "document":
+        raise NotAllowed("a page of another site may not ask")
 
 
 def is_loopback(host: str) -> bool:

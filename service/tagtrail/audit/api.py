@@ -1,34 +1,39 @@
 """`/api/v1`: the questions over HTTP, and the one thing that can be told: a deployment."""
 
-import re
 from collections.abc import Callable
 from typing import Final
 
 import msgspec
-from flask import Blueprint, Request, Response, request
-from werkzeug.exceptions import RequestEntityTooLarge, UnsupportedMediaType
+from flask import Blueprint, Response, request
 
+from tagtrail.access import Scope
 from tagtrail.audit.access import Access
+from tagtrail.audit.annotating import add_annotating
 from tagtrail.audit.asking import read_parameters, read_question
+from tagtrail.audit.audience import Admit, Audience
+from tagtrail.audit.bodies import read_body
+from tagtrail.audit.delivering import add_delivering
 from tagtrail.audit.describing import describe_declared, describe_digest
+from tagtrail.audit.documents import DeclaredDocument
 from tagtrail.audit.filters import DEFAULT_LIMIT, read_filter, read_limit, refuse_unknown
 from tagtrail.audit.formats import choose_format
 from tagtrail.audit.listings import LISTINGS, Listing
 from tagtrail.audit.naming import Hosts
 from tagtrail.audit.openapi import describe_api
 from tagtrail.audit.rendering import Answering, document_response, entity_tag
-from tagtrail.errors import BadParameter, NotRecorded
+from tagtrail.audit.status import describe_status
+from tagtrail.errors import NotRecorded
 from tagtrail.ledger.declare import KEY, Declaration, Declared, Origin, declare
+from tagtrail.ledger.readings import Readings
 from tagtrail.ledger.record import Recorder
 from tagtrail.store.database import Store
 from tagtrail.store.lines import get_last_seq
 from tagtrail.store.questions.deployments import get_deployment
 from tagtrail.store.questions.digests import get_digest
 from tagtrail.store.questions.environments import find_roll_back
+from tagtrail.store.questions.status import get_status
 from tagtrail.trail.rules import Rules
 
-_LARGEST_BODY: Final = 64 * 1024  # bytes of a declared deployment
-_UNKNOWN_FIELD = re.compile(r"unknown field `([^`]*)`|required field `([^`]*)`|at `\$\.([^`]*)`")
 _HEADERS: Final = {
     "Cache-Control": "private, no-cache",
     "Content-Security-Policy": "default-src 'none'; frame-ancestors 'none'",
@@ -41,11 +46,19 @@ def make_api_blueprint(*, store: Store, recorder: Recorder, access: Access) -> B
     """The API, to be mounted at `/api/v1`; its failures are answered by `problems.register_errors`."""
     blueprint = Blueprint("api", __name__)
     blueprint.after_request(_add_headers)
+    readings = Readings(recorder)
+
+    def admit(scope: Scope) -> Audience:
+        return Audience(access.require(request, scope), readings)
+
     for listing in LISTINGS:
-        _add_listing(blueprint, listing, store=store, rules=lambda: recorder.book.latest, access=access)
-    _add_digest(blueprint, store=store, rules=lambda: recorder.book.latest, access=access)
-    _add_declaring(blueprint, store=store, recorder=recorder, access=access)
-    _add_description(blueprint, access=access)
+        _add_listing(blueprint, listing, store=store, rules=lambda: recorder.book.latest, admit=admit)
+    _add_digest(blueprint, store=store, rules=lambda: recorder.book.latest, admit=admit)
+    _add_declaring(blueprint, store=store, recorder=recorder, admit=admit)
+    add_annotating(blueprint, store=store, recorder=recorder, admit=admit)
+    add_delivering(blueprint, store=store, recorder=recorder, admit=admit)
+    _add_status(blueprint, store=store, recorder=recorder, admit=admit)
+    _add_description(blueprint, admit=admit)
     return blueprint
 
 
@@ -56,75 +69,71 @@ def _add_headers(response: Response) -> Response:
 
 
 def _add_listing(
-    blueprint: Blueprint, listing: Listing, *, store: Store, rules: Callable[[], Rules], access: Access
+    blueprint: Blueprint, listing: Listing, *, store: Store, rules: Callable[[], Rules], admit: Admit
 ) -> None:
     def answer(suffix: str | None = None) -> Response:
-        access.check_reading(request)
+        audience = admit("read")
         shown_as = choose_format(request, suffix)
         asked = read_question(read_parameters(request), listing, rules())
-        return Answering(store, listing, asked, shown_as).respond(request)
+        return Answering(store, listing, asked, shown_as, audience).respond(request)
 
     blueprint.add_url_rule(f"/{listing.name}", listing.name, answer)
     blueprint.add_url_rule(f"/{listing.name}.<any(json, csv, ndjson):suffix>", f"{listing.name}_as", answer)
 
 
-def _add_digest(blueprint: Blueprint, *, store: Store, rules: Callable[[], Rules], access: Access) -> None:
+def _add_digest(blueprint: Blueprint, *, store: Store, rules: Callable[[], Rules], admit: Admit) -> None:
     accepted = ("registry", "repository", "limit")
 
     @blueprint.get("/digests/<digest>")
     def digest(digest: str) -> Response:
-        access.check_reading(request)
+        audience = admit("read")
         parameters = read_parameters(request)
         refuse_unknown(parameters, accepted=accepted)
         asked = read_filter({**parameters, "digest": digest}, accepted=(*accepted, "digest"))
         limit = read_limit(parameters["limit"]) if "limit" in parameters else DEFAULT_LIMIT
         with store.snapshot() as db:
-            tag = entity_tag(request, "json", get_last_seq(db))
+            tag = entity_tag(request, "json", get_last_seq(db), audience)
             answer = get_digest(db, asked, limit=limit)
-        return document_response(request, describe_digest(answer, Hosts(rules())), tag)
+        return document_response(request, describe_digest(answer, Hosts(rules())), audience=audience, tag=tag)
 
 
-def _add_declaring(blueprint: Blueprint, *, store: Store, recorder: Recorder, access: Access) -> None:
+def _add_declaring(blueprint: Blueprint, *, store: Store, recorder: Recorder, admit: Admit) -> None:
     @blueprint.post("/deployments")
     def declare_deployment() -> Response:
-        access.check_declaring(request)
+        audience = admit("deploy")
         refuse_unknown(read_parameters(request), accepted=())
-        origin = Origin(request.remote_addr or "", request.headers.get("User-Agent", "")[:500])
-        said = _read_declaration(request)
+        said, caller = read_body(request, Declaration, what="deployment"), audience.caller
+        origin = Origin(caller.address, caller.user_agent, caller.token)
         declared = declare(store, recorder, said, key=request.headers.get(KEY), origin=origin)
-        return _answer_declared(store, declared, Hosts(recorder.book.latest))
+        document = _describe(store, declared, Hosts(recorder.book.latest))
+        return document_response(request, document, audience=audience, status=201 if declared.is_new else 200)
 
 
-def _answer_declared(store: Store, declared: Declared, hosts: Hosts) -> Response:
+def _describe(store: Store, declared: Declared, hosts: Hosts) -> DeclaredDocument:
     with store.snapshot() as db:
         found = get_deployment(db, declared.seq)
         if found is None:
             raise NotRecorded(f"line {declared.seq} is no deployment")
         key, answer = found
-        document = describe_declared(answer, find_roll_back(db, key), hosts)
-    return Response(msgspec.json.encode(document), 201 if declared.is_new else 200, content_type="application/json")
+        return describe_declared(answer, find_roll_back(db, key), hosts)
 
 
-def _read_declaration(sent: Request) -> Declaration:
-    """The body of a POST. A browser sends this media type to another site only if that site allows it."""
-    if sent.mimetype != "application/json":
-        raise UnsupportedMediaType("send the deployment as Content-Type: application/json")
-    sent.max_content_length = _LARGEST_BODY
-    try:
-        return msgspec.json.decode(sent.get_data(cache=False), type=Declaration)
-    except RequestEntityTooLarge:
-        raise RequestEntityTooLarge(f"a deployment has at most {_LARGEST_BODY} bytes") from None
-    except (ValueError, RecursionError) as error:
-        named = _UNKNOWN_FIELD.search(str(error))
-        parameter = next(filter(None, named.groups()), "body") if named else "body"
-        raise BadParameter(parameter, f"the body is no deployment: {error}") from error
+def _add_status(blueprint: Blueprint, *, store: Store, recorder: Recorder, admit: Admit) -> None:
+    @blueprint.get("/status")
+    def status() -> Response:
+        admit("read")
+        refuse_unknown(read_parameters(request), accepted=())
+        with store.snapshot() as db:
+            found = get_status(db)
+        document = describe_status(found, at=recorder.now())
+        return Response(msgspec.json.encode(document), content_type="application/json")
 
 
-def _add_description(blueprint: Blueprint, *, access: Access) -> None:
+def _add_description(blueprint: Blueprint, *, admit: Admit) -> None:
     description = msgspec.json.encode(describe_api())
 
     @blueprint.get("/openapi.json")
     def openapi() -> Response:
-        access.check_reading(request)
+        admit("read")
         refuse_unknown(read_parameters(request), accepted=())
         return Response(description, content_type="application/json")

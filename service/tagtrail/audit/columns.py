@@ -6,7 +6,7 @@ from typing import Any, Final
 
 from tagtrail.audit.describing import read_who
 from tagtrail.audit.naming import Hosts
-from tagtrail.audit.spreadsheet import Cell, write_cells, write_row
+from tagtrail.audit.spreadsheet import Cell
 from tagtrail.ledger.line import read_line
 from tagtrail.ledger.project import Who
 from tagtrail.store.answers import LoggedEntry
@@ -61,6 +61,10 @@ VIOLATIONS: Final = _columns(
 )
 QUARANTINE: Final = _columns("seq", "at", "registry", "reason", "size", "sha256")
 TRAFFIC: Final = _columns("day", "registry", "action", "events")
+DELIVERIES: Final = _columns(
+    "id", "channel", "subject", "state", "made_at", "due_at", "not_before", "attempts", "finished_at", "merged_into",
+    "lines",
+)  # fmt: skip
 REGISTRIES: Final = _columns(
     "registry", "configured", "host", "aliases", "authentication", "instance", "first_seen", "last_seen", "starts"
 )
@@ -72,13 +76,13 @@ ENTRY_NAMES: Final = (
 )  # fmt: skip
 
 
-def write_entry(answer: LoggedEntry, hosts: Hosts) -> str:
-    """An entry as a line of CSV; made without its document, for there may be millions."""
+def read_entry(answer: LoggedEntry, hosts: Hosts) -> tuple[Cell, ...]:
+    """An entry's cells; made without its document, for there may be millions."""
     entry, who = read_line(answer.line), read_who(answer.who) or _NOBODY
     image = ""
     if entry.registry is not None and entry.repository is not None:
         image = hosts.reference(entry.registry, entry.host, entry.repository, entry.tag, entry.digest)
-    return write_row((
+    return (
         image, str(entry.seq), entry.at, entry.occurred or "", entry.kind, entry.registry or "", entry.repository or "",
         entry.tag or "", entry.digest or "", entry.media_type or "", str(entry.size or ""), who.actor,
         entry.actor_assurance or "", who.address, who.user_agent,
@@ -86,9 +90,9 @@ def write_entry(answer: LoggedEntry, hosts: Hosts) -> str:
         "true" if any(change.violates for change in answer.changes) else "false", " ".join(answer.environments),
         entry.environment or "", entry.change or "", entry.reason or "", entry.request or "", entry.event or "",
         entry.instance or "",
-    ))  # fmt: skip
+    )  # fmt: skip
 
 
-def writer_of(columns: Sequence[Column]) -> Callable[[Any], str]:
-    """A function from a document to its line of CSV."""
-    return lambda document: write_cells([column.read(document) for column in columns])
+def reader_of(columns: Sequence[Column]) -> Callable[[Any], list[Cell]]:
+    """A function from a document to its cells."""
+    return lambda document: [column.read(document) for column in columns]

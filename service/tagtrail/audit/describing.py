@@ -34,8 +34,23 @@ def describe_entry(answer: a.LoggedEntry, hosts: Hosts) -> d.EntryDocument:
         who=who,
         changes=[describe_change(change) for change in answer.changes],
         environments=list(answer.environments),
+        annotations=[describe_annotation(annotated) for annotated in answer.annotations],
         entry=msgspec.Raw(answer.line),
         line=answer.line.decode(),
+    )
+
+
+def describe_annotation(answer: a.Annotated) -> d.AnnotationDocument:
+    """What was tied to a line."""
+    return d.AnnotationDocument(
+        seq=answer.seq,
+        annotates=answer.annotates,
+        at=format_instant(answer.received_at, 6),
+        relation=answer.relation,
+        change=answer.change,
+        note=answer.note,
+        actor=answer.actor,
+        actor_assurance=answer.assurance,
     )
 
 

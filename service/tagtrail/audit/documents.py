@@ -10,6 +10,7 @@ from msgspec import Meta
 
 from tagtrail.ledger.line import Assurance
 from tagtrail.ledger.project import Who
+from tagtrail.store.outbox import AttemptOutcome, State
 from tagtrail.trail.default_rules import Kind as TagKind
 from tagtrail.trail.deployments import Basis, Direction
 from tagtrail.trail.moves import MoveKind
@@ -40,6 +41,25 @@ class ChangeDocument(msgspec.Struct, frozen=True):
     violation: Annotated[bool, Meta(description="Whether a release tag moved or was deleted.")]
 
 
+class AnnotationDocument(msgspec.Struct, frozen=True):
+    """A ticket, a commit, an approval, an incident or a note that was tied to a line."""
+
+    seq: Annotated[int, Meta(ge=0, description="The line of the annotation itself.")]
+    annotates: Annotated[int, Meta(ge=0, description="The line that it is about.")]
+    at: Annotated[Time, Meta(description="When it was recorded, by this service's clock.")]
+    relation: str
+    change: Annotated[str | None, Meta(description="Which ticket, commit or approval; null for a mere note.")]
+    note: Annotated[str | None, Meta(description="Null if there is none, or erased.")]
+    actor: Actor
+    actor_assurance: Assurance | None
+
+
+class AnnotationsDocument(msgspec.Struct, frozen=True):
+    """What was tied to a line, oldest first; the newest 100."""
+
+    items: list[AnnotationDocument]
+
+
 class EntryDocument(msgspec.Struct, frozen=True):
     """A line of the ledger."""
 
@@ -52,6 +72,7 @@ class EntryDocument(msgspec.Struct, frozen=True):
     who: Annotated[Who | None, Meta(description="Null for lines about nobody, and after erasure.")]
     changes: Annotated[list[ChangeDocument], Meta(description="What the line moved; at most 100 are shown.")]
     environments: Annotated[list[str], Meta(description="Environments that it published to.")]
+    annotations: Annotated[list[AnnotationDocument], Meta(description="What was tied to it later; the newest 100.")]
     entry: Annotated[msgspec.Raw, Meta(description="The line, decoded.", extra_json_schema={"type": "object"})]
     line: Annotated[str, Meta(description="The exact line: the bytes that are stored and hashed.")]
 
@@ -270,6 +291,44 @@ class RegistryDocument(msgspec.Struct, frozen=True):
     first_seen: Time | None
     last_seen: Annotated[Time | None, Meta(description="When its last event arrived, by this service's clock.")]
     starts: Annotated[Count, Meta(description="How many starts of it were seen.")]
+
+
+class DeliveryDocument(msgspec.Struct, frozen=True):
+    """A message to a channel."""
+
+    id: Annotated[str, Meta(description="The same on every try; whoever receives it can tell a repeated one by it.")]
+    channel: str
+    subject: Annotated[
+        str,
+        Meta(description="What order is kept of: a registry's repository, `service` for troubles, `*` for a summary."),
+    ]
+    state: State
+    made_at: Time
+    due_at: Annotated[Time, Meta(description="When it was first due; giving up is counted from then on.")]
+    not_before: Annotated[Time | None, Meta(description="When it is tried next, at the earliest; null once finished.")]
+    attempts: Annotated[Count, Meta(description="Tries so far, one that is under way among them.")]
+    finished_at: Time | None
+    merged_into: Annotated[str | None, Meta(description="The summary that tells of it instead.")]
+    lines: Annotated[list[int], Meta(description="The ledger's lines that it tells of; at most 100 are shown.")]
+
+
+class AttemptDocument(msgspec.Struct, frozen=True):
+    """A try to send a message, and what came of it."""
+
+    number: Annotated[int, Meta(ge=1)]
+    at: Time
+    outcome: AttemptOutcome
+    status: Annotated[int | None, Meta(description="Of the answer, where there was one over HTTP.")]
+    detail: Annotated[
+        str | None, Meta(description="Why it was not sent, or what is wrong with a template; takes `identity`.")
+    ]
+
+
+class AttemptedDocument(msgspec.Struct, frozen=True):
+    """A message to a channel, with every try to send it, the first first."""
+
+    delivery: DeliveryDocument
+    attempts: list[AttemptDocument]
 
 
 class DeclaredDocument(msgspec.Struct, frozen=True):

@@ -9,13 +9,17 @@ from typing import Any, Final, cast, get_args
 from tagtrail.errors import BadParameter
 from tagtrail.ledger.line import Kind
 from tagtrail.store.answers import Filter
+from tagtrail.store.outbox import State
 from tagtrail.store.questions.names import is_glob
 from tagtrail.trail.instant import parse_instant
 from tagtrail.trail.names import is_repository, is_tag
 from tagtrail.trail.patterns import REPOSITORY_ALPHABET, compile_glob
 
-FILTERS: Final = ("registry", "repository", "tag", "digest", "actor", "kind", "environment", "since", "until")
+FILTERS: Final = (
+    "registry", "repository", "tag", "digest", "actor", "kind", "environment", "channel", "state", "since", "until"
+)  # fmt: skip
 KINDS: Final[tuple[str, ...]] = get_args(Kind)
+STATES: Final[tuple[str, ...]] = get_args(State)
 LONGEST: Final = 500  # characters of any text that is asked for
 DEFAULT_LIMIT: Final = 50
 MOST: Final = 1_000
@@ -44,9 +48,13 @@ def refuse_unknown(parameters: Collection[str], *, accepted: Collection[str]) ->
     """Raises BadParameter for a parameter that has no meaning here."""
     for name in parameters:
         if name not in accepted:
-            close = get_close_matches(name, accepted, n=1)
-            hint = f"did you mean {close[0]}?" if close else f"known are {', '.join(sorted(accepted)) or 'none'}"
-            raise BadParameter(name[:80], f"there is no parameter {name[:80]!r} here: {hint}")
+            raise BadParameter(name[:80], f"there is no parameter {name[:80]!r} here: {_hint(name, sorted(accepted))}")
+
+
+def _hint(word: str, known: Collection[str]) -> str:
+    """What was probably meant, or all that there is."""
+    close = get_close_matches(word, known, n=1)
+    return f"did you mean {close[0]}?" if close else f"known are {', '.join(known) or 'none'}"
 
 
 def read_text(name: str, text: str) -> str:
@@ -83,9 +91,9 @@ def _check_names(given: Mapping[str, str]) -> None:
     if (tag := given.get("tag")) is not None and not is_tag(tag):
         raise BadParameter("tag", f"{tag[:80]!r} is not a tag")
     if (kind := given.get("kind")) is not None and kind not in KINDS:
-        close = get_close_matches(kind, KINDS, n=1)
-        hint = f"did you mean {close[0]}?" if close else f"known are {', '.join(KINDS)}"
-        raise BadParameter("kind", f"there are no entries of kind {kind[:80]!r}: {hint}")
+        raise BadParameter("kind", f"there are no entries of kind {kind[:80]!r}: {_hint(kind, KINDS)}")
+    if (state := given.get("state")) is not None and state not in STATES:
+        raise BadParameter("state", f"no delivery is ever {state[:80]!r}: {_hint(state, STATES)}")
     if (digest := given.get("digest")) is not None and not _DIGEST_PREFIX.fullmatch(digest):
         raise BadParameter(
             "digest", f"{digest[:80]!r} is not a digest or the beginning of one, such as sha256:5208e615"

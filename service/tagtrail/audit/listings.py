@@ -7,10 +7,14 @@ from typing import Any, Final
 import msgspec
 
 from tagtrail.audit import columns, describing, documents
-from tagtrail.audit.columns import Column, writer_of
+from tagtrail.audit.columns import Column, reader_of
+from tagtrail.audit.deliveries import describe_delivery
+from tagtrail.audit.identities import IDENTITIES
 from tagtrail.audit.naming import Hosts
+from tagtrail.audit.spreadsheet import Cell
 from tagtrail.store.answers import Cut, Filter, Page
 from tagtrail.store.database import Connection
+from tagtrail.store.questions.deliveries import find_deliveries
 from tagtrail.store.questions.deployments import find_deployments
 from tagtrail.store.questions.entries import find_entries, find_lines
 from tagtrail.store.questions.environments import find_environments
@@ -36,7 +40,7 @@ Find = Callable[[Connection, Question, Cut], Page[Any]]
 
 @dataclass(frozen=True, slots=True)
 class Listing:
-    """A list: `find` gives a page of it, `describe` a document of each row, `write_csv` its line of CSV.
+    """A list: `find` gives a page of it, `describe` a document of each row, `read_cells` its cells under `names`.
 
     `key` are the types of its cursor's parts. `find_lines` gives its NDJSON where that is not the documents.
     `is_ledger` tells that nothing but a new line of the ledger can change the answer.
@@ -49,12 +53,17 @@ class Listing:
     find: Find
     describe: Callable[[Any, Question], msgspec.Struct]
     names: tuple[str, ...]
-    write_csv: Callable[[Any, Question], str]
+    read_cells: Callable[[Any, Question], Sequence[Cell]]
     key: tuple[type, ...]
     required: tuple[str, ...] = ()
     has_at: bool = False
     find_lines: Find | None = None
     is_ledger: bool = True
+
+    @property
+    def tells_of_people(self) -> bool:
+        """Whether its documents and its CSV do, for whoever may see it."""
+        return not IDENTITIES.isdisjoint(self.names)
 
 
 def _by_filter(find: Callable[[Connection, Filter, Cut], Page[Any]]) -> Find:
@@ -67,11 +76,11 @@ def _at(find: Callable[..., Page[Any]]) -> Find:
 
 def _described(describe: Callable[[Any, Question], msgspec.Struct], shown: Sequence[Column]) -> dict[str, Any]:
     """The three fields of a list whose CSV is made of its documents."""
-    write = writer_of(shown)
+    read = reader_of(shown)
     return {
         "describe": describe,
         "names": tuple(column.name for column in shown),
-        "write_csv": lambda answer, question: write(describe(answer, question)),
+        "read_cells": lambda answer, question: read(describe(answer, question)),
     }
 
 
@@ -92,7 +101,7 @@ ENTRIES: Final = Listing(
     find_lines=_by_filter(find_lines),
     describe=_with_hosts(describing.describe_entry),
     names=columns.ENTRY_NAMES,
-    write_csv=lambda answer, question: columns.write_entry(answer, question.hosts),
+    read_cells=lambda answer, question: columns.read_entry(answer, question.hosts),
     key=(int,),
 )
 TAGS: Final = Listing(
@@ -164,6 +173,16 @@ TRAFFIC: Final = Listing(
     is_ledger=False,
     **_described(lambda answer, _: describing.describe_traffic(answer), columns.TRAFFIC),
 )
+DELIVERIES: Final = Listing(
+    name="deliveries",
+    summary="The messages to channels, the youngest first, and what became of them.",
+    document=documents.DeliveryDocument,
+    filters=("channel", "state", "since", "until"),
+    find=_by_filter(find_deliveries),
+    key=(str,),
+    is_ledger=False,
+    **_described(lambda answer, _: describe_delivery(answer), columns.DELIVERIES),
+)
 REGISTRIES: Final = Listing(
     name="registries",
     summary="The registries that are configured or were heard of, by name; always all of them.",
@@ -176,5 +195,6 @@ REGISTRIES: Final = Listing(
 )
 
 LISTINGS: Final = (
-    ENTRIES, TAGS, HISTORY, DEPLOYMENTS, ENVIRONMENTS, VIOLATIONS, QUARANTINE, TRAFFIC, REGISTRIES
+    ENTRIES, TAGS, HISTORY, DEPLOYMENTS, ENVIRONMENTS, VIOLATIONS, QUARANTINE, TRAFFIC, REGISTRIES,
+    DELIVERIES,
 )  # fmt: skip

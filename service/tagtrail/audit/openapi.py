@@ -1,5 +1,6 @@
 """The OpenAPI 3.1 description of the API, made of the same lists, parameters and documents that answer it."""
 
+from collections.abc import Mapping
 from typing import Any, Final
 
 import msgspec
@@ -7,8 +8,12 @@ import msgspec
 from tagtrail import __version__
 from tagtrail.audit import documents
 from tagtrail.audit.asking import accepted_by
-from tagtrail.audit.filters import DEFAULT_LIMIT, KINDS, LONGEST, MOST
+from tagtrail.audit.bundle.question import LONGEST_NOTE, MOST_DRAWN, PARAMETERS
+from tagtrail.audit.filters import DEFAULT_LIMIT, KINDS, LONGEST, MOST, STATES
 from tagtrail.audit.listings import LISTINGS, Listing
+from tagtrail.audit.status import StatusDocument
+from tagtrail.ledger.annotate import LONGEST as ANNOTATION_LENGTHS
+from tagtrail.ledger.annotate import Annotation
 from tagtrail.ledger.declare import KEY, LONGEST_KEY, Declaration
 from tagtrail.ledger.declare import LONGEST as LONGEST_FIELDS
 
@@ -34,27 +39,55 @@ _PARAMETERS: Final[dict[str, tuple[Schema, str]]] = {
     "actor": (_TEXT, "Whoever did it, by the exact name that the registry reported."),
     "kind": ({"type": "string", "enum": list(KINDS)}, "The kind of an entry."),
     "environment": (_TEXT, "An environment."),
-    "since": (_TIME, "From this time on; by this service's clock for entries and quarantine, else the registry's."),
+    "channel": (_TEXT, "A channel, by its configured name."),
+    "state": ({"type": "string", "enum": list(STATES)}, "How a delivery stands."),
+    "since": (
+        _TIME,
+        "From this time on; by this service's clock for entries, quarantine and deliveries, else the registry's.",
+    ),
     "until": (_TIME, "Before this time; after `since`."),
     "at": (_TIME, "As it was at this time, by the registry's clock; left out: as it is now."),
     "limit": (
         {"type": "integer", "minimum": 1, "maximum": MOST, "default": DEFAULT_LIMIT},
         "Rows on a page. CSV and NDJSON are the whole answer without it, and at most so many rows with it.",
     ),
+    "identities": (
+        {"type": "boolean"},
+        "With what is known of people; left out: for whoever has the scope `identity`.",
+    ),
+    "sample": (
+        {"type": "integer", "minimum": 1, "maximum": MOST_DRAWN},
+        "Of what fits, only so many lines, drawn by `seed`, which it needs.",
+    ),
+    "seed": (_TEXT, "What the auditor brings for the draw, so that anybody can redo it."),
+    "size": ({"type": "integer", "minimum": 0}, "As of the checkpoint that was signed at so many lines."),
+    "since_checkpoint": (
+        {"type": "string", "minLength": 1, "maxLength": LONGEST_NOTE},
+        "A checkpoint that the auditor kept: prove that the log has only grown since.",
+    ),
     "cursor": (_TEXT, "Where the list goes on: the `next` of the page before, with the same other parameters."),
 }
 _PROBLEMS: Final[dict[str, str]] = {
     "400": "A parameter, named in `parameter`, cannot be understood.",
     "401": "A token is needed, and there was none that is known.",
-    "403": "The token does not allow it; or, without tokens, the Host header does not name this machine.",
+    "403": "It takes a scope that the caller does not have; or, without tokens, the Host header names another machine.",
     "404": "Nothing is recorded of what was asked for.",
     "405": "There is no such method here.",
     "406": "It is not there in any of the accepted formats.",
     "413": "The body is too large.",
     "415": "The body is not sent as `application/json`.",
     "422": "It contradicts what the trail knows, and `detail` says what that is.",
+    "429": "Too many requests from this address had no valid token; try again after `Retry-After` seconds.",
     "503": "The ledger cannot be reached; try again after `Retry-After` seconds.",
 }
+_DELIVERY_ID: Final[Schema] = {
+    "name": "id",
+    "in": "path",
+    "required": True,
+    "schema": {"type": "string", "pattern": "^msg_[0-9a-f-]{36}$"},
+    "description": "A delivery, by its id.",
+}
+_ACCESS: Final = ("401", "403", "429")
 
 
 def describe_api() -> Schema:
@@ -85,19 +118,31 @@ def _paths() -> Schema:
         for suffix in ("json", "csv", "ndjson"):
             paths[f"/{listing.name}.{suffix}"] = {"get": _list_operation(listing, suffix)}
     paths["/deployments"]["post"] = _declaring_operation()
+    paths["/entries/{seq}/annotations"] = _annotations_path()
+    paths["/deliveries/{id}"] = {"get": _delivery_operation()}
+    paths["/deliveries/{id}/retry"] = {"post": _retry_operation()}
     paths["/digests/{digest}"] = {"get": _digest_operation()}
+    paths["/export"] = {"get": _export_operation()}
+    paths["/status"] = {
+        "get": {
+            "operationId": "status",
+            "summary": "How the ledger is doing, in numbers for a monitor.",
+            "responses": {"200": _json("The numbers.", {"$ref": _REF.format(name="StatusDocument")})}
+            | _problems("400", *_ACCESS, "503"),
+        }
+    }
     paths["/openapi.json"] = {
         "get": {
             "operationId": "openapi",
             "summary": "This description.",
-            "responses": {"200": _json("The description.", {"type": "object"})} | _problems("400", "401", "403"),
+            "responses": {"200": _json("The description.", {"type": "object"})} | _problems("400", *_ACCESS),
         }
     }
     return paths
 
 
 def _list_operation(listing: Listing, suffix: str | None = None) -> Schema:
-    statuses = ["400", "401", "403", *(["404"] if listing.required else []), *([] if suffix else ["406"]), "503"]
+    statuses = ["400", *_ACCESS, *(["404"] if listing.required else []), *([] if suffix else ["406"]), "503"]
     return {
         "operationId": f"{listing.name}_{suffix}" if suffix else listing.name,
         "summary": listing.summary,
@@ -151,43 +196,112 @@ def _digest_operation() -> Schema:
         "summary": "Every tag that named a digest, from when to when, every environment, and its index or platforms.",
         "parameters": [path, *(_parameter(name) for name in ("registry", "repository", "limit"))],
         "responses": {"200": _json("The digest.", document), "304": {"description": "As it was at that ETag."}}
-        | _problems("400", "401", "403", "404", "503"),
+        | _problems("400", *_ACCESS, "404", "503"),
     }
 
 
-def _declaring_operation() -> Schema:
-    key = {
+def _export_operation() -> Schema:
+    return {
+        "operationId": "export",
+        "summary": "A bundle that an auditor can check without this service.",
+        "parameters": [_parameter(name) for name in PARAMETERS],
+        "responses": {"200": {"description": "The bundle.", "content": {"application/zip": {}}}}
+        | _problems("400", *_ACCESS, "404", "422", "503"),
+    }
+
+
+def _annotations_path() -> Schema:
+    seq: Schema = {"name": "seq", "in": "path", "required": True, "schema": {"type": "integer", "minimum": 0}}
+    listed = _json("What was tied to it.", {"$ref": _REF.format(name="AnnotationsDocument")})
+    answer = {"$ref": _REF.format(name="AnnotationDocument")}
+    schema = msgspec.json.schema_components([Annotation])[1]["Annotation"]
+    return {
+        "get": {
+            "operationId": "annotations",
+            "summary": "The tickets, commits, approvals, incidents and notes that were tied to a line.",
+            "parameters": [seq],
+            "responses": {"200": listed} | _problems("400", *_ACCESS, "404", "503"),
+        },
+        "post": {
+            "operationId": "annotate_entry",
+            "summary": "Tie a ticket, a commit, an approval, an incident or a note to a line; that is a new line.",
+            "parameters": [seq, _key_header("annotation")],
+            "requestBody": _json_body(_with_lengths(schema, ANNOTATION_LENGTHS)),
+            "responses": {"201": _json("It is recorded.", answer), "200": _json("It was recorded before.", answer)}
+            | _problems("400", *_ACCESS, "404", "413", "415", "422", "503"),
+        },
+    }
+
+
+def _delivery_operation() -> Schema:
+    answer = {"$ref": _REF.format(name="AttemptedDocument")}
+    return {
+        "operationId": "delivery",
+        "summary": "A message to a channel, with every try to send it.",
+        "parameters": [_DELIVERY_ID],
+        "responses": {"200": _json("The delivery.", answer)} | _problems("400", *_ACCESS, "404", "503"),
+    }
+
+
+def _retry_operation() -> Schema:
+    answer = {"$ref": _REF.format(name="AttemptedDocument")}
+    return {
+        "operationId": "retry_delivery",
+        "summary": "Try a message that was given up once more. Takes the scope `admin`.",
+        "parameters": [_DELIVERY_ID],
+        "requestBody": _json_body({"type": "object", "additionalProperties": False}),
+        "responses": {"200": _json("It waits again.", answer)}
+        | _problems("400", *_ACCESS, "404", "413", "415", "422", "503"),
+    }
+
+
+def _key_header(what: str) -> Schema:
+    return {
         "name": KEY,
         "in": "header",
         "schema": {"type": "string", "minLength": 1, "maxLength": LONGEST_KEY},
-        "description": "The same declaration under the same key is recorded once.",
+        "description": f"The same {what} under the same key is recorded once.",
     }
+
+
+def _json_body(schema: Schema) -> Schema:
+    return {"required": True, "content": {"application/json": {"schema": schema}}}
+
+
+def _with_lengths(schema: Schema, longest: Mapping[str, int]) -> Schema:
+    """The schema with the lengths that are checked."""
+    lengths = {name: {"type": "string", "minLength": 1, "maxLength": most} for name, most in longest.items()}
+    return {**schema, "properties": {**schema["properties"], **lengths}}
+
+
+def _declaring_operation() -> Schema:
     answer = {"$ref": _REF.format(name="DeclaredDocument")}
     return {
         "operationId": "declare_deployment",
         "summary": "Declare a deployment. The digest is resolved from the trail.",
-        "parameters": [key],
-        "requestBody": {"required": True, "content": {"application/json": {"schema": _declaration()}}},
+        "parameters": [_key_header("declaration")],
+        "requestBody": _json_body(_declaration()),
         "responses": {"201": _json("It is recorded.", answer), "200": _json("It was recorded before.", answer)}
-        | _problems("400", "401", "403", "413", "415", "422", "503"),
+        | _problems("400", *_ACCESS, "413", "415", "422", "503"),
     }
 
 
 def _declaration() -> Schema:
     """The body of a declaration, with the lengths that are checked."""
-    schema = msgspec.json.schema_components([Declaration])[1]["Declaration"]
-    properties = {
-        name: {"type": "string", "minLength": 1, "maxLength": longest} for name, longest in LONGEST_FIELDS.items()
-    }
+    schema = _with_lengths(msgspec.json.schema_components([Declaration])[1]["Declaration"], LONGEST_FIELDS)
+    properties = schema["properties"]
     properties["reference"]["description"] = "`[host/]repository[:tag][@digest]`, with a tag, a digest or both."
     properties["registry"]["description"] = "Needed only where several registries have the repository."
     properties["change"]["description"] = "A ticket or a commit."
-    return {**schema, "properties": properties}
+    return schema
 
 
 def _schemas() -> Schema:
     types = [listing.document for listing in LISTINGS]
-    types += [documents.DigestDocument, documents.DeclaredDocument, documents.ProblemDocument]
+    types += [
+        documents.DigestDocument, documents.DeclaredDocument, documents.AnnotationDocument,
+        documents.AnnotationsDocument, documents.AttemptedDocument, StatusDocument, documents.ProblemDocument,
+    ]  # fmt: skip
     return dict(msgspec.json.schema_components(types, ref_template=_REF)[1])
 
 

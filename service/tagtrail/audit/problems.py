@@ -8,10 +8,19 @@ from werkzeug.exceptions import HTTPException
 
 from tagtrail.audit.access import NotAllowed, UnknownToken
 from tagtrail.audit.documents import ProblemDocument
-from tagtrail.errors import BadParameter, NotRecorded, Refused, StorageUnavailable
+from tagtrail.audit.throttle import TooManyRefusals
+from tagtrail.errors import (
+    BadParameter,
+    ConfigurationError,
+    Contradicted,
+    NotRecorded,
+    Refused,
+    StorageUnavailable,
+)
 
 MEDIA_TYPE = "application/problem+json"
 RETRY_AFTER = "5"  # seconds
+CANNOT_SIGN = "the service cannot sign its log any more; its own log says why"
 
 
 def register_errors(app: Flask) -> None:
@@ -19,10 +28,13 @@ def register_errors(app: Flask) -> None:
     app.register_error_handler(BadParameter, _bad_parameter)
     app.register_error_handler(NotRecorded, lambda error: problem(404, "Not recorded", str(error)))
     app.register_error_handler(Refused, lambda error: problem(422, "Contradicts the trail", str(error)))
+    app.register_error_handler(Contradicted, lambda error: problem(500, "Not what was signed", str(error)))
+    app.register_error_handler(ConfigurationError, lambda _: problem(500, "Cannot be signed", CANNOT_SIGN))
     app.register_error_handler(
         UnknownToken, lambda error: problem(401, "Unauthorized", str(error), headers={"WWW-Authenticate": "Bearer"})
     )
     app.register_error_handler(NotAllowed, lambda error: problem(403, "Forbidden", str(error)))
+    app.register_error_handler(TooManyRefusals, _too_many)
     app.register_error_handler(StorageUnavailable, _unavailable)
     app.register_error_handler(HTTPException, _http)
 
@@ -40,6 +52,10 @@ def problem(
 
 def _bad_parameter(error: BadParameter) -> Response:
     return problem(400, "Bad request", str(error), parameter=error.parameter)
+
+
+def _too_many(error: TooManyRefusals) -> Response:
+    return problem(429, "Too many requests", str(error), headers={"Retry-After": str(error.retry_after)})
 
 
 def _unavailable(_: StorageUnavailable) -> Response:

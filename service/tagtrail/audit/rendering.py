@@ -15,10 +15,12 @@ from flask import Request, Response
 
 from tagtrail import __version__
 from tagtrail.audit.asking import Asked
+from tagtrail.audit.audience import Audience
 from tagtrail.audit.cursors import write_cursor
 from tagtrail.audit.formats import MEDIA_TYPES, Format
+from tagtrail.audit.identities import IDENTITIES
 from tagtrail.audit.listings import Listing
-from tagtrail.audit.spreadsheet import MARK, write_row
+from tagtrail.audit.spreadsheet import MARK, write_cells, write_row
 from tagtrail.store.answers import Cut, Key, Page
 from tagtrail.store.database import Store
 from tagtrail.store.lines import get_last_seq
@@ -35,25 +37,41 @@ class Answering:
     listing: Listing
     asked: Asked
     format: Format
+    audience: Audience
 
     def respond(self, request: Request) -> Response:
-        """The answer, or 304 where the client already has it. Raises BadParameter and NotRecorded."""
+        """The answer, or 304 where the client already has it.
+
+        Raises BadParameter, NotRecorded, NotAllowed and (where a reading cannot be recorded) StorageUnavailable.
+        """
+        if self.asked.question.filter.actor is not None:
+            self.audience.caller.require("identity")
         with self.store.snapshot() as db:
             last_seq = get_last_seq(db)
-            tag = entity_tag(request, self.format, last_seq) if self.listing.is_ledger else None
+            tag = entity_tag(request, self.format, last_seq, self.audience) if self.listing.is_ledger else None
             if tag is not None and request.if_none_match.contains_weak(tag):
                 return _with_tag(Response(status=304), tag)
             page = self._find(db, last_seq, self._first_cut())
+        if self._tells_of_people:
+            self.audience.record(request, self.format)
         response = self._page(request, page) if self.format == "json" else self._whole(page, last_seq)
         if tag is not None:
             return _with_tag(response, tag)
         return response if self.format != "json" else _with_content_tag(request, response)
 
+    @property
+    def _tells_of_people(self) -> bool:
+        """Whether anything about people can be learned from the answer; the ledger's lines hold nothing of them."""
+        is_lines = self.format == "ndjson" and self.listing.find_lines is not None
+        return self.asked.question.filter.actor is not None or (self.listing.tells_of_people and not is_lines)
+
     def _find(self, db: Any, last_seq: int, cut: Cut) -> Page[Any]:
+        """A page of the rows, of which nothing is shown that the audience may not see."""
         question = self.asked.question
         question = replace(question, filter=replace(question.filter, last_seq=last_seq))
         find = self.listing.find_lines if self.format == "ndjson" else None
-        return (find or self.listing.find)(db, question, cut)
+        page = (find or self.listing.find)(db, question, cut)
+        return replace(page, items=self.audience.see(page.items))
 
     def _first_cut(self) -> Cut:
         if self.format == "json":
@@ -78,7 +96,8 @@ class Answering:
     def _stream(self, page: Page[Any], last_seq: int) -> Iterator[bytes]:
         """All rows from the first page on, or as many as were asked for."""
         if self.format == "csv":
-            yield MARK + write_row(self.listing.names).encode()
+            names = self.listing.names
+            yield MARK + write_row([names[at] for at in self._columns()]).encode()
         left = self.asked.limit
         while True:
             yield self._rows(page)
@@ -91,18 +110,25 @@ class Answering:
         with self.store.snapshot() as db:
             return self._find(db, last_seq, Cut(limit, after))
 
+    def _columns(self) -> list[int]:
+        """Which of the list's columns are there for this audience."""
+        sees_all = self.audience.caller.sees_identities
+        return [at for at, name in enumerate(self.listing.names) if sees_all or name not in IDENTITIES]
+
     def _rows(self, page: Page[Any]) -> bytes:
         listing, question = self.listing, self.asked.question
         if self.format == "csv":
-            return "".join([listing.write_csv(row, question) for row in page.items]).encode()
+            rows, shown = [listing.read_cells(row, question) for row in page.items], self._columns()
+            return "".join([write_cells([row[at] for at in shown]) for row in rows]).encode()
         if listing.find_lines is not None:
             return b"\n".join((*page.items, b""))
         return b"".join([_json.encode(listing.describe(row, question)) + b"\n" for row in page.items])
 
 
-def entity_tag(request: Request, shown_as: str, last_seq: int) -> str:
-    """What changes with every line of the ledger, with the question, the format and the version of this service."""
-    asked = f"{__version__}\n{request.path}\n{request.query_string.decode('latin-1')}\n{shown_as}"
+def entity_tag(request: Request, shown_as: str, last_seq: int, audience: Audience) -> str:
+    """What changes with each line of the ledger, with the question, the format, our version and what may be seen."""
+    seen = "people" if audience.caller.sees_identities else "nobody"
+    asked = f"{__version__}\n{request.path}\n{request.query_string.decode('latin-1')}\n{shown_as}\n{seen}"
     return f"{last_seq}-{hashlib.sha256(asked.encode()).hexdigest()[:16]}"
 
 
@@ -119,8 +145,15 @@ def _with_tag(response: Response, tag: str) -> Response:
     return response
 
 
-def document_response(request: Request, document: msgspec.Struct, tag: str) -> Response:
-    """One document as JSON, or 304."""
-    if request.if_none_match.contains_weak(tag):
+def document_response(
+    request: Request, document: msgspec.Struct, *, audience: Audience, tag: str | None = None, status: int = 200
+) -> Response:
+    """One document as JSON, as much of it as the audience may see, or 304 where the client has it by its tag.
+
+    Raises StorageUnavailable where it cannot be recorded that they saw it.
+    """
+    if tag is not None and request.if_none_match.contains_weak(tag):
         return _with_tag(Response(status=304), tag)
-    return _with_tag(Response(_json.encode(document), content_type=MEDIA_TYPES["json"]), tag)
+    audience.record(request, "json")
+    response = Response(_json.encode(audience.see(document)), status, content_type=MEDIA_TYPES["json"])
+    return response if tag is None else _with_tag(response, tag)

@@ -6,10 +6,9 @@ from tagtrail import __version__
 from tagtrail.audit.describing import describe_declared
 from tagtrail.cli import columns
 from tagtrail.cli.asked import Asked
-from tagtrail.cli.options import asking
+from tagtrail.cli.options import asking, make_recorder
 from tagtrail.cli.words import visible
 from tagtrail.ledger.declare import Declaration, Declared, Origin, declare
-from tagtrail.ledger.record import Recorder
 from tagtrail.store.answers import DeploymentAnswer
 from tagtrail.store.questions.deployments import get_deployment
 from tagtrail.store.questions.environments import find_roll_back
@@ -47,7 +46,7 @@ def deploy(
     """
     said = Declaration(environment, reference, asked.filter.registry, change, actor, note)
     origin = Origin(user_agent=f"tagtrail/{__version__} (command line)")
-    declared = declare(asked.trail.store, Recorder(asked.trail.store), said, key=key, origin=origin)
+    declared = declare(asked.trail.store, make_recorder(asked.trail.store), said, key=key, origin=origin)
     _show(asked, declared)
 
 

@@ -1,6 +1,5 @@
 """`tagtrail rollback`: what an environment can go back to, and the commands that do it. Nothing is done here."""
 
-import shlex
 from dataclasses import dataclass
 
 import click
@@ -21,19 +20,10 @@ from tagtrail.errors import NotRecorded
 from tagtrail.store.answers import DeploymentAnswer, EnvironmentState, Published
 from tagtrail.store.questions.digests import get_digest
 from tagtrail.store.questions.environments import find_environments
+from tagtrail.trail.commands import Commands, is_clear, make_commands
 from tagtrail.trail.instant import SECOND, now
 from tagtrail.trail.names import Reference
 from tagtrail.trail.rules import Rules
-
-_LOOPBACK = ("localhost", "127.0.0.1", "[::1]")
-
-
-class Commands(msgspec.Struct, frozen=True):
-    """Shell commands that put an environment's tag back, one list for each tool; one of the lists is enough."""
-
-    skopeo: tuple[str, ...]
-    crane: tuple[str, ...]
-    docker: tuple[str, ...]
 
 
 class RollBack(msgspec.Struct, frozen=True):
@@ -67,42 +57,11 @@ def rollback(asked: Asked, place: str) -> None:
     asked.screen.say("")
     asked.screen.say("To deploy it by its digest:")
     asked.screen.whole(f"  {Reference(subject.repository, digest=target.digest, host=host)}")
-    if not _is_clear(host):
+    if not is_clear(host):
         why = "No commands: without a host that has a dot or a port, tools would look for the image elsewhere."
         asked.screen.say(Text(f"{why} Set the `host` of registry {subject.registry} in the configuration.", "yellow"))
     elif tag is not None:
         _show_commands(asked, commands, tag, is_index=_is_index(asked, subject, target.digest))
-
-
-def make_commands(image: Reference) -> Commands:
-    """The commands that make the tag of a reference name its digest again; only the pull where it has no tag.
-
-    None for a host by which tools would not look for the image there, but in the registry that is their default.
-    `--all` and `--preserve-digests` keep a multi-platform image whole, so that the digest stays what it was
-    (skopeo-copy(1)). What is on this machine's loopback is taken to speak plain HTTP, which skopeo has to be told.
-    """
-    if not _is_clear(image.host):
-        return Commands((), (), ())
-    pinned = shlex.quote(str(Reference(image.repository, digest=image.digest, host=image.host)))
-    pull = f"docker pull {pinned}"
-    if image.tag is None:
-        return Commands(skopeo=(), crane=(), docker=(pull,))
-    tagged = shlex.quote(str(Reference(image.repository, image.tag, host=image.host)))
-    plain = " --src-tls-verify=false --dest-tls-verify=false" if _is_loopback(image.host) else ""
-    return Commands(
-        skopeo=(f"skopeo copy --all --preserve-digests{plain} docker://{pinned} docker://{tagged}",),
-        crane=(f"crane tag {pinned} {shlex.quote(image.tag)}",),
-        docker=(pull, f"docker image tag {pinned} {tagged}", f"docker image push {tagged}"),
-    )
-
-
-def _is_clear(host: str | None) -> bool:
-    """Whether tools take it for a host: the rule is that of the Docker reference grammar ("normalize")."""
-    return host is not None and (host == "localhost" or "." in host or ":" in host)
-
-
-def _is_loopback(host: str | None) -> bool:
-    return host is not None and (host in _LOOPBACK or host.rpartition(":")[0] in _LOOPBACK)
 
 
 def _get_state(asked: Asked, subject: Subject, environment: str) -> EnvironmentState:

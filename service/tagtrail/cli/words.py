@@ -1,13 +1,14 @@
-"""How single values are shown to a person: text from outside, local times, durations, sizes."""
+"""How single values are shown to a person at a terminal: text from outside, local times, durations, sizes."""
 
 import calendar
 from collections.abc import Iterable
 from datetime import UTC, datetime
 
 from tagtrail.trail.instant import SECOND
+from tagtrail.trail.words import counted, size, span
 
-_UNITS = (("day", "days", 86_400), ("h", "h", 3_600), ("min", "min", 60), ("s", "s", 1))
-_SIZES = (("GB", 10**9), ("MB", 10**6), ("kB", 10**3))
+__all__ = ("counted", "listed", "local_time", "size", "span", "visible", "weekday")
+
 _MOST_NAMES = 3
 
 
@@ -37,37 +38,12 @@ def _local(instant: int) -> datetime:
     return datetime.fromtimestamp(instant // SECOND, UTC).astimezone()
 
 
-def span(seconds: float) -> str:
-    """A duration by its two largest units: `3 days 4 h`, `12 min 5 s`, `0 s`."""
-    left, parts = int(seconds), list[str]()
-    for one, many, length in _UNITS:
-        count, left = divmod(left, length)
-        if count and len(parts) < 2:
-            parts.append(f"{count} {one if count == 1 else many}")
-        elif parts:
-            break
-    return " ".join(parts) or "0 s"
-
-
-def size(octets: int) -> str:
-    """A size in decimal units, as container tools show it: `1.2 MB`."""
-    for unit, length in _SIZES:
-        if octets >= length:
-            return f"{octets / length:.1f} {unit}"
-    return f"{octets} bytes"
-
-
 def listed(names: Iterable[str], *, most: int | None = _MOST_NAMES) -> str:
     """Names with commas between them, the rest counted: `1.0.0, 1.0, sha-5208e61 and 4 more`."""
     known = list(names)
     shown = known if most is None else known[:most]
     rest = f" and {len(known) - len(shown)} more" if len(known) > len(shown) else ""
     return ", ".join(visible(name) for name in shown) + rest
-
-
-def counted(number: int, one: str, many: str) -> str:
-    """A number with its noun: `1 line`, `2 lines`."""
-    return f"{number} {one if number == 1 else many}"
 
 
 def weekday(instant: int) -> str:

@@ -10,7 +10,7 @@ each event some 70 us more (docs/decisions/0003-http.md).
 
 import hashlib
 import logging
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -64,11 +64,13 @@ class EventsEndpoint:
         tokens: IngestTokens,
         recorder: Recorder,
         body_limit: int,
+        count_refusal: Callable[[], None] = lambda: None,
     ) -> None:
         self._application = application
         self._tokens = tokens
         self._recorder = recorder
         self._body_limit = body_limit
+        self._count_refusal = count_refusal
 
     def __call__(self, environ: "WSGIEnvironment", start_response: "StartResponse") -> Iterable[bytes]:
         """The WSGI call."""
@@ -81,6 +83,7 @@ class EventsEndpoint:
     def _receive(self, environ: "WSGIEnvironment") -> _Answer:
         sender = self._tokens.find_sender(environ.get("HTTP_AUTHORIZATION"))
         if sender is None:
+            self._count_refusal()  # and no more than that: a registry with a wrong token may try as often as it will
             return _UNKNOWN
         try:
             _tell(accept(self._recorder, sender, self._read_items(environ, sender)))

@@ -2,5 +2,6 @@
 
 Reading order: `terms.py` (the promises in numbers), `connections.py` (what has arrived of a request), `reception.py`
 (who serves it), `parking.py` (where slow requests wait), `lanes.py` (threads by kind of client), `answers.py` (one
-request through the WSGI application), `worker.py` (one process), `gunicorn.py` (all of them), `run.py` (`serve`).
+request through the WSGI application), `worker.py` (one process), `gunicorn.py` (all of them), `companion.py` (the
+dispatcher beside them), `run.py` (`serve`).
 """

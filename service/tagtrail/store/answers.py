@@ -20,8 +20,9 @@ class Filter:
     """What is asked for; None leaves a thing open.
 
     `repository` is a name, or a glob as `trail/patterns.py` reads it. `digest` is whole, or a prefix such as
-    `sha256:5208` or `5208`. `since` (inclusive) and `until` (exclusive) are by our clock for entries and quarantine,
-    by the registry's for everything else. Lines after `last_seq` are left out, so that a long answer has an end.
+    `sha256:5208` or `5208`. `since` (inclusive) and `until` (exclusive) are by our clock for entries, quarantine
+    and deliveries, by the registry's for everything else. Lines after `last_seq` are left out, so that a long answer
+    has an end.
     """
 
     registry: str | None = None
@@ -31,6 +32,8 @@ class Filter:
     actor: str | None = None
     kind: str | None = None
     environment: str | None = None
+    channel: str | None = None
+    state: str | None = None
     since: int | None = None
     until: int | None = None
     last_seq: int | None = None
@@ -69,8 +72,22 @@ class Change:
 
 
 @dataclass(frozen=True, slots=True)
+class Annotated:
+    """What the line `seq` tied to the line `annotates`; the note is disclosed, None where there is none or erased."""
+
+    seq: int
+    annotates: int
+    received_at: int
+    relation: str
+    change: str | None
+    note: str | None
+    actor: str | None
+    assurance: Assurance | None
+
+
+@dataclass(frozen=True, slots=True)
 class LoggedEntry:
-    """A line of the ledger: the exact bytes, who it discloses, what it moved and where it published."""
+    """A line of the ledger: the exact bytes, who it discloses, what it moved and published, what was tied to it."""
 
     seq: int
     received_at: int
@@ -79,6 +96,7 @@ class LoggedEntry:
     who: bytes | None  # the disclosed document; None when there is none, or when it was erased
     changes: tuple[Change, ...]
     environments: tuple[str, ...]
+    annotations: tuple[Annotated, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

@@ -7,7 +7,7 @@ leaves many ranges, it first glances at the newest rows of all: what most things
 
 import heapq
 from collections import deque
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterator, Sequence
 from dataclasses import dataclass
 from itertools import islice
 from typing import Any, Final
@@ -96,7 +96,7 @@ def gather(
     return found, None
 
 
-def marks(values: Sequence[object]) -> str:
+def marks(values: Collection[object]) -> str:
     """A placeholder for each value."""
     return ", ".join("?" * len(values))
 

@@ -1,0 +1,51 @@
+"""`/api/v1/deliveries/<id>`: one message to a channel with its attempts, and trying it once more."""
+
+import msgspec
+from flask import Blueprint, Response, request
+
+from tagtrail.audit.asking import read_parameters
+from tagtrail.audit.audience import Admit
+from tagtrail.audit.bodies import read_body
+from tagtrail.audit.deliveries import describe_attempted
+from tagtrail.audit.documents import AttemptedDocument
+from tagtrail.audit.filters import refuse_unknown
+from tagtrail.audit.rendering import document_response
+from tagtrail.errors import NotRecorded, Refused
+from tagtrail.ledger.record import Recorder
+from tagtrail.store.database import Store
+from tagtrail.store.outbox import retry
+from tagtrail.store.questions.deliveries import get_attempted
+
+
+class Retry(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """What is sent to have a message tried again: an empty object. It has a media type that a web page cannot send."""
+
+
+def add_delivering(blueprint: Blueprint, *, store: Store, recorder: Recorder, admit: Admit) -> None:
+    """Add both routes; `admit` is asked who calls."""
+
+    @blueprint.get("/deliveries/<id>")
+    def delivery(id: str) -> Response:  # noqa: A002 - as the route says it
+        audience = admit("read")
+        refuse_unknown(read_parameters(request), accepted=())
+        return document_response(request, _find(store, id), audience=audience)
+
+    @blueprint.post("/deliveries/<id>/retry")
+    def retry_delivery(id: str) -> Response:  # noqa: A002 - as the route says it
+        audience = admit("admin")
+        refuse_unknown(read_parameters(request), accepted=())
+        read_body(request, Retry, what="retry")
+        found = _find(store, id)
+        with store.writing() as tx:
+            is_waiting = bool(retry(tx, at=recorder.now(), delivery=id))
+        if not is_waiting:
+            raise Refused(f"the delivery is {found.delivery.state}; only one that failed can be tried again")
+        return document_response(request, _find(store, id), audience=audience)
+
+
+def _find(store: Store, delivery: str) -> AttemptedDocument:
+    with store.snapshot() as db:
+        found = get_attempted(db, delivery)
+    if found is None:
+        raise NotRecorded(f"there is no delivery {delivery[:80]!r}")
+    return describe_attempted(found)

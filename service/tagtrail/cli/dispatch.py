@@ -1,0 +1,53 @@
+"""`tagtrail dispatch`: sends what is to be told, for those who run processes apart; `serve` runs one by itself."""
+
+import math
+import os
+import signal
+from typing import Final
+
+import click
+
+from tagtrail import logs
+from tagtrail.cli.options import config_path, data_path, place_options
+from tagtrail.config.load import load
+from tagtrail.config.model import Config
+from tagtrail.config.secrets import prepare_data_directory
+from tagtrail.errors import ConfigurationError
+from tagtrail.notify.turn import turn
+from tagtrail.store.database import Store
+
+_PATIENCE: Final = 1.0  # seconds: a worker that looks whether there is a dispatcher holds the lock for a moment
+
+
+@click.command()
+@click.option("--supervised-by", type=int, hidden=True, help="As the service runs it: it ends with that process.")
+@place_options
+def dispatch(supervised_by: int | None) -> None:
+    """Send what is to be told to the channels, until SIGTERM.
+
+    `tagtrail serve` runs one by itself. Of several on one data directory one works, and the others wait for its end.
+    """
+    config = load(config_path(), data=data_path(), environ=os.environ)
+    if not config.notify.channels:
+        raise ConfigurationError("notify.channels is empty, so there is nothing to dispatch; name a channel there")
+    prepare_data_directory(config.data)
+    with turn(config.data, patience=_PATIENCE) as is_ours:
+        if is_ours:
+            _run(config, supervised_by)
+            return
+    if supervised_by is None:
+        click.echo("Another dispatcher is at work on this data directory; waiting for its end.", err=True)
+        with turn(config.data, patience=math.inf):
+            _run(config, None)
+
+
+def _run(config: Config, parent: int | None) -> None:
+    signals: list[int] = []
+    for number in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(number, lambda number, _: signals.append(number))
+    from tagtrail.dispatching import make_dispatcher  # noqa: PLC0415 - a question need not load what only this needs
+
+    logs.configure(config.log.format, config.log.level)
+    store = Store(config.data)
+    store.prepare()
+    make_dispatcher(config, store).run(lambda: bool(signals) or parent not in (None, os.getppid()))

@@ -1,0 +1,52 @@
+"""Console: messages on standard output, as a log: each begins at the left edge with its time, and nothing else does."""
+
+import sys
+from dataclasses import replace
+
+from tagtrail.config.model import ChannelConfig
+from tagtrail.notify.forms import Markup, plain, presentable
+from tagtrail.notify.message import Message
+from tagtrail.notify.sending import Channel, Outcome
+from tagtrail.notify.templates import write
+from tagtrail.trail.instant import format_instant
+
+_INDENT = "    "
+
+
+def make(config: ChannelConfig) -> Channel:
+    """The channel to standard output."""
+    return Console(config)
+
+
+class Console:
+    """Standard output, whatever that is when a message is written."""
+
+    def __init__(self, config: ChannelConfig) -> None:
+        self.name = config.name
+        self._config = config
+
+    def send(self, message: Message) -> Outcome:
+        """Write the message in one piece."""
+        text, trouble = self._form(message)
+        out = sys.stdout
+        encoding = out.encoding or "utf-8"
+        try:
+            out.write(text.encode(encoding, "backslashreplace").decode(encoding))
+            out.flush()
+        except (OSError, ValueError) as error:  # nobody reads it any more, or it is closed
+            reason = error.strerror if isinstance(error, OSError) else None
+            return Outcome(is_sent=False, detail=f"standard output cannot be written ({reason or 'it is closed'})")
+        return Outcome(is_sent=True, detail="written", trouble=trouble)
+
+    def preview(self, message: Message) -> str:
+        """The text as it is written."""
+        text, trouble = self._form(message)
+        return f"{text}{trouble or ''}"
+
+    def _form(self, message: Message) -> tuple[str, str | None]:
+        written = write(self._config, message, Markup())
+        shown = presentable(message)
+        head = f"{format_instant(message.occurred_at, 0)} {message.tone:7} {shown.title}"
+        text = plain(replace(shown, title=""), written.text)
+        below = [f"{_INDENT}{line}" for line in text.splitlines() if line.strip()]
+        return "\n".join([head, *below]) + "\n", written.trouble

@@ -1,0 +1,98 @@
+"""Discord: an embed posted to a webhook (discord.com/developers/docs/resources/webhook, "Execute Webhook")."""
+
+import re
+from dataclasses import replace
+from functools import partial
+from typing import Any, Final
+from urllib.parse import parse_qsl, urlencode, urlsplit
+
+from tagtrail.config.model import ChannelConfig
+from tagtrail.notify.forms import COLOURS, Markup, basis, fit, inert, units, within
+from tagtrail.notify.markups import in_backticks, in_fences, not_a_block
+from tagtrail.notify.message import Fact, Message
+from tagtrail.notify.posted import JSON_HEADERS, Json, Posted, read_object, seconds
+from tagtrail.notify.sending import Answer, Channel, Outcome, Post, judge
+from tagtrail.trail.instant import format_instant
+
+# Characters, by discord.com/developers/docs/resources/message, "Embed Limits".
+_LONGEST_TITLE: Final = 256
+_LONGEST_DESCRIPTION: Final = 4_096
+_LONGEST_NAME: Final = 256
+_LONGEST_VALUE: Final = 1_024
+_MOST_FIELDS: Final = 25
+_MOST: Final = 6_000  # of all of them together
+
+_FORMATS: Final = re.compile(r"[\\*_~`|\[\]<>]")
+
+
+def make(config: ChannelConfig) -> Channel:
+    """The channel at the secret `url`. A 404 says that the webhook was deleted: permanent."""
+    return Posted(config, MARKUP, build, partial(_request, config), _judge)
+
+
+def _words(text: str) -> str:
+    """Discord takes a backslash before any sign, and shows none of it."""
+    return not_a_block(_FORMATS.sub(r"\\\g<0>", inert(text)))
+
+
+MARKUP: Final = Markup(_words, code=in_backticks)
+
+
+def build(message: Message, text: str | None) -> Json:
+    """The payload. Nobody is mentioned, whatever the text may say: `allowed_mentions` names no kind."""
+    embed = fit(message, lambda part: _embed(part, text), _fits)
+    return {"embeds": [embed], "allowed_mentions": {"parse": []}}
+
+
+def _embed(message: Message, text: str | None) -> dict[str, Any]:
+    embed = {
+        "title": within(message.title, _LONGEST_TITLE, _words),
+        "description": _description(message, text),
+        "color": COLOURS[message.tone],
+        "timestamp": format_instant(message.occurred_at, 3),
+        "footer": {"text": basis(message) or "tagtrail"},  # the time is shown beside it, by the reader's own clock
+        "fields": [_field(fact) for fact in message.facts],
+    }
+    return embed if message.link is None else embed | {"url": message.link}
+
+
+def _description(message: Message, text: str | None) -> str:
+    sentences = "\n".join(map(_words, message.sentences)) if text is None else text
+    copies = (f"**{_words(fact.label)}**\n{in_fences(fact.value)}" for fact in message.copy)
+    return "\n".join(filter(None, (sentences, *copies)))
+
+
+def _field(fact: Fact) -> Json:
+    """A field is never empty, and two or three short ones stand beside each other."""
+    write = MARKUP.code if fact.is_code else _words
+    return {
+        "name": within(fact.label, _LONGEST_NAME, _words) or "–",
+        "value": within(fact.value, _LONGEST_VALUE, write) or "–",
+        "inline": True,
+    }
+
+
+def _fits(embed: dict[str, Any]) -> bool:
+    texts = [embed["title"], embed["description"], embed["footer"]["text"]]
+    texts += [text for field in embed["fields"] for text in (field["name"], field["value"])]
+    return (
+        len(embed["fields"]) <= _MOST_FIELDS
+        and units(embed["description"]) <= _LONGEST_DESCRIPTION
+        and sum(map(units, texts)) <= _MOST
+    )
+
+
+def _request(config: ChannelConfig, body: bytes, _: str) -> Post:
+    """With `wait` Discord answers when the message is there, not when it is merely taken."""
+    url = urlsplit(config.secrets["url"].reveal())
+    query = urlencode([*parse_qsl(url.query, keep_blank_values=True), ("wait", "true")])
+    return Post(url._replace(query=query).geturl(), body, JSON_HEADERS)
+
+
+def _judge(answer: Answer) -> Outcome:
+    """A 429's body says `retry_after` in seconds, more exactly than the header (.../docs/topics/rate-limits)."""
+    outcome = judge(answer)
+    if answer.status != 429:
+        return outcome
+    wait = seconds(read_object(answer.text).get("retry_after"))
+    return replace(outcome, retry_after=wait if wait is not None else outcome.retry_after)

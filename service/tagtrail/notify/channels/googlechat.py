@@ -1,0 +1,68 @@
+"""Google Chat: a card posted to a space's webhook (developers.google.com/workspace/chat/quickstart/webhooks)."""
+
+from collections.abc import Iterator
+from functools import partial
+from typing import Final
+from urllib.parse import parse_qsl, urlencode, urlsplit
+
+from tagtrail.config.model import ChannelConfig
+from tagtrail.notify.forms import SIGNS, fit, footer
+from tagtrail.notify.markups import HTML, in_fences, without_brackets, words_html
+from tagtrail.notify.message import Fact, Message
+from tagtrail.notify.posted import JSON_HEADERS, OPEN, Json, Posted, as_bytes
+from tagtrail.notify.sending import Channel, Post
+
+_LARGEST: Final = 31_000  # bytes; the API takes 32,000 (.../chat/api/reference/rest/v1/spaces.messages/create)
+
+
+def make(config: ChannelConfig) -> Channel:
+    """The channel at the secret `url`, with the key and token that Google put into it."""
+    return Posted(config, HTML, build, partial(_request, config))
+
+
+def build(message: Message, text: str | None) -> Json:
+    """A card, whose text is HTML, and what the notification says. No `text`, in which `<users/all>` would be read."""
+    return fit(message, lambda part: _message(part, text), lambda form: len(as_bytes(form)) <= _LARGEST)
+
+
+def _message(message: Message, text: str | None) -> Json:
+    title = SIGNS[message.tone] + without_brackets(message.title)
+    header = {"title": title, "subtitle": footer(message)}
+    card = {"header": header, "sections": [{"widgets": list(widgets)} for widgets in _sections(message, text)]}
+    return {"fallbackText": title, "cardsV2": [{"cardId": message.id, "card": card}]}
+
+
+def _sections(message: Message, text: str | None) -> Iterator[list[Json]]:
+    sentences = "\n".join(map(words_html, message.sentences)) if text is None else text
+    yield [{"textParagraph": {"text": sentences.replace("\n", "<br>")}}]
+    if message.facts:
+        columns = [{"widgets": [_fact(fact) for fact in facts]} for facts in _in_two(message.facts) if facts]
+        yield [{"columns": {"columnItems": columns}}]
+    if message.copy:
+        yield [widget for fact in message.copy for widget in _copied(fact)]
+    if message.link:
+        yield [{"buttonList": {"buttons": [{"text": OPEN, "onClick": {"openLink": {"url": message.link}}}]}}]
+
+
+def _in_two(facts: tuple[Fact, ...]) -> tuple[tuple[Fact, ...], tuple[Fact, ...]]:
+    """For two columns that are read line by line."""
+    return facts[::2], facts[1::2]
+
+
+def _fact(fact: Fact) -> Json:
+    """The label is plain text, the value HTML, which has no code here (.../chat/format-messages, "Format cards")."""
+    text = words_html(fact.value) or "–"
+    return {"decoratedText": {"topLabel": without_brackets(fact.label), "text": text, "wrapText": True}}
+
+
+def _copied(fact: Fact) -> tuple[Json, Json]:
+    """The label, and a paragraph in Markdown, which has code; there is nothing in it but the code."""
+    code = {"text": in_fences(fact.value), "textSyntax": "MARKDOWN"}
+    return {"textParagraph": {"text": f"<b>{words_html(fact.label)}</b>"}}, {"textParagraph": code}
+
+
+def _request(config: ChannelConfig, body: bytes, identity: str) -> Post:
+    """A request of an id that was there before makes no second message: the delivery's id is the same on every try."""
+    url = urlsplit(config.secrets["url"].reveal())
+    query = urlencode([*parse_qsl(url.query, keep_blank_values=True), ("requestId", identity)])
+    return Post(url._replace(query=query).geturl(), body, JSON_HEADERS)

@@ -1,0 +1,33 @@
+"""Gotify: a message pushed with an application's token (gotify.net/docs/pushmsg, gotify.net/docs/msgextras)."""
+
+from typing import Final
+
+from tagtrail.config.model import ChannelConfig
+from tagtrail.notify.channels.plaintext import PLAIN, still, text_below_title
+from tagtrail.notify.message import Message, Tone
+from tagtrail.notify.posted import JSON_HEADERS, Json, Posted
+from tagtrail.notify.sending import Channel, Post
+
+# Clients make a sound from 4 on, and vibrate from 8 on (gotify.net/docs/priority).
+_PRIORITIES: Final[dict[Tone, int]] = {"notice": 4, "good": 4, "warning": 6, "alarm": 8}
+
+
+def make(config: ChannelConfig) -> Channel:
+    """The channel to the server at `url`, as the application of the secret `token`."""
+    url = f"{config.settings['url'].rstrip('/')}/message"
+    headers = {**JSON_HEADERS, "X-Gotify-Key": config.secrets["token"].reveal()}
+    return Posted(config, PLAIN, build, lambda body, _: Post(url, body, headers))
+
+
+def build(message: Message, text: str | None) -> Json:
+    """The message, told to be plain text: as Markdown it could load pictures from anywhere."""
+    extras: Json = {"client::display": {"contentType": "text/plain"}}
+    if message.link is not None:
+        extras["client::notification"] = {"click": {"url": message.link}}
+    shown = still(message)
+    return {
+        "title": shown.title,
+        "message": text_below_title(shown, text),
+        "priority": _PRIORITIES[message.tone],
+        "extras": extras,
+    }

@@ -1,0 +1,88 @@
+"""ntfy: a message published as JSON, so that nothing of it is ever a header (docs.ntfy.sh/publish/#publish-as-json)."""
+
+import json
+import re
+from dataclasses import replace
+from typing import Final
+from urllib.parse import urlsplit, urlunsplit
+
+from tagtrail.config.model import ChannelConfig
+from tagtrail.errors import ConfigurationError
+from tagtrail.notify.channels.plaintext import PLAIN, no_encoded_word, still, text_below_title
+from tagtrail.notify.forms import fit
+from tagtrail.notify.message import Message, Tone
+from tagtrail.notify.posted import JSON_HEADERS, Json, Posted, as_bytes
+from tagtrail.notify.sending import Channel, Post, judge
+
+_TOPIC: Final = re.compile(r"[-_A-Za-z0-9]{1,64}", re.ASCII)
+# By ntfy's defaults a text of 4,096 bytes becomes an attachment, and a JSON body of twice that is refused.
+_LONGEST_TEXT: Final = 3_900  # bytes
+_LONGEST_BODY: Final = 8_000  # bytes
+_PRIORITIES: Final[dict[Tone, int]] = {"notice": 3, "good": 3, "warning": 4, "alarm": 5}
+_EMOJI: Final[dict[Tone, str]] = {  # by name; nothing from outside goes there
+    "notice": "package",
+    "good": "white_check_mark",
+    "warning": "warning",
+    "alarm": "rotating_light",
+}
+
+
+def make(config: ChannelConfig) -> Channel:
+    """The channel to the topic at the end of the secret `url`; `token` is for topics that not everybody may write to.
+
+    Raises ConfigurationError when the URL names no topic.
+    """
+    root, topic = _split(config)
+    token = config.secrets.get("token")
+    headers = JSON_HEADERS if token is None else {**JSON_HEADERS, "Authorization": f"Bearer {token.reveal()}"}
+    return Posted(
+        config,
+        PLAIN,
+        build,
+        lambda body, _: Post(root, _addressed(body, topic), headers),
+        lambda answer: judge(replace(answer, text=answer.text.replace(topic, "[hidden]"))),  # it repeats the message
+    )
+
+
+def _split(config: ChannelConfig) -> tuple[str, str]:
+    """The server's root, to which JSON is published, and the topic."""
+    parts = urlsplit(config.secrets["url"].reveal())
+    root, _, topic = parts.path.rstrip("/").rpartition("/")
+    if not _TOPIC.fullmatch(topic):
+        raise ConfigurationError(
+            f"notify: the url of the channel {config.name!r} names no topic of ntfy; "
+            "give it the server and the topic, such as https://ntfy.example/releases"
+        )
+    return urlunsplit((parts.scheme, parts.netloc, f"{root}/", parts.query, "")), topic
+
+
+def _addressed(body: bytes, topic: str) -> bytes:
+    """The document with its topic, which is a secret and in no preview."""
+    document = json.loads(body)
+    return as_bytes(document | {"topic": topic}) if isinstance(document, dict) else body
+
+
+def build(message: Message, text: str | None) -> Json:
+    """The document without its topic; a text that is too long loses facts, then sentences."""
+    return fit(message, lambda fewer: _document(still(fewer), text), _fits)
+
+
+def _document(message: Message, text: str | None) -> Json:
+    document: Json = {
+        "title": no_encoded_word(message.title),  # which ntfy makes a header of
+        "message": _cut(text_below_title(replace(message, link=None), text)),
+        "priority": _PRIORITIES[message.tone],
+        "tags": [_EMOJI[message.tone]],
+        "markdown": False,
+    }
+    return document if message.link is None else document | {"click": message.link}
+
+
+def _cut(text: str) -> str:
+    """As much of the text as ntfy takes; after `fit` only an operator's own template can be longer than that."""
+    octets = text.encode("utf-8", "replace")
+    return text if len(octets) <= _LONGEST_TEXT else octets[:_LONGEST_TEXT].decode(errors="ignore") + "…"
+
+
+def _fits(document: Json) -> bool:
+    return len(document["message"].encode()) <= _LONGEST_TEXT and len(as_bytes(document)) <= _LONGEST_BODY

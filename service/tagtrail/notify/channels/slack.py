@@ -1,0 +1,116 @@
+"""Slack, and what takes its incoming webhooks: Mattermost and Rocket.Chat.
+
+Slack shows the blocks (docs.slack.dev/reference/block-kit); `text` is its notification, and the whole message for
+the others, which know no blocks (developers.mattermost.com/integrate/webhooks/incoming). Both read well by themselves.
+"""
+
+import re
+from collections.abc import Iterator
+from typing import Any, Final
+
+from tagtrail.config.model import ChannelConfig
+from tagtrail.notify.forms import SIGNS, Markup, fit, footer, inert, units, within
+from tagtrail.notify.markups import in_backticks, in_fences, not_a_block, without_brackets
+from tagtrail.notify.message import Fact, Message
+from tagtrail.notify.posted import OPEN, Json, Posted, to_secret_url
+from tagtrail.notify.sending import Channel
+
+# Characters, by docs.slack.dev/reference/block-kit/composition-objects/text-object and .../blocks.
+_LONGEST_HEADER: Final = 150
+_LONGEST_TEXT: Final = 3_000
+_LONGEST_FIELD: Final = 2_000
+_MOST_FIELDS: Final = 10
+_MOST_BLOCKS: Final = 50
+_LONGEST_FALLBACK: Final = 3_900  # Slack advises 4,000 for `text`, and older Mattermost takes no more
+
+# Slack's mrkdwn has no escape for what formats, and a backslash would be seen; these look alike and do nothing. A
+# repository, a tag and a digest hold none of them, but for the underscore, which formats only beside a word.
+_LOOK_ALIKE: Final = str.maketrans({"*": "∗", "~": "∼", "`": "ˋ", "[": "［", "]": "］", "$": "＄"})
+_FORMATTING_UNDERSCORE: Final = re.compile(r"(?<![^\W_])_|_(?![^\W_])")
+
+
+def make(config: ChannelConfig) -> Channel:
+    """The channel at the secret `url`. A 404 or a 410 says that the webhook or its room is gone: permanent."""
+    return Posted(config, MARKUP, build, to_secret_url(config))
+
+
+def _entities(text: str) -> str:
+    """`&`, `<` and `>` as docs.slack.dev/messaging/formatting-message-text wants them: no `<!channel>`, no `<url>`."""
+    return text.replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;")
+
+
+def _words(text: str) -> str:
+    return _entities(not_a_block(inert(_FORMATTING_UNDERSCORE.sub("ˍ", text).translate(_LOOK_ALIKE))))
+
+
+MARKUP: Final = Markup(_words, code=lambda text: _entities(in_backticks(text)), link=_entities)
+
+
+def build(message: Message, text: str | None) -> Json:
+    """The payload: https://docs.slack.dev/messaging/sending-messages-using-incoming-webhooks."""
+    return {
+        "text": fit(message, lambda part: _fallback(part, text), lambda form: units(form) <= _LONGEST_FALLBACK),
+        "blocks": fit(message, lambda part: list(_blocks(part, text)), lambda form: len(form) <= _MOST_BLOCKS),
+        "unfurl_links": False,
+        "unfurl_media": False,
+    }
+
+
+def _fallback(message: Message, text: str | None) -> str:
+    sentences = "\n".join(map(_words, message.sentences)) if text is None else text
+    facts = "\n".join(
+        f"{_words(fact.label)}: {(MARKUP.code if fact.is_code else _words)(fact.value)}" for fact in message.facts
+    )
+    copies = "\n".join(f"{_words(fact.label)}:\n{_entities(in_fences(fact.value))}" for fact in message.copy)
+    link = f"<{_entities(message.link)}|{OPEN}>" if message.link else ""
+    title = SIGNS[message.tone] + _words(message.title)
+    return "\n\n".join(filter(None, (title, sentences, facts, copies, link, footer(message))))
+
+
+def _blocks(message: Message, text: str | None) -> Iterator[Json]:
+    yield {"type": "header", "text": _plain(SIGNS[message.tone] + message.title, _LONGEST_HEADER)}
+    if text is None:
+        yield from ({"type": "section", "text": _plain(part, _LONGEST_TEXT)} for part in _paragraphs(message))
+    else:
+        yield {"type": "section", "text": _mrkdwn(text)}
+    for start in range(0, len(message.facts), _MOST_FIELDS):
+        yield {"type": "section", "fields": [_field(fact) for fact in message.facts[start : start + _MOST_FIELDS]]}
+    for copied in map(_copied, message.copy):
+        if units(copied) <= _LONGEST_TEXT:  # or not at all: half a command is worse
+            yield {"type": "section", "text": _mrkdwn(copied)}
+    if message.link:
+        button = {"type": "button", "text": _plain(OPEN, 75), "url": message.link, "action_id": "open"}
+        yield {"type": "actions", "elements": [button]}
+    yield {"type": "context", "elements": [_plain(footer(message), _LONGEST_TEXT)]}
+
+
+def _paragraphs(message: Message) -> Iterator[str]:
+    """The sentences, a line each, in as few sections as hold them."""
+    paragraph = ""
+    for sentence in message.sentences:
+        if paragraph and units(without_brackets(f"{paragraph}\n{sentence}")) > _LONGEST_TEXT:
+            yield paragraph
+            paragraph = ""
+        paragraph = f"{paragraph}\n{sentence}" if paragraph else sentence
+    if paragraph:
+        yield paragraph
+
+
+def _field(fact: Fact) -> Json:
+    write = MARKUP.code if fact.is_code else _words
+    label = within(fact.label, _LONGEST_FIELD // 4, _words)
+    return _mrkdwn(f"*{label}*\n{within(fact.value, _LONGEST_FIELD // 2, write)}")
+
+
+def _copied(fact: Fact) -> str:
+    return f"*{_words(fact.label)}*\n{_entities(in_fences(fact.value))}"
+
+
+def _plain(text: str, most: int) -> Json:
+    """Text that Slack formats in no way."""
+    return {"type": "plain_text", "text": within(text, most, without_brackets), "emoji": False}
+
+
+def _mrkdwn(text: str) -> dict[str, Any]:
+    """Formatted text, in which Slack looks for no links and mentions by itself."""
+    return {"type": "mrkdwn", "text": text, "verbatim": True}

@@ -1,0 +1,97 @@
+"""Microsoft Teams: an Adaptive Card for a workflow "When a Teams webhook request is received".
+
+The card stands in a message's attachment, as learn.microsoft.com/connectors/teams, "Microsoft Teams Webhook", has it.
+"""
+
+import re
+from collections.abc import Iterator
+from dataclasses import replace
+from typing import Final
+
+from tagtrail.config.model import ChannelConfig
+from tagtrail.notify.forms import Markup, fit, footer, inert
+from tagtrail.notify.markups import not_a_block
+from tagtrail.notify.message import Fact, Message, Tone
+from tagtrail.notify.posted import OPEN, Json, Posted, as_bytes, to_secret_url
+from tagtrail.notify.sending import Answer, Channel, Outcome, judge
+
+_LARGEST: Final = 26_000  # bytes; Teams refuses a message of about 28 KB
+_STYLES: Final[dict[Tone, str]] = {
+    "notice": "emphasis",
+    "good": "good",
+    "warning": "warning",
+    "alarm": "attention",
+}
+
+# The Markdown of learn.microsoft.com/microsoftteams/platform/task-modules-and-cards/cards/cards-format. An underscore
+# within a word formats nothing, and stays as it is for clients that would show the backslash.
+_FORMATS: Final = re.compile(r"[\\*`~|\[\]<>&!]|(?<![^\W_])_|_(?![^\W_])")
+_FUNCTION: Final = re.compile(r"(?<=\{)(?=\{)")  # `{{DATE(...)}}` and `{{TIME(...)}}` are worked out in a card's text
+
+
+def make(config: ChannelConfig) -> Channel:
+    """The channel at the secret `url`, the workflow's. It answers 202; a 401, 403 or 404 says that it is gone."""
+    return Posted(config, MARKUP, build, to_secret_url(config), _judge)
+
+
+def _words(text: str) -> str:
+    return not_a_block(_FORMATS.sub(r"\\\g<0>", _FUNCTION.sub("\u200b", inert(text))))
+
+
+MARKUP: Final = Markup(_words, code=_words)  # a card's Markdown has no code
+
+
+def build(message: Message, text: str | None) -> Json:
+    """The message with its card; without `msteams.entities` nobody in it is mentioned."""
+    return fit(message, lambda part: _message(part, text), lambda form: len(as_bytes(form)) <= _LARGEST)
+
+
+def _message(message: Message, text: str | None) -> Json:
+    card: Json = {
+        "$schema": "http://adaptivecards.io/schemas/adaptive-card.json",
+        "type": "AdaptiveCard",
+        "version": "1.4",
+        "fallbackText": inert(message.title),
+        "msteams": {"width": "Full"},
+        "body": list(_body(message, text)),
+    }
+    if message.link:
+        card["actions"] = [{"type": "Action.OpenUrl", "title": OPEN, "url": message.link}]
+    attachment = {"contentType": "application/vnd.microsoft.card.adaptive", "contentUrl": None, "content": card}
+    return {"type": "message", "summary": inert(message.title), "attachments": [attachment]}
+
+
+def _body(message: Message, text: str | None) -> Iterator[Json]:
+    title = _text(_words(message.title), size="Medium", weight="Bolder", style="heading")
+    yield {"type": "Container", "style": _STYLES[message.tone], "bleed": True, "items": [title]}
+    if text is None:
+        yield from (_text(_words(sentence)) for sentence in message.sentences)
+    else:
+        yield _text(text.replace("\n", "\n\n"))  # Teams takes a single line feed for a space
+    if message.facts:
+        yield {"type": "FactSet", "facts": [_fact(fact) for fact in message.facts]}
+    for fact in message.copy:
+        yield _text(_words(fact.label), weight="Bolder", spacing="Medium")
+        # A TextRun reads no Markdown: what is copied out of it is what stands in it.
+        run = {"type": "TextRun", "text": _FUNCTION.sub("\u200b", fact.value), "fontType": "Monospace"}
+        yield {"type": "RichTextBlock", "inlines": [run], "spacing": "Small"}
+    yield _text(footer(message), size="Small", isSubtle=True, spacing="Medium")
+
+
+def _text(text: str, **properties: object) -> Json:
+    return {"type": "TextBlock", "text": text, "wrap": True, **properties}
+
+
+def _fact(fact: Fact) -> Json:
+    return {"title": _words(fact.label), "value": _words(fact.value) or "–"}
+
+
+def _judge(answer: Answer) -> Outcome:
+    """An older connector answers 200 and says in words that Teams took nothing, as it does when there was too much.
+
+    learn.microsoft.com/microsoftteams/platform/webhooks-and-connectors/how-to/connectors-using, "Rate limiting".
+    """
+    outcome = judge(answer)
+    if outcome.is_sent and "returned HTTP error" in answer.text:
+        return replace(outcome, is_sent=False, detail="Teams did not take it, and said so in an answer of 200")
+    return outcome

@@ -1,0 +1,90 @@
+"""Telegram: a message of a bot (core.telegram.org/bots/api#sendmessage)."""
+
+from dataclasses import replace
+from functools import partial
+from typing import Final
+from urllib.parse import urlsplit
+
+from tagtrail.config.model import ChannelConfig
+from tagtrail.notify.forms import SIGNS, fit, footer, one_line, units
+from tagtrail.notify.markups import HTML, bare_html, words_html
+from tagtrail.notify.message import Fact, Message
+from tagtrail.notify.posted import JSON_HEADERS, OPEN, Json, Posted, read_object, seconds
+from tagtrail.notify.sending import Answer, Channel, Outcome, Post, judge
+
+SERVER: Final = "https://api.telegram.org"
+_LONGEST: Final = 4_096  # UTF-16 code units after the tags are read; here they are counted with the tags
+_LONGEST_DETAIL: Final = 300
+
+
+def make(config: ChannelConfig) -> Channel:
+    """The channel to `chat`, as the bot of the secret `token`.
+
+    `server` is another one than Telegram's own, for those who run a Bot API server themselves
+    (core.telegram.org/bots/api#using-a-local-bot-api-server).
+    """
+    return Posted(config, HTML, partial(build, chat=config.settings["chat"]), partial(_request, config), _judge)
+
+
+def build(message: Message, text: str | None, *, chat: str) -> Json:
+    """The method's parameters, with the HTML of core.telegram.org/bots/api#html-style."""
+    document: Json = {
+        "chat_id": chat,
+        "text": fit(message, lambda part: _html(part, text), lambda form: units(form) <= _LONGEST),
+        "parse_mode": "HTML",
+        "link_preview_options": {"is_disabled": True},
+    }
+    if message.link and _may_be_button(message.link):
+        document["reply_markup"] = {"inline_keyboard": [[{"text": OPEN, "url": message.link}]]}
+    return document
+
+
+def _may_be_button(link: str) -> bool:
+    """Telegram refuses the whole message, BUTTON_URL_INVALID, for a button to a host without a dot."""
+    return "." in (urlsplit(link).hostname or "")
+
+
+def _html(message: Message, text: str | None) -> str:
+    parts = [
+        f"{SIGNS[message.tone]}<b>{words_html(message.title)}</b>",
+        "\n".join(map(words_html, message.sentences)) if text is None else text,
+        "\n".join(f"{words_html(fact.label)}: {_value(fact)}" for fact in message.facts),
+        "\n".join(f"{words_html(fact.label)}:\n<pre>{bare_html(fact.value)}</pre>" for fact in message.copy),
+    ]
+    link = f'<a href="{bare_html(message.link)}">{OPEN}</a>\n' if message.link else ""
+    if message.link and _may_be_button(message.link):
+        link = ""
+    return "\n\n".join(part for part in (*parts, f"{link}<i>{footer(message)}</i>") if part)
+
+
+def _value(fact: Fact) -> str:
+    return HTML.code(fact.value) if fact.is_code else f"<b>{words_html(fact.value)}</b>"
+
+
+def _request(config: ChannelConfig, body: bytes, _: str) -> Post:
+    """The token is a part of the URL, which therefore is as secret."""
+    server = config.settings.get("server", SERVER).rstrip("/")
+    token = config.secrets["token"].reveal()
+    return Post(f"{server}/bot{token}/sendMessage", body, JSON_HEADERS, secrets=(token,))
+
+
+def _judge(answer: Answer) -> Outcome:
+    """A refusal is described in words, and a 429 says when to come again (.../bots/api#responseparameters)."""
+    outcome = judge(answer)
+    document = read_object(answer.text)
+    parameters = document.get("parameters")
+    wait = seconds(parameters.get("retry_after")) if isinstance(parameters, dict) else None
+    description = document.get("description")
+    if outcome.is_sent or not isinstance(description, str):
+        return outcome
+    return replace(
+        outcome,
+        detail=one_line(description, _LONGEST_DETAIL) + _moved(parameters),
+        retry_after=wait if wait is not None else outcome.retry_after,
+    )
+
+
+def _moved(parameters: object) -> str:
+    """A group that became a supergroup has another id, which only the operator can put into the configuration."""
+    known = parameters.get("migrate_to_chat_id") if isinstance(parameters, dict) else None
+    return f" (the chat is {known} now)" if isinstance(known, int) else ""

@@ -1,0 +1,239 @@
+"""Templates: the operator's own words for a message, or a whole JSON body, in a small and sandboxed part of Jinja2.
+
+Nothing can be called in a template, its loops run over the message's parts only and a bounded number of times, and
+every value that it prints is written as its service's markup needs it.
+"""
+
+import json
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass, fields
+from pathlib import Path
+from typing import Any, Final
+
+from jinja2 import StrictUndefined, TemplateSyntaxError, Undefined, nodes
+from jinja2.sandbox import SandboxedEnvironment
+
+from tagtrail.config.model import ChannelConfig
+from tagtrail.errors import TagtrailError
+from tagtrail.notify.forms import Markup, footer, moment, presentable, shorten, units
+from tagtrail.notify.message import Message
+from tagtrail.trail.names import short_digest
+
+MOST_TEXT: Final = 2_800  # UTF-16 code units of a `template`: with a title it fits into every service's message
+MOST_BODY: Final = 100_000  # of a `body`
+_LARGEST_SOURCE: Final = 65_536  # bytes
+_MOST_STEPS: Final = 10_000  # of all loops together, while one message is rendered
+
+# What a template may be made of. Without calls, arithmetic, concatenation and macros no value can grow, and without
+# lists of variables none can be nested, so that a template's work is bounded by its length and its loops' steps.
+_PARTS: Final = (
+    *(nodes.Output, nodes.TemplateData, nodes.Name, nodes.Const, nodes.Tuple, nodes.List),
+    *(nodes.Getattr, nodes.Getitem, nodes.Slice, nodes.Neg),
+    *(nodes.For, nodes.If, nodes.CondExpr, nodes.Assign),
+    *(nodes.Filter, nodes.Test, nodes.Keyword, nodes.Compare, nodes.Operand, nodes.Not, nodes.And, nodes.Or),
+)
+
+
+class TemplateBroken(TagtrailError):
+    """A template cannot be used; the sentence names its file and, where there is one, the line."""
+
+    def __init__(self, path: Path, line: int | None, reason: str) -> None:
+        place = str(path) if line is None else f"{path}, line {line}"
+        super().__init__(f"{place}: {shorten(reason, 200)}")
+
+
+class _Ready(str):
+    """Markup that is printed as it is."""
+
+    __slots__ = ()
+
+
+class _Link(str):
+    """A URL of ours."""
+
+    __slots__ = ()
+
+
+class _Json(str):
+    """A whole JSON value."""
+
+    __slots__ = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Written:
+    """What a channel's templates made of a message: `text` in place of the sentences, or the whole `body`.
+
+    `trouble` says what is wrong with the template; the channel's own form then takes its place.
+    """
+
+    text: str | None = None
+    body: bytes | None = None
+    trouble: str | None = None
+
+
+def write(config: ChannelConfig, message: Message, markup: Markup) -> Written:
+    """Use the channel's templates, if it has any; a broken one is a trouble, never an exception."""
+    try:
+        if config.body is not None:
+            return Written(body=render_body(config.body, message, markup))
+        if config.template is not None:
+            return Written(text=render_text(config.template, message, markup))
+    except TemplateBroken as error:
+        return Written(trouble=f"template {error}; the message was sent in the channel's own form")
+    return Written()
+
+
+def render_text(path: Path, message: Message, markup: Markup) -> str:
+    """The file's text for the message; it takes the sentences' place. Raises TemplateBroken."""
+    text = _render(path, message, markup, lambda value: value, most=MOST_TEXT).strip()
+    if not text:
+        raise TemplateBroken(path, None, "it writes nothing for this message")
+    return text
+
+
+def render_body(path: Path, message: Message, markup: Markup) -> bytes:
+    """The file's JSON for the message: a value stands between quotes, `value|tojson` is a whole JSON value.
+
+    Raises TemplateBroken, also when the result is no JSON.
+    """
+    text = _render(path, message, markup, lambda value: json.dumps(value, ensure_ascii=False)[1:-1], most=MOST_BODY)
+    try:
+        document = json.loads(text)
+    except ValueError as error:
+        raise TemplateBroken(path, None, f"what it writes is no JSON: {error}") from None
+    return json.dumps(document, ensure_ascii=False).encode("utf-8", "replace")
+
+
+def _render(path: Path, message: Message, markup: Markup, place: Callable[[str], str], *, most: int) -> str:
+    """What the template writes; `place` is how each value is put where it stands."""
+    source = _read(path)
+    environment = _environment(markup, place)
+    try:
+        tree = environment.parse(source, str(path), str(path))
+        _check(tree, path)
+        code = environment.compile(tree, str(path), str(path))
+        template = environment.template_class.from_code(environment, code, {})
+        return _bounded(template.generate(_values(message)), most)
+    except TemplateBroken:
+        raise
+    except TemplateSyntaxError as error:
+        raise TemplateBroken(path, error.lineno, error.message or "it cannot be read") from None
+    except Exception as error:  # whatever a template does, the message is sent
+        raise TemplateBroken(path, _line_of(error, path), str(error) or type(error).__name__) from None
+
+
+def _bounded(pieces: Iterable[str], most: int) -> str:
+    taken, length = list[str](), 0
+    for piece in pieces:
+        length += units(piece)
+        if length > most:
+            raise ValueError(f"it writes more than {most} characters")
+        taken.append(piece)
+    return "".join(taken)
+
+
+def _read(path: Path) -> str:
+    try:
+        with path.open("rb") as file:
+            octets = file.read(_LARGEST_SOURCE + 1)
+        text = octets.decode("utf-8")
+    except OSError as error:
+        raise TemplateBroken(path, None, f"it cannot be read ({error.strerror})") from None
+    except UnicodeDecodeError:
+        raise TemplateBroken(path, None, "it is no UTF-8 text") from None
+    if len(octets) > _LARGEST_SOURCE:
+        raise TemplateBroken(path, None, f"it is larger than {_LARGEST_SOURCE} bytes")
+    return text
+
+
+def _environment(markup: Markup, place: Callable[[str], str]) -> SandboxedEnvironment:
+    steps = 0
+
+    def each(values: object) -> Sequence[object]:
+        nonlocal steps
+        if not isinstance(values, (tuple, list)):
+            raise TypeError("a loop goes over `tags`, `facts`, `sentences`, `copy` or `lines`")
+        steps += len(values)
+        if steps > _MOST_STEPS:
+            raise ValueError(f"its loops take more than {_MOST_STEPS} steps")
+        return values
+
+    def printed(value: object) -> str:
+        return _printed(value, markup, place)
+
+    environment = SandboxedEnvironment(
+        undefined=StrictUndefined, finalize=printed, optimized=False, trim_blocks=True, lstrip_blocks=True
+    )
+    environment.globals.clear()
+    environment.filters.clear()
+    environment.filters.update(_FILTERS, code=lambda value: _Ready(markup.code(str(value))), each=each)
+    return environment
+
+
+def _printed(value: object, markup: Markup, place: Callable[[str], str]) -> str:
+    """A value as it is printed. Raises TypeError for what is no single value, and what is undefined says so itself."""
+    if isinstance(value, _Json):
+        return str(value)
+    if isinstance(value, _Ready | Undefined):
+        return place(str(value))
+    if isinstance(value, _Link):
+        return place(markup.link(str(value)))
+    if isinstance(value, str):
+        return place(markup.escape(str(value)))
+    if value is None:
+        return ""
+    if isinstance(value, int):
+        return str(value).lower()
+    raise TypeError(f"a {type(value).__name__} cannot be printed; print its parts, or use `join`")
+
+
+def _check(tree: nodes.Template, path: Path) -> None:
+    """Refuse what templates have no need of, and have every loop count its steps. Raises TemplateBroken."""
+    for node in tree.find_all(nodes.Node):
+        if not isinstance(node, _PARTS):
+            raise TemplateBroken(path, node.lineno, f"{type(node).__name__.lower()} is not possible in a template here")
+        if isinstance(node, nodes.List | nodes.Tuple) and not all(isinstance(item, nodes.Const) for item in node.items):
+            raise TemplateBroken(path, node.lineno, "a list holds nothing but plain values here")
+    for loop in list(tree.find_all(nodes.For)):
+        loop.iter = nodes.Filter(loop.iter, "each", [], [], None, None, lineno=loop.lineno)
+
+
+def _line_of(error: BaseException, path: Path) -> int | None:
+    """The template's line that an error comes from: Jinja2 puts the template's own frames into the traceback."""
+    line, trace = None, error.__traceback__
+    while trace is not None:
+        if trace.tb_frame.f_code.co_filename == str(path):
+            line = trace.tb_lineno
+        trace = trace.tb_next
+    return line
+
+
+def _values(message: Message) -> dict[str, Any]:
+    """What a template can name: the message's fields, `time` (in UTC) and `footer`."""
+    shown = presentable(message)
+    values: dict[str, Any] = {field.name: getattr(shown, field.name) for field in fields(shown)}
+    link = None if shown.link is None else _Link(shown.link)
+    return values | {"link": link, "time": moment(shown.occurred_at), "footer": footer(shown)}
+
+
+def _join(values: Sequence[str], between: str = ", ") -> str:
+    return between.join(value for value in values if isinstance(value, str))
+
+
+def _default(value: object, instead: object = "") -> object:
+    return instead if isinstance(value, Undefined) or not value else value
+
+
+_FILTERS: Final[dict[str, Callable[..., Any]]] = {
+    "default": _default,
+    "first": lambda values: values[0],
+    "join": _join,
+    "last": lambda values: values[-1],
+    "length": len,
+    "lower": lambda value: str(value).lower(),
+    "short": lambda value: short_digest(str(value)),
+    "tojson": lambda value: _Json(json.dumps(value, ensure_ascii=False)),
+    "truncate": lambda value, most=80: shorten(str(value), most),
+    "upper": lambda value: str(value).upper(),
+}

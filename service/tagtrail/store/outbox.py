@@ -1,0 +1,186 @@
+"""The outbox as rows: what is to be told to which channel, written with the line that it tells of."""
+
+import secrets
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Final, Literal
+from uuid import UUID
+
+from tagtrail.store.database import Connection
+
+State = Literal["waiting", "sending", "sent", "failed", "merged"]
+AttemptOutcome = Literal["sent", "postponed", "failed"]
+
+SERVICE: Final = "service"  # the subject of troubles: what belongs to no repository
+SUMMARY: Final = "*"  # the subject and the gathering of a summary
+UNFINISHED: Final = "state IN ('waiting', 'sending')"  # as the index says it, so that it is used
+COLUMNS: Final = (
+    "id, channel, subject, gathering, state, made_at, due_at, not_before, lease_until, attempts, finished_at,"
+    " merged_into"
+)
+_INSERT: Final = f"INSERT INTO deliveries ({COLUMNS}) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"
+_MOST_BESIDE: Final = 20  # younger deliveries of a repository among which an older one may still be joined
+
+
+@dataclass(frozen=True, slots=True)
+class Delivery:
+    """One message to one channel; instants in nanoseconds since 1970, UTC.
+
+    `due_at` is when it was first due, `not_before` when it may be tried next. While it is `sending`, whoever claimed
+    it has it until `lease_until`; `attempts` counts that attempt already.
+    """
+
+    id: str
+    channel: str
+    subject: str
+    gathering: str
+    state: State
+    made_at: int
+    due_at: int
+    not_before: int
+    lease_until: int | None = None
+    attempts: int = 0
+    finished_at: int | None = None
+    merged_into: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Attempt:
+    """What came of the attempt: it was sent, or it will be tried again (postponed), or it was given up (failed)."""
+
+    delivery: str
+    number: int
+    at: int
+    outcome: AttemptOutcome
+    detail: str
+    status: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class ChannelState:
+    """How a channel stands: what waits and since when, what failed, when it was last sent anything."""
+
+    channel: str
+    unfinished: int
+    oldest_due_at: int | None
+    failed: int
+    last_sent_at: int | None
+
+
+def make_id(at: int) -> str:
+    """A delivery's id: a UUIDv7 with the microsecond in it (RFC 9562, section 6.2, method 3), so that ids sort."""
+    milliseconds, rest = divmod(at, 1_000_000)
+    fraction = (rest << 12) // 1_000_000
+    return f"msg_{UUID(int=milliseconds << 80 | 7 << 76 | fraction << 64 | 2 << 62 | secrets.randbits(62))}"
+
+
+def add_delivery(tx: Connection, delivery: Delivery, *, lines: Sequence[int] = ()) -> None:
+    """Write a delivery that tells of these lines."""
+    tx.execute(
+        _INSERT,
+        (
+            delivery.id, delivery.channel, delivery.subject, delivery.gathering, delivery.state, delivery.made_at,
+            delivery.due_at, delivery.not_before, delivery.lease_until, delivery.attempts, delivery.finished_at,
+            delivery.merged_into,
+        ),
+    )  # fmt: skip
+    for seq in lines:
+        _add_line(tx, delivery.id, seq)
+
+
+def enqueue(tx: Connection, delivery: Delivery, *, seq: int, settling_since: int) -> str:
+    """Tell of the line by the youngest delivery of the same gathering that is still settling, or else by this one.
+
+    Settling is one made after `settling_since`, unless a younger one tells of the same tag or environment: that one's
+    news must not be overtaken. Returns the id of the delivery that tells of the line.
+    """
+    row = tx.execute(
+        "SELECT id FROM deliveries WHERE channel = ? AND subject = ? AND gathering = ? AND state = 'waiting'"
+        " AND attempts = 0 AND made_at > ? ORDER BY id DESC LIMIT 1",
+        (delivery.channel, delivery.subject, delivery.gathering, settling_since),
+    ).fetchone()
+    if row is not None and not _is_overtaken(tx, delivery, row[0], seq):
+        _add_line(tx, row[0], seq)
+        return str(row[0])
+    add_delivery(tx, delivery, lines=[seq])
+    return delivery.id
+
+
+def _is_overtaken(tx: Connection, delivery: Delivery, older: str, seq: int) -> bool:
+    """Whether something younger than `older` tells of what the line tells of: of its tags, or its environments."""
+    younger = [
+        row[0]
+        for row in tx.execute(
+            f"SELECT id FROM deliveries WHERE channel = ? AND subject = ? AND id > ? AND {UNFINISHED} LIMIT ?",
+            (delivery.channel, delivery.subject, older, _MOST_BESIDE),
+        )
+    ]
+    if len(younger) == _MOST_BESIDE:
+        return True
+    return any(
+        tx.execute(
+            "SELECT 1 FROM delivery_lines AS told WHERE delivery = ? AND (EXISTS (SELECT 1 FROM moves AS one"
+            " JOIN moves AS other USING (tag_id) WHERE one.seq = told.seq AND other.seq = ?) OR EXISTS (SELECT 1"
+            " FROM publications AS one JOIN publications AS other USING (environment, repository_id)"
+            " WHERE one.seq = told.seq AND other.seq = ?)) LIMIT 1",
+            (each, seq, seq),
+        ).fetchone()
+        for each in younger
+    )
+
+
+def _add_line(tx: Connection, delivery: str, seq: int) -> None:
+    tx.execute("INSERT INTO delivery_lines (delivery, seq) VALUES (?, ?)", (delivery, seq))
+
+
+def get_delivery(db: Connection, delivery: str) -> Delivery | None:
+    """The delivery of that id."""
+    row = db.execute(f"SELECT {COLUMNS} FROM deliveries WHERE id = ?", (delivery,)).fetchone()
+    return Delivery(*row) if row else None
+
+
+def find_lines(db: Connection, delivery: str) -> tuple[int, ...]:
+    """The lines that the delivery tells of, oldest first; a summary tells of all that was merged into it."""
+    rows = db.execute(
+        "SELECT seq FROM delivery_lines WHERE delivery = ? UNION SELECT seq FROM deliveries"
+        " JOIN delivery_lines ON delivery = id WHERE merged_into = ? ORDER BY seq",
+        (delivery, delivery),
+    )
+    return tuple(row[0] for row in rows)
+
+
+def find_attempts(db: Connection, delivery: str) -> list[Attempt]:
+    """What came of the delivery's attempts, the first first."""
+    rows = db.execute(
+        "SELECT delivery, number, at, outcome, detail, status FROM attempts WHERE delivery = ? ORDER BY number",
+        (delivery,),
+    )
+    return [Attempt(*row) for row in rows]
+
+
+def get_channel_state(db: Connection, channel: str) -> ChannelState:
+    """How the channel stands."""
+    unfinished, oldest = db.execute(
+        f"SELECT count(*), min(due_at) FROM deliveries WHERE channel = ? AND {UNFINISHED}", (channel,)
+    ).fetchone()
+    (failed,) = db.execute(
+        "SELECT count(*) FROM deliveries WHERE channel = ? AND state = 'failed'", (channel,)
+    ).fetchone()
+    (last_sent_at,) = db.execute(
+        "SELECT max(finished_at) FROM deliveries WHERE channel = ? AND state = 'sent'", (channel,)
+    ).fetchone()
+    return ChannelState(channel, unfinished, oldest, failed, last_sent_at)
+
+
+def retry(tx: Connection, *, at: int, delivery: str | None = None, channel: str | None = None) -> list[str]:
+    """Try the failed delivery of that id, all failed ones of that channel, or (neither) all of them, once more.
+
+    Giving up is counted from now on. Returns the ids of those that had failed and wait again.
+    """
+    rows = tx.execute(
+        "UPDATE deliveries SET state = 'waiting', due_at = :at, not_before = :at, finished_at = NULL"
+        " WHERE state = 'failed' AND (:delivery IS NULL OR id = :delivery) AND (:channel IS NULL OR channel = :channel)"
+        " RETURNING id",
+        {"at": at, "delivery": delivery, "channel": channel},
+    )
+    return sorted(row[0] for row in rows.fetchall())

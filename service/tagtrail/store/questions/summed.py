@@ -1,0 +1,128 @@
+"""A burst in numbers: how many moves and deployments some lines made, and what each of their tags is by now."""
+
+from collections import Counter
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from tagtrail.store.answers import NamedBy
+from tagtrail.store.database import Connection
+from tagtrail.store.questions.releases import Releases
+from tagtrail.store.questions.series import marks
+
+_READ = 500  # lines read at a time
+
+
+@dataclass(frozen=True, slots=True)
+class SummedTag:
+    """A tag that moved so many times, as it is now; `environments` were published for by it."""
+
+    registry: str
+    repository: str
+    tag: str
+    digest: str | None
+    releases: tuple[NamedBy, ...]
+    environments: tuple[str, ...]
+    moves: int
+    violates: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Summed:
+    """The numbers, and the tags that matter most. `count` is of moves and declared deployments."""
+
+    since: int
+    until: int
+    count: int
+    kinds: dict[str, int]
+    deployments: int
+    withdrawals: int
+    violations: int
+    repositories: int
+    tag_count: int
+    tags: tuple[SummedTag, ...]
+
+
+@dataclass(slots=True)
+class _Tag:
+    newest: int = 0
+    moves: int = 0
+    violates: bool = False
+    environments: set[str] = field(default_factory=set)
+
+
+def sum_up(db: Connection, seqs: Sequence[int], *, most: int) -> Summed:
+    """What the lines made, with at most so many tags: violations first, then environments' tags, then the newest."""
+    tags: dict[int, _Tag] = {}
+    times: list[int] = []
+    kinds: Counter[str] = Counter()
+    repositories: set[int] = set()
+    violations = deployments = withdrawals = declared = 0
+    for tag_id, repository_id, occurred_at, kind, violates in _rows(db, _MOVES, seqs):
+        tag = tags.setdefault(tag_id, _Tag())
+        tag.newest = max(tag.newest, occurred_at)
+        tag.moves += 1
+        tag.violates |= bool(violates)
+        kinds[kind] += 1
+        violations += violates
+        times.append(occurred_at)
+        repositories.add(repository_id)
+    for tag_id, repository_id, occurred_at, environment, basis, manifest_id in _rows(db, _PUBLISHED, seqs):
+        if tag_id:
+            tag = tags.setdefault(tag_id, _Tag(occurred_at))
+            tag.environments.add(environment)
+        deployments += manifest_id is not None
+        withdrawals += manifest_id is None
+        declared += basis == "declared"
+        times.append(occurred_at)
+        repositories.add(repository_id)
+    first = sorted(
+        tags, key=lambda tag_id: (not tags[tag_id].violates, not tags[tag_id].environments, -tags[tag_id].newest)
+    )
+    releases = Releases(db)
+    return Summed(
+        since=min(times, default=0),
+        until=max(times, default=0),
+        count=kinds.total() + declared,
+        kinds={kind: kinds[kind] for kind in ("created", "moved", "moved_back", "deleted")},
+        deployments=deployments,
+        withdrawals=withdrawals,
+        violations=violations,
+        repositories=len(repositories),
+        tag_count=len(tags),
+        tags=tuple(_read_tag(db, tag_id, tags[tag_id], releases) for tag_id in first[:most]),
+    )
+
+
+_MOVES = (
+    "SELECT m.tag_id, t.repository_id, m.occurred_at, m.kind, m.violates FROM moves m JOIN tags t ON t.id = m.tag_id"
+    " WHERE m.seq IN ({})"
+)
+_PUBLISHED = (
+    "SELECT tag_id, repository_id, occurred_at, environment, basis, manifest_id FROM publications WHERE seq IN ({})"
+)
+
+
+def _rows(db: Connection, sql: str, seqs: Sequence[int]) -> Iterable[Any]:
+    for start in range(0, len(seqs), _READ):
+        some = seqs[start : start + _READ]
+        yield from db.execute(sql.format(marks(some)), tuple(some))
+
+
+def _read_tag(db: Connection, tag_id: int, tag: _Tag, releases: Releases) -> SummedTag:
+    registry, repository, name, manifest_id, digest = db.execute(
+        "SELECT g.name, r.name, t.name, t.head_id, m.digest FROM tags t JOIN repositories r ON r.id = t.repository_id"
+        " JOIN registries g ON g.id = r.registry_id LEFT JOIN manifests m ON m.id = t.head_id WHERE t.id = ?",
+        (tag_id,),
+    ).fetchone()
+    named = releases.now(manifest_id) if manifest_id is not None else ()
+    return SummedTag(
+        registry=registry,
+        repository=repository,
+        tag=name,
+        digest=digest,
+        releases=tuple(release for release in named if release.tag != name),
+        environments=tuple(sorted(tag.environments)),
+        moves=tag.moves,
+        violates=tag.violates,
+    )

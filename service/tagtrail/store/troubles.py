@@ -1,0 +1,132 @@
+"""The service's own troubles as rows: one for each time that something was amiss, until it is over."""
+
+from dataclasses import dataclass
+from typing import Final, Literal
+
+from tagtrail.store.database import Connection
+
+TroubleKind = Literal["silent", "quarantine", "verification", "given_up"]
+
+_COLUMNS: Final = "id, kind, subject, began_at, ended_at, seq, detail"
+
+
+@dataclass(frozen=True, slots=True)
+class Trouble:
+    """Something amiss with a registry or a channel, from `began_at` until `ended_at` (None: still), by our clock."""
+
+    id: int
+    kind: TroubleKind
+    subject: str
+    began_at: int
+    ended_at: int | None
+    seq: int | None
+    detail: str
+
+
+@dataclass(frozen=True, slots=True)
+class GivenUp:
+    """How many deliveries of a channel were given up, and what came of the last attempt of the newest of them."""
+
+    count: int
+    status: int | None
+    detail: str
+
+
+@dataclass(frozen=True, slots=True)
+class Refused:
+    """What a registry sent that was put into quarantine: how much, the newest line, and when it came, by our clock."""
+
+    registry: str
+    count: int
+    seq: int
+    first_at: int
+    last_at: int
+
+
+def begin_trouble(
+    tx: Connection, kind: TroubleKind, subject: str, *, at: int, detail: str = "", seq: int | None = None
+) -> int | None:
+    """Write down that it began; its id, or None where it was there already."""
+    row = tx.execute(
+        "INSERT INTO troubles (kind, subject, began_at, seq, detail) VALUES (?, ?, ?, ?, ?)"
+        " ON CONFLICT (kind, subject) WHERE ended_at IS NULL DO NOTHING RETURNING id",
+        (kind, subject, at, seq, detail),
+    ).fetchone()
+    return None if row is None else int(row[0])
+
+
+def end_trouble(tx: Connection, kind: TroubleKind, subject: str, *, at: int) -> int | None:
+    """Write down that it is over; its id, or None where there was none."""
+    row = tx.execute(
+        "UPDATE troubles SET ended_at = ? WHERE kind = ? AND subject = ? AND ended_at IS NULL RETURNING id",
+        (at, kind, subject),
+    ).fetchone()
+    return None if row is None else int(row[0])
+
+
+def get_trouble(db: Connection, trouble: int) -> Trouble | None:
+    """The trouble of that id."""
+    row = db.execute(f"SELECT {_COLUMNS} FROM troubles WHERE id = ?", (trouble,)).fetchone()
+    return Trouble(*row) if row else None
+
+
+def find_present(db: Connection) -> list[Trouble]:
+    """Those that are not over, the oldest first."""
+    return [
+        Trouble(*row)
+        for row in db.execute(f"SELECT {_COLUMNS} FROM troubles WHERE ended_at IS NULL ORDER BY began_at, id")
+    ]
+
+
+def get_last_end(db: Connection, kind: TroubleKind, subject: str) -> int:
+    """When the last such trouble was over; 0 without any."""
+    (ended_at,) = db.execute(
+        "SELECT max(ended_at) FROM troubles WHERE kind = ? AND subject = ?", (kind, subject)
+    ).fetchone()
+    return int(ended_at or 0)
+
+
+def count_given_up(db: Connection, channel: str) -> GivenUp:
+    """What was given up of the channel's deliveries and not tried again."""
+    (count,) = db.execute(
+        "SELECT count(*) FROM deliveries WHERE channel = ? AND state = 'failed'", (channel,)
+    ).fetchone()
+    last = db.execute(
+        "SELECT a.status, a.detail FROM attempts a WHERE a.delivery = (SELECT id FROM deliveries WHERE channel = ?"
+        " AND state = 'failed' ORDER BY finished_at DESC, id DESC LIMIT 1) ORDER BY a.number DESC LIMIT 1",
+        (channel,),
+    ).fetchone()
+    return GivenUp(count, *(last or (None, "")))
+
+
+def get_last_given_up(db: Connection, channel: str) -> int | None:
+    """When the last of the channel's deliveries was given up that was not tried again since."""
+    (at,) = db.execute(
+        "SELECT max(finished_at) FROM deliveries WHERE channel = ? AND state = 'failed'", (channel,)
+    ).fetchone()
+    return None if at is None else int(at)
+
+
+def find_refused(db: Connection, *, since_seq: int) -> list[Refused]:
+    """What was put into quarantine from that line on, by registry."""
+    rows = db.execute(
+        "SELECT q.registry, count(*), max(q.seq), min(e.received_at), max(e.received_at) FROM quarantine q"
+        " JOIN entries e ON e.seq = q.seq WHERE q.seq >= ? GROUP BY q.registry ORDER BY q.registry",
+        (since_seq,),
+    )
+    return [Refused(*row) for row in rows]
+
+
+def get_time_down(db: Connection, *, since: int) -> int:
+    """For how long the service was stopped since that instant, as far as it said when it stopped; nanoseconds."""
+    rows = db.execute(
+        "SELECT received_at, kind FROM entries WHERE kind IN ('started', 'stopped') ORDER BY seq DESC LIMIT 1000"
+    )
+    total, started_at = 0, None
+    for received_at, kind in rows:
+        if kind == "stopped" and started_at is not None:
+            total += max(0, started_at - max(received_at, since))
+        started_at = received_at if kind == "started" else None
+        if received_at < since:
+            break
+    return total

@@ -1,0 +1,92 @@
+"""A ledger that tells, with its couriers: what the tests of the delivery are made of."""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from tagtrail.config.model import ChannelConfig, Config, NotifyConfig, RouteConfig
+from tagtrail.config.secrets import Secret
+from tagtrail.dispatching import make_couriers
+from tagtrail.ledger.record import Recorder
+from tagtrail.notify.courier import Courier
+from tagtrail.notify.outbox import make_outbox
+from tagtrail.store.database import Store
+from tagtrail.store.outbox import COLUMNS, Attempt, Delivery, find_attempts, find_lines
+from tests.asking import RULES
+from tests.chat import ChatRoom
+from tests.conftest import Clock, Ledger
+
+SECRET = "T0-s3cr3t-of-the-webhook"
+
+
+def slack(room: ChatRoom, name: str = "ops", **more: Any) -> ChannelConfig:
+    """A channel of the shape of Slack in the room; its path is the secret."""
+    return ChannelConfig(name, "slack", {"url": Secret(f"{room.url}/services/{name}/{SECRET}")}, **more)
+
+
+@dataclass
+class Told:
+    """A ledger whose outbox leads to these channels, and a courier for each."""
+
+    ledger: Ledger
+    config: Config
+    couriers: dict[str, Courier] = field(init=False)
+
+    def __post_init__(self) -> None:
+        self.couriers = {courier.name: courier for courier in self.make_couriers()}
+
+    def make_couriers(self, chance: Callable[[], float] = lambda: 1.0) -> list[Courier]:
+        """Couriers as another process would have them; each waits as long as it may."""
+        return make_couriers(self.config, self.store, clock=self.clock, random=chance)
+
+    @property
+    def store(self) -> Store:
+        return self.ledger.store
+
+    @property
+    def clock(self) -> Clock:
+        return self.ledger.clock
+
+    def run(self, name: str = "ops") -> int:
+        """Let the channel's courier do all that is due; the number of tries."""
+        return sum(iter(lambda: int(self.couriers[name].deliver()), 0))
+
+    def run_until_quiet(self, name: str = "ops", *, most_hours: float = 48) -> None:
+        """Let time pass as long as there is anything to do."""
+        end = self.clock() + int(most_hours * 3_600e9)
+        while (at := self.couriers[name].next_time()) is not None:
+            assert at < end, "it is still at it"
+            self.clock.now = max(at, self.clock.now)
+            self.run(name)
+
+    def deliveries(self, channel: str | None = None) -> list[Delivery]:
+        """The oldest first."""
+        rows = self.ledger.rows(f"SELECT {COLUMNS} FROM deliveries ORDER BY id")
+        return [each for each in (Delivery(*row) for row in rows) if channel in (None, each.channel)]
+
+    def states(self, channel: str | None = None) -> list[str]:
+        return [delivery.state for delivery in self.deliveries(channel)]
+
+    def attempts(self, delivery: Delivery) -> list[Attempt]:
+        return find_attempts(self.store.reader(), delivery.id)
+
+    def lines(self, delivery: Delivery) -> tuple[int, ...]:
+        return find_lines(self.store.reader(), delivery.id)
+
+
+def told(
+    ledger: Ledger,
+    channels: Sequence[ChannelConfig],
+    *,
+    routes: Sequence[RouteConfig] | None = None,
+    data: Path | None = None,
+    **notify: Any,
+) -> Told:
+    """The ledger, telling; by default everything goes to the first channel, at once."""
+    settings = {"settle": 0.0, "routes": tuple(routes or (RouteConfig((channels[0].name,)),)), **notify}
+    config = Config(data=data or ledger.store.directory, notify=NotifyConfig(channels=tuple(channels), **settings))
+    outbox = make_outbox(config.notify, clock=ledger.clock)
+    ledger.recorder = Recorder(ledger.store, clock=ledger.clock, outbox=outbox)
+    ledger.put_in_force(RULES)
+    return Told(ledger, config)

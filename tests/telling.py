@@ -1,0 +1,70 @@
+"""A ledger whose outbox tells one channel of everything, and what that channel would read."""
+
+from dataclasses import dataclass, field
+
+from tagtrail.config.model import ChannelConfig, NotifyConfig, RouteConfig
+from tagtrail.ledger.record import Recorder
+from tagtrail.notify.forms import plain, presentable
+from tagtrail.notify.message import Message
+from tagtrail.notify.outbox import Outbox
+from tagtrail.notify.telling import Teller
+from tagtrail.store.outbox import Delivery, get_delivery
+from tagtrail.trail.instant import SECOND
+from tests.conftest import Ledger
+from tests.events import START, SomeEvent, digest_of
+
+NAMES = {digest_of(content): content.upper() for content in ("one", "two", "other", "spare", "new", "index", "only")}
+TOLD = ChannelConfig("chat", "console")
+NOTIFY = NotifyConfig(settle=3.0, channels=(TOLD,), routes=(RouteConfig(("chat",)),))
+
+
+@dataclass
+class Chat:
+    """The channel. Each event reaches the ledger when it happens; what is told is made when everything settled."""
+
+    ledger: Ledger
+    identities: bool = False
+    public_url: str | None = None
+    seen: set[str] = field(default_factory=set)
+
+    def hear(self, *events: SomeEvent) -> list[Message]:
+        """Take in the events; the messages that they make."""
+        for event in events:
+            self.ledger.clock.now = max(self.ledger.clock.now, START + int(event.at * SECOND))
+            self.ledger.receive(event)
+        return self.read()
+
+    def read(self) -> list[Message]:
+        """The messages that were not read yet, oldest first."""
+        return [self.tell(delivery) for delivery in self.deliveries()]
+
+    def texts(self, *events: SomeEvent) -> list[str]:
+        """The same in plain text, digests by what their content is called here."""
+        return [text_of(message) for message in self.hear(*events)]
+
+    def deliveries(self) -> list[Delivery]:
+        """Those that were not looked at yet."""
+        db = self.ledger.store.reader()
+        ids = [row[0] for row in db.execute("SELECT id FROM deliveries ORDER BY id") if row[0] not in self.seen]
+        self.seen.update(ids)
+        return [delivery for each in ids if (delivery := get_delivery(db, each)) is not None]
+
+    def tell(self, delivery: Delivery) -> Message:
+        """The message of one delivery."""
+        teller = Teller(self.ledger.store, public_url=self.public_url, clock=self.ledger.clock)
+        return teller.tell(delivery, ChannelConfig("chat", "console", identities=self.identities))
+
+
+def open_chat(ledger: Ledger, *, identities: bool = False, public_url: str | None = None) -> Chat:
+    """The channel of a ledger in which nothing has happened yet; its clock stands at the story's beginning."""
+    ledger.clock.now = START
+    ledger.recorder = Recorder(ledger.store, clock=ledger.clock, outbox=Outbox(NOTIFY, clock=ledger.clock))
+    return Chat(ledger, identities=identities, public_url=public_url)
+
+
+def text_of(message: Message) -> str:
+    """The message as plain text, without its last line: `sha256:ONE` stands for the digest of `one`."""
+    text = plain(presentable(message))
+    for digest, name in NAMES.items():
+        text = text.replace(digest, f"sha256:{name}").replace(digest[:19], name)
+    return text.rpartition("\n\n")[0]

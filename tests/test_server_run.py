@@ -1,0 +1,62 @@
+"""What `tagtrail serve` refuses before it listens."""
+
+import re
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from tagtrail.config.load import load
+from tagtrail.config.model import Config
+from tagtrail.errors import ConfigurationError
+from tagtrail.ledger.tokens import make_token, revoke_token
+from tagtrail.server.run import refuse_open_doors
+from tests.command_line import CommandLine
+from tests.conftest import Ledger
+
+Configure = Callable[[str], Config]
+TOKEN = "[{value: a-token-that-is-long-enough}]"
+PROXY = "{addresses: [10.0.0.7], user_header: Remote-User, everyone: [read]}"
+
+
+@pytest.fixture
+def configure(tmp_path: Path) -> Configure:
+    """A configuration that listens on every address."""
+
+    def configured(access: str) -> Config:
+        path = tmp_path / "config.yml"
+        path.write_text(f"{{listen: '0.0.0.0:80', access: {access}}}")
+        return load(path, environ={})
+
+    return configured
+
+
+@pytest.mark.parametrize("access", ["{}", f"{{deploy: {TOKEN}}}", f"{{identity: {TOKEN}}}"])
+def test_beyond_loopback_it_does_not_start_while_nobody_may_ask(
+    configure: Configure, ledger: Ledger, access: str
+) -> None:
+    with pytest.raises(ConfigurationError, match=re.escape("listen is '0.0.0.0:80', which other machines can reach")):
+        refuse_open_doors(configure(access), ledger.store)
+
+
+@pytest.mark.parametrize("access", [f"{{read: {TOKEN}}}", f"{{proxy: {PROXY}}}"])
+def test_a_configured_reader_or_a_proxy_is_enough(configure: Configure, ledger: Ledger, access: str) -> None:
+    refuse_open_doors(configure(access), ledger.store)
+
+
+def test_so_is_a_live_stored_token_but_none_that_was_revoked(configure: Configure, ledger: Ledger) -> None:
+    make_token(ledger.recorder, "board", ["read"])
+    refuse_open_doors(configure("{}"), ledger.store)
+    revoke_token(ledger.store, ledger.recorder, "board")
+    with pytest.raises(ConfigurationError, match="make one with `tagtrail token create NAME --scope read`"):
+        refuse_open_doors(configure("{}"), ledger.store)
+
+
+def test_on_loopback_nothing_is_needed(ledger: Ledger) -> None:
+    refuse_open_doors(load(environ={}), ledger.store)
+
+
+def test_the_refusal_is_one_sentence_of_the_command_line(tmp_path: Path) -> None:
+    refused = CommandLine(tmp_path / "data").run("serve", "--listen", "0.0.0.0:1")
+    assert (refused.exit_code, refused.stdout) == (3, "")
+    assert "listen is '0.0.0.0:1', which other machines can reach, and access.read has no token; " in refused.stderr

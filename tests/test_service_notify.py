@@ -1,0 +1,244 @@
+"""Telling, as a whole service: real processes, real signals, a chat server, the real registry and skopeo."""
+
+import json
+import os
+import signal
+import subprocess
+import sys
+from collections.abc import Iterator
+from contextlib import suppress
+from pathlib import Path
+from typing import Any
+
+import pytest
+import requests
+from bench.processes import tree
+
+from tagtrail.notify.turn import is_nobodys_turn
+from tests.chat import ChatRoom, Reply
+from tests.events import digest_of, envelope, push
+from tests.real import TOKEN, Layout, Process, Registry, Service, eventually
+
+SECRET = "whsec_c2VjcmV0c2VjcmV0c2VjcmV0c2VjcmV0"
+ADMIN = "tt_admin-token-that-is-long-enough"
+
+
+def settings(room: ChatRoom, **notify: Any) -> dict[str, Any]:
+    """A service that tells the room by webhook, at once."""
+    hook = {"name": "hook", "kind": "webhook", "url": {"value": f"{room.url}/hook"}, "secret": {"value": SECRET}}
+    return {
+        "notify": {"settle": "0s", "channels": [hook], "routes": [{"channels": ["hook"]}], **notify},
+        "environments": [{"name": "production", "repository": "**", "tag": "prod"}],
+        "access": {"read": [{"value": ADMIN}], "admin": [{"value": ADMIN}]},
+    }
+
+
+@pytest.fixture
+def service(tmp_path: Path, chat_room: ChatRoom) -> Iterator[Service]:
+    service = Service(tmp_path / "service", settings(chat_room))
+    yield service
+    service.process.kill()
+
+
+def send(service: Service, tag: str, content: str, at: float, **more: Any) -> None:
+    assert service.post(envelope(push(tag, content, at, **more))) == 202
+
+
+def dispatchers(pid: int) -> list[int]:
+    """The dispatchers among the process's descendants."""
+    return [one for one in tree(pid) if b"dispatch" in _command(one)]
+
+
+def _command(pid: int) -> list[bytes]:
+    with suppress(OSError):
+        return Path(f"/proc/{pid}/cmdline").read_bytes().split(b"\0")
+    return []
+
+
+def its_dispatcher(service: Service) -> int:
+    """The service's dispatcher, when it has its turn."""
+    eventually(lambda: len(dispatchers(service.process.pid)) == 1, "there is one dispatcher")
+    eventually(lambda: not is_nobodys_turn(service.data), "it has its turn")
+    return dispatchers(service.process.pid)[0]
+
+
+def ids(room: ChatRoom) -> list[str]:
+    return [request.headers["webhook-id"] for request in room.requests]
+
+
+def states(service: Service) -> list[str]:
+    answer = requests.get(
+        f"{service.url}/api/v1/deliveries", headers={"Authorization": f"Bearer {ADMIN}"}, timeout=10
+    ).json()
+    return [item["state"] for item in answer["items"]]
+
+
+def test_a_push_by_skopeo_arrives_as_exactly_one_correct_message(tmp_path: Path, chat_room: ChatRoom) -> None:
+    url = {"value": f"{chat_room.url}/services/T0/B0/x"}
+    slack = {"name": "ops", "kind": "slack", "url": url}
+    told = settings(chat_room, settle="2s", channels=[slack], routes=[{"channels": ["ops"]}])
+    service = Service(tmp_path / "service", told).start()
+    registry = Registry(tmp_path / "registry", f"{service.url}/events")
+    layout = Layout(tmp_path / "layout")
+    one = layout.index("one", "the first")
+    try:
+        registry.start()
+        registry.push(layout.directory, "one", "team/app:1.0.0")
+        registry.push(layout.directory, "one", "team/app:prod")
+        registry.delivered()
+        [request] = chat_room.wait_for(1, seconds=20)
+        registry.push(layout.directory, "one", "team/app:prod")  # again: nothing to tell
+        registry.pull(f"{registry.host}/team/app:prod", tmp_path / "pulled")
+        registry.delivered()
+        eventually(lambda: states(service) == ["sent"], "it is written down")
+        assert len(chat_room.requests) == 1
+        text = request.json["text"]
+        for part in ("production", "1.0.0", "prod", one.removeprefix("sha256:")[:12], f"{registry.host}/team/app"):
+            assert part in text, part
+    finally:
+        registry.process.stop()
+        service.process.kill()
+
+
+def test_what_happens_while_the_dispatcher_is_dead_is_told_by_the_next_one(
+    service: Service, chat_room: ChatRoom
+) -> None:
+    service.start()
+    first = its_dispatcher(service)
+    os.kill(first, signal.SIGKILL)
+    send(service, "prod", "one", 1)
+    [request] = chat_room.wait_for(1, seconds=20)
+    assert request.json["data"]["digest"] == digest_of("one")
+    assert its_dispatcher(service) != first
+    eventually(lambda: states(service) == ["sent"], "it is written down")
+    assert len(chat_room.requests) == 1
+
+
+def test_a_dispatcher_killed_after_sending_leaves_the_same_id_to_the_next_one(
+    service: Service, chat_room: ChatRoom
+) -> None:
+    service.start()
+    chat_room.will(Reply(manner="hang"))
+    first = its_dispatcher(service)
+    send(service, "prod", "one", 1)
+    chat_room.wait_for(1)
+    os.kill(first, signal.SIGKILL)
+    chat_room.wait_for(2, seconds=20)
+    assert len(set(ids(chat_room))) == 1
+    eventually(lambda: states(service) == ["sent"], "it is written down")
+
+
+def test_a_worker_that_is_killed_takes_its_dispatcher_along_and_another_starts_one(
+    service: Service, chat_room: ChatRoom
+) -> None:
+    service.start()
+    first = its_dispatcher(service)
+    parent = int(Path(f"/proc/{first}/stat").read_text().rpartition(")")[2].split()[1])
+    os.kill(parent, signal.SIGKILL)
+    eventually(lambda: dispatchers(service.process.pid) not in ([], [first]), "another one is there")
+    send(service, "prod", "one", 1)
+    chat_room.wait_for(1, seconds=20)
+    eventually(lambda: states(service) == ["sent"], "it is written down")
+    assert len(chat_room.requests) == 1
+
+
+def test_the_stop_of_the_service_stops_its_dispatcher(service: Service) -> None:
+    service.start()
+    its_dispatcher(service)
+    assert service.process.stop() == 0
+    eventually(lambda: is_nobodys_turn(service.data), "the dispatcher is gone", seconds=3)
+
+
+def test_without_channels_there_is_no_dispatcher(tmp_path: Path) -> None:
+    service = Service(tmp_path / "service").start()
+    send(service, "prod", "one", 1)
+    assert dispatchers(service.process.pid) == []
+    assert not (service.data / "dispatch.lock").exists()
+    service.process.stop()
+
+
+def test_of_two_dispatchers_run_apart_the_second_waits_and_takes_over(
+    service: Service, chat_room: ChatRoom, tmp_path: Path
+) -> None:
+    command = [sys.executable, "-m", "tagtrail", "dispatch", "--config", str(service.config)]
+    one, other = (Process(command, tmp_path / f"{name}.log") for name in ("one", "other"))
+    try:
+        one.start()
+        eventually(lambda: service.data.exists() and not is_nobodys_turn(service.data), "the first has its turn")
+        other.start()
+        eventually(lambda: "waiting for its end" in other.log.read_text(), "the second says so")
+        assert one.stop() == 0
+        eventually(lambda: not is_nobodys_turn(service.data), "the second has its turn")
+        assert other.stop() == 0
+    finally:
+        one.kill()
+        other.kill()
+
+
+def test_the_command_line_tries_a_channel_and_tells_how_each_stands(service: Service, chat_room: ChatRoom) -> None:
+    service.start()
+    assert service.cli("notify", "test", "hook") == "hook took the message (200).\n"
+    [request] = chat_room.wait_for(1)
+    assert request.json["data"]["kind"] == "test"
+    chat_room.will(Reply(410, b"gone"))
+    send(service, "prod", "one", 1)
+    eventually(lambda: states(service) == ["failed"], "it is given up")
+    [row] = [json.loads(line) for line in service.cli("notify", "status", "--json").splitlines()]
+    assert (row["channel"], row["failed"], row["waiting"]) == ("hook", 1, 0)
+    assert "410" in row["last_trouble"]
+    [delivery] = [
+        json.loads(line) for line in service.cli("notify", "status", "--state", "failed", "--json").splitlines()
+    ]
+    assert delivery["id"] in service.cli("notify", "status", "--channel", "hook")
+    service.cli("notify", "retry", delivery["id"])
+    eventually(lambda: states(service) == ["sent"], "it is sent")
+    assert "nothing" in refusal(service, "notify", "retry", "--channel", "hook")
+    chat_room.will(Reply(404, b"no such hook"))
+    assert "404" in refusal(service, "notify", "test", "hook")
+    assert "the channels are hook" in refusal(service, "notify", "test", "hok")
+
+
+def refusal(service: Service, *arguments: str) -> str:
+    command = [sys.executable, "-m", "tagtrail", *arguments, "--config", str(service.config)]
+    done = subprocess.run(command, capture_output=True, text=True, check=False, timeout=60)
+    assert done.returncode != 0
+    return done.stderr
+
+
+def test_a_delivery_over_http(service: Service, chat_room: ChatRoom) -> None:
+    service.start()
+    headers = {"Authorization": f"Bearer {ADMIN}"}
+    chat_room.will(Reply(404, b"no such hook"))
+    send(service, "prod", "one", 1)
+    eventually(lambda: states(service) == ["failed"], "it is given up")
+    url = f"{service.url}/api/v1/deliveries"
+    [item] = requests.get(url, {"state": "failed", "channel": "hook"}, headers=headers, timeout=10).json()["items"]
+    assert requests.get(url, {"channel": "other"}, headers=headers, timeout=10).json()["items"] == []
+    found = requests.get(f"{url}/{item['id']}", headers=headers, timeout=10).json()
+    assert found["delivery"] == item
+    assert [(each["outcome"], each["status"]) for each in found["attempts"]] == [("failed", 404)]
+    assert found["attempts"][0]["detail"] is None, "the token has no scope `identity`"
+    refused = requests.post(f"{url}/{item['id']}/retry", headers=headers, timeout=10)
+    assert refused.status_code == 415, "a web page can send no JSON"
+    again = requests.post(f"{url}/{item['id']}/retry", headers=headers, json={}, timeout=10)
+    assert again.json()["delivery"]["state"] in ("waiting", "sending", "sent")
+    eventually(lambda: states(service) == ["sent"], "it is sent")
+    twice = requests.post(f"{url}/{item['id']}/retry", headers=headers, json={}, timeout=10)
+    assert twice.status_code == 422
+    assert requests.get(f"{url}/msg_nothing", headers=headers, timeout=10).status_code == 404
+    reader = requests.post(
+        f"{url}/{item['id']}/retry", headers={"Authorization": f"Bearer {TOKEN}"}, json={}, timeout=10
+    )
+    assert reader.status_code == 401
+
+
+def test_no_secret_is_in_the_log(service: Service, chat_room: ChatRoom) -> None:
+    service.start()
+    chat_room.will(Reply(500), Reply(404, f"{SECRET} {chat_room.url}/hook".encode()))
+    send(service, "prod", "one", 1)
+    eventually(lambda: states(service) == ["failed"], "it is given up", seconds=30)
+    service.process.stop()
+    assert "delivery failed" in service.log()
+    assert SECRET not in service.log()
+    assert f"{chat_room.url}/hook" not in service.log()
+    assert SECRET.encode() not in (service.data / "tagtrail.db").read_bytes()
