@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import replace
 from pathlib import Path
 
-from bench.measures import burst, chat, crowd, exports, ingest, memory, pages, slow_disk, stored
+from bench.measures import audit, burst, chat, crowd, exports, ingest, memory, pages, slow_disk, stored
 from bench.plan import QUICK, Bench, Plan
 from bench.table import Row, as_markdown, as_text, machine
 from bench.wrk import NotMeasuredError
@@ -25,6 +25,7 @@ MEASURES: dict[str, Callable[[Bench], Iterator[Row]]] = {
     "memory": memory.measure,
     "pages": pages.measure,
     "exports": exports.measure,
+    "audit": audit.measure,
     "chat": chat.measure,
 }
 

@@ -194,8 +194,8 @@ def test_what_was_given_up_is_told_elsewhere_with_what_to_type(ledger: Ledger) -
 Channel other: a message was given up
 
 Whoever reads other was not told what they should have been told.
-1 message was given up; the newest because of: 404 no_team.
-`tagtrail notify status` shows how the channels are; `tagtrail notify retry` tries them once more."""
+1 message was given up; the newest because of: HTTP status 404.
+`tagtrail notify status` shows how it is; `tagtrail notify retry --channel other` tries them once more."""
     )
 
 

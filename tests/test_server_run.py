@@ -1,6 +1,9 @@
 """What `tagtrail serve` refuses before it listens."""
 
 import re
+import subprocess
+import sys
+import time
 from collections.abc import Callable
 from pathlib import Path
 
@@ -60,3 +63,28 @@ def test_the_refusal_is_one_sentence_of_the_command_line(tmp_path: Path) -> None
     refused = CommandLine(tmp_path / "data").run("serve", "--listen", "0.0.0.0:1")
     assert (refused.exit_code, refused.stdout) == (3, "")
     assert "listen is '0.0.0.0:1', which other machines can reach, and access.read has no token; " in refused.stderr
+
+
+EARLY = """
+import os, signal, time
+from gunicorn import util
+from tagtrail.server.gunicorn import serve
+
+def title(what):
+    if what.startswith("worker"):  # just after the fork: this process's handlers are still the master's
+        os.kill(os.getppid(), signal.SIGTERM)
+        time.sleep(1)
+
+util._setproctitle = title
+serve(
+    make_app=lambda: lambda environ, start_response: [],
+    listen="127.0.0.1:0", workers=1, threads=1, when_ready=lambda: None, on_exit=lambda: None, stop_timeout=20,
+)
+"""
+
+
+def test_a_stop_that_reaches_a_worker_just_after_its_fork_is_not_lost() -> None:
+    started = time.monotonic()
+    done = subprocess.run([sys.executable, "-c", EARLY], capture_output=True, text=True, timeout=60, check=False)
+    assert done.returncode == 0, done.stderr
+    assert time.monotonic() - started < 15, "the worker was killed only when its time was over"

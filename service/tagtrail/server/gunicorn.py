@@ -44,6 +44,7 @@ def serve(
             "threads": threads,
             "graceful_timeout": max(1, round(stop_timeout)),
             "when_ready": lambda _arbiter: _get_ready_to_fork(when_ready),
+            "post_fork": lambda arbiter, worker: setattr(worker, "early", arbiter.SIG_QUEUE),
             "on_exit": lambda _arbiter: on_exit(),
         },
     ).run()

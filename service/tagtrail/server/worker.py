@@ -3,8 +3,10 @@
 import gc
 import os
 import select
+import signal
 import time
 from collections.abc import Iterable
+from queue import SimpleQueue
 from threading import Thread
 
 from gunicorn.workers.base import Worker
@@ -21,6 +23,15 @@ class LaneWorker(Worker):  # type: ignore[misc]  # gunicorn has no types
     The hooks `pre_request` and `post_request` are not called, `max_requests` is not counted and there is no access
     log: nothing uses them, and each would cost every request.
     """
+
+    early: "SimpleQueue[int] | None" = None  # what the master's handlers caught in this process, after the fork
+
+    def init_signals(self) -> None:
+        """Handle signals ourselves from now on, and mind a stop that came before: nobody would send it again."""
+        super().init_signals()
+        while self.early is not None and not self.early.empty():
+            if self.early.get_nowait() in (signal.SIGTERM, signal.SIGINT, signal.SIGQUIT):
+                self.alive = False
 
     def run(self) -> None:
         """Serve until SIGTERM or until the master is gone, then finish what was begun."""
