@@ -10,7 +10,7 @@ import yaml
 
 from tests.command_line import HOSTILE_AS_SHOWN, CommandLine, tell_story
 from tests.conftest import Ledger
-from tests.events import digest_of, push
+from tests.events import delete_repository, digest_of, push
 
 SECRET = "whsec_c2VjcmV0LXRoYXQtbm9ib2R5LW1heS1zZWU="
 CHANNELS: list[dict[str, Any]] = [
@@ -170,3 +170,13 @@ def test_what_cannot_be_explained_says_so(ledger: Ledger, image: str, code: int,
     line = configure(ledger)
     result = line.run("notify", "explain", image, "--config", str(line.data / "config.yml"))
     assert (result.exit_code, sentence in result.stderr) == (code, True)
+
+
+@pytest.mark.parametrize("tag", ["t000", "t129"])
+def test_one_of_more_tags_than_a_message_is_made_of_is_explained_too(ledger: Ledger, tag: str) -> None:
+    """130 tags pushed at once, and deleted at once with their repository."""
+    line = configure(ledger, routes=[{"channels": ["out"], "tag": tag}])
+    ledger.receive(*(push(f"t{number:03}", "many", 50) for number in range(130)))
+    assert "routes[0] matches: out" in explain(line, f"team/app:{tag}")
+    ledger.receive(delete_repository(60))
+    assert "deleted" in explain(line, f"team/app:{tag}").splitlines()[0]

@@ -285,6 +285,20 @@ def test_quiet_hours_hold_a_delivery_back(begin: Begin) -> None:
     assert delivery.not_before == delivery.due_at == parse_instant("2026-04-21T23:00:00Z")
 
 
+def test_quiet_hours_hold_nothing_back_that_comes_along_with_what_they_do_not_hold(begin: Begin) -> None:
+    """`docker push --all-tags` at night: `stable` would have waited, the violation must not."""
+    told = begin(
+        RouteConfig(("chat",), quiet=Quiet(time(0), time(23), "UTC")),
+        RouteConfig(("chat",), kinds=frozenset({"violation"})),
+    )
+    told.receive(push("1.0.0", "one", 0))
+    told.clock.pass_seconds(10)
+    told.receive(push("stable", "two", 10), push("1.0.0", "two", 10))
+    _, delivery = told.deliveries("chat")
+    assert told.told() == [["1.0.0"], ["stable", "1.0.0"]]
+    assert delivery.not_before == delivery.due_at == told.clock() + 3 * SECOND
+
+
 def test_a_trouble_is_told_where_troubles_are_wanted(begin: Begin) -> None:
     told = begin(RouteConfig(("chat",), tag="prod"), RouteConfig(("mail",), kinds=frozenset({"trouble"})))
     assert told.outbox is not None

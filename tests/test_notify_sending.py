@@ -62,7 +62,16 @@ def test_a_retry_after_is_seconds_or_a_date(chat_room: ChatRoom) -> None:
     assert read_retry_after("2.5") == 2.5
 
 
-@pytest.mark.parametrize("value", [None, "", "soon", "-5", "9" * 400, "1e9", "Sun, 99 Nov 1994", "٣"])
+HUGE = (f"Sun, 06 Nov {'9' * 30} 08:49:37 GMT", f"Sun, 06 Nov 1994 08:49:37 +{'9' * 30}")
+
+
+@pytest.mark.parametrize("value", HUGE)
+def test_a_retry_after_without_sense_makes_nothing_of_what_was_sent_unsent(chat_room: ChatRoom, value: str) -> None:
+    chat_room.will(Reply(200, headers={"Retry-After": value}))
+    assert post(to(chat_room)).is_sent
+
+
+@pytest.mark.parametrize("value", [None, "", "soon", "-5", "9" * 400, "1e9", "Sun, 99 Nov 1994", "٣", *HUGE])
 def test_a_retry_after_without_sense_is_none(value: str | None) -> None:
     assert read_retry_after(value) is None
 
@@ -74,6 +83,18 @@ def test_a_redirect_is_not_followed_and_is_permanent(chat_room: ChatRoom, status
     assert (outcome.is_sent, outcome.is_permanent) == (False, True)
     assert outcome.detail == "redirects, which is not followed"
     assert len(chat_room.requests) == 1
+
+
+def test_of_a_redirect_no_more_is_read_than_of_any_answer(chat_room: ChatRoom) -> None:
+    chat_room.will(Reply(302, b"y" * 60_000, {"Location": f"{chat_room.url}/elsewhere"}, "drip body"))
+    outcome = post(to(chat_room), total=0.4)
+    assert (outcome.status, outcome.detail) == (302, "redirects, which is not followed")
+
+
+@pytest.mark.parametrize("location", ["http://[", "http://x:y", "\xff\xfe", "gopher://x"])
+def test_a_redirect_to_nowhere_is_a_redirect(chat_room: ChatRoom, location: str) -> None:
+    chat_room.will(Reply(302, headers={"Location": location}))
+    assert post(to(chat_room)).detail == "redirects, which is not followed"
 
 
 def test_a_server_that_hangs_is_waited_for_as_long_as_the_timeout_says(

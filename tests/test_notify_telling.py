@@ -386,6 +386,23 @@ team/app:1.1.0 is TWO""".replace(" 0 moves back,", "")
     assert (message.kind, message.tone, message.lines) == ("summary", "alarm", tuple(lines))
 
 
+def test_a_burst_of_declared_deployments_says_what_their_environments_have_by_now(chat: Chat) -> None:
+    """By digest, which no tag's row could say; or by a tag, which says nothing of the environment any more."""
+    chat.hear(push("1.0.0", "one", 0), push("1.1.0", "two", 1), push("latest", "other", 2))
+    for reference in ("team/app:1.1.0", "team/app:1.0.0", f"team/app@{digest_of('other')}"):
+        chat.ledger.clock.pass_seconds(60)
+        declare(chat.ledger.store, chat.ledger.recorder, Declaration("production", reference))
+    lines = [seq for (seq,) in chat.ledger.rows("SELECT seq FROM publications ORDER BY seq")]
+    message = chat.tell(summary_of(chat, lines))
+    title, _, counts, *rows = text_of(message).split("\n")
+    assert title == "team/app: 3 changes of 2 tags at once"
+    assert counts.startswith("3 deployments, ")
+    assert rows == ["production of team/app has OTHER", "team/app:1.0.0 is ONE", "team/app:1.1.0 is TWO"]
+    last = chat.tell(summary_of(chat, lines[-1:]))
+    assert last.title == "team/app: 1 change at once"
+    assert (last.registry, last.repository) == ("main", "team/app")
+
+
 def test_a_summary_names_twenty_tags_and_counts_the_rest(chat: Chat) -> None:
     chat.hear(*(push(f"tag-{n}", "one", n, repository=f"team/app-{n}") for n in range(30)))
     message = chat.tell(summary_of(chat, [seq for (seq,) in chat.ledger.rows("SELECT seq FROM moves")]))

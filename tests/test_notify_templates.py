@@ -213,13 +213,27 @@ def test_a_body_is_json_in_which_every_value_is_text(template: Path) -> None:
         assert "<!channel>" not in json.dumps(body)
 
 
+def test_a_whole_json_value_is_escaped_for_the_service_as_well(template: Path) -> None:
+    template.write_text(
+        '{"text": {{ actor|tojson }}, "tags": {{ tags|tojson }}, "code": {{ actor|code|tojson }},'
+        ' "n": {{ lines|tojson }}}'
+    )
+    actor = "<!channel> *b* @here"
+    body = json.loads(render_body(template, replace(ROLLBACK, actor=actor, tags=("a", "<!here>")), SLACK))
+    assert body["text"] == SLACK.escape(actor)
+    assert body["tags"] == ["a", SLACK.escape("<!here>")]
+    assert body["code"] == SLACK.code(actor)
+    assert body["n"] == list(ROLLBACK.lines)
+    assert "<!" not in json.dumps(body)
+
+
 @given(actor=st.text(st.characters(exclude_categories=[])))
 def test_no_value_changes_a_bodys_shape(tmp_path_factory: pytest.TempPathFactory, actor: str) -> None:
     template = tmp_path_factory.getbasetemp() / "body.json.j2"
     template.write_text('{"a": "{{ actor }}", "b": ["{{ actor }}", {{ actor|tojson }}]}')
     body = json.loads(render_body(template, replace(ROLLBACK, actor=actor), DISCORD))
     assert list(body) == ["a", "b"]
-    assert body["a"] == body["b"][0]
+    assert body["a"] == body["b"][0] == body["b"][1]
 
 
 @pytest.mark.parametrize("source", ['{"text": {{ title }}}', "{", '{"a": "{{ titel }}"}', "", '{"a": NaN'])

@@ -1,5 +1,6 @@
 """What an auditor waits for: an export of a whole ledger made, and checked by its own `verify.py`."""
 
+import shutil
 import subprocess
 import sys
 import time
@@ -35,7 +36,8 @@ def measure(bench: Bench) -> Iterator[Row]:
             archive.extractall(place)
         bundle.unlink()
         (unpacked,) = (path for path in place.iterdir() if path.is_dir())
-        runs = [_run([sys.executable, "-I", "-S", "verify.py"], cwd=unpacked) for _ in range(bench.plan.rounds)]
+        python = shutil.which("python3", path="/usr/bin:/bin") or sys.executable  # the system's, as an auditor has it
+        runs = [_run([python, "-I", "-S", "verify.py"], cwd=unpacked) for _ in range(bench.plan.rounds)]
         yield _verifying(entries, runs)
 
 

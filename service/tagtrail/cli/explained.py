@@ -110,8 +110,11 @@ def _find(asked: Asked, subject: Subject) -> _Question:
             raise NotRecorded(f"no move of {subject.repository}:{subject.tag} is recorded")
         lines = find_gathered(db, seq, within=int(config.settle * SECOND))
         happenings = find_happenings(find_told(db, lines))
-    about = next(one for one in reversed(happenings) if one.tag == subject.tag)
-    return _Question(subject, config, seq, tuple(lines), tuple(happenings), about)
+        alone = find_happenings(find_told(db, [seq]))
+    # One of very many tags may be none of those that a message is made of; it went the way that they did.
+    asked_for = (one for one in (*reversed(happenings), *alone) if one.tag == subject.tag)
+    about = next(asked_for, replace(alone[-1], tag=subject.tag))
+    return _Question(subject, config, seq, tuple(lines), (*happenings, about), about)
 
 
 def _find_config() -> NotifyConfig:

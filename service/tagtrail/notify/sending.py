@@ -3,6 +3,7 @@
 import logging
 import re
 import time
+from base64 import b64encode
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC
@@ -120,7 +121,7 @@ def post(request: Post, judge: Judge = judge, *, total: float = TOTAL_TIMEOUT) -
 
 
 def _exchange(request: Post) -> Answer:
-    with requests.Session() as session:
+    with _Session() as session:
         session.mount("http://", WatchedAdapter())
         session.mount("https://", WatchedAdapter())
         with session.request(
@@ -135,6 +136,13 @@ def _exchange(request: Post) -> Answer:
         ) as answer:
             text = _hide(_read(answer), request)
             return Answer(answer.status_code, text, read_retry_after(answer.headers.get("Retry-After")))
+
+
+class _Session(requests.Session):
+    """Sees no redirect: to be ready to follow one, `requests` would read its whole body, however large that is."""
+
+    def get_redirect_target(self, resp: requests.Response) -> None:
+        return None
 
 
 class _Nobody(AuthBase):
@@ -175,6 +183,7 @@ def _secrets_of(request: Post) -> Iterator[str]:
         *re.split(r"[/?&=;]", f"{parts.path}?{parts.query}"),
     ]
     found += [parts.username or "", parts.password or ""]
+    found.append(b64encode(unquote(f"{parts.username}:{parts.password}").encode()).decode() if parts.username else "")
     for name, value in request.headers.items():
         if name.lower() not in _OPEN_HEADERS:
             found += [value, *value.split()]
@@ -218,6 +227,6 @@ def read_retry_after(value: str | None, *, now: Callable[[], float] = time.time)
         return float(value)
     try:
         moment = parsedate_to_datetime(value)
-    except ValueError:
+    except (ValueError, OverflowError):  # a year, or a zone, that no integer holds
         return None
     return max(0.0, (moment if moment.tzinfo else moment.replace(tzinfo=UTC)).timestamp() - now())

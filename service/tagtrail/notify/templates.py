@@ -167,7 +167,12 @@ def _environment(markup: Markup, place: Callable[[str], str]) -> SandboxedEnviro
     )
     environment.globals.clear()
     environment.filters.clear()
-    environment.filters.update(_FILTERS, code=lambda value: _Ready(markup.code(str(value))), each=each)
+    environment.filters.update(
+        _FILTERS,
+        code=lambda value: _Ready(markup.code(str(value))),
+        each=each,
+        tojson=lambda value: _Json(json.dumps(_escaped(value, markup), ensure_ascii=False)),
+    )
     return environment
 
 
@@ -175,17 +180,22 @@ def _printed(value: object, markup: Markup, place: Callable[[str], str]) -> str:
     """A value as it is printed. Raises TypeError for what is no single value, and what is undefined says so itself."""
     if isinstance(value, _Json):
         return str(value)
-    if isinstance(value, _Ready | Undefined):
-        return place(str(value))
-    if isinstance(value, _Link):
-        return place(markup.link(str(value)))
-    if isinstance(value, str):
-        return place(markup.escape(str(value)))
+    if isinstance(value, str | Undefined):
+        return place(str(_escaped(value, markup)))
     if value is None:
         return ""
     if isinstance(value, int):
         return str(value).lower()
     raise TypeError(f"a {type(value).__name__} cannot be printed; print its parts, or use `join`")
+
+
+def _escaped(value: object, markup: Markup) -> object:
+    """A text as the service's markup needs it, also within a list; everything else as it is."""
+    if isinstance(value, tuple | list):
+        return [_escaped(each, markup) for each in value]
+    if isinstance(value, _Link):
+        return markup.link(str(value))
+    return markup.escape(str(value)) if isinstance(value, str) and not isinstance(value, _Ready) else value
 
 
 def _check(tree: nodes.Template, path: Path) -> None:
@@ -233,7 +243,6 @@ _FILTERS: Final[dict[str, Callable[..., Any]]] = {
     "length": len,
     "lower": lambda value: str(value).lower(),
     "short": lambda value: short_digest(str(value)),
-    "tojson": lambda value: _Json(json.dumps(value, ensure_ascii=False)),
     "truncate": lambda value, most=80: shorten(str(value), most),
     "upper": lambda value: str(value).upper(),
 }

@@ -92,7 +92,8 @@ def enqueue(tx: Connection, delivery: Delivery, *, seq: int, settling_since: int
     """Tell of the line by the youngest delivery of the same gathering that is still settling, or else by this one.
 
     Settling is one made after `settling_since`, unless a younger one tells of the same tag or environment: that one's
-    news must not be overtaken. Returns the id of the delivery that tells of the line.
+    news must not be overtaken. What is held back by quiet hours goes with what is not. Returns the id of the delivery
+    that tells of the line.
     """
     row = tx.execute(
         "SELECT id FROM deliveries WHERE channel = ? AND subject = ? AND gathering = ? AND state = 'waiting'"
@@ -101,6 +102,7 @@ def enqueue(tx: Connection, delivery: Delivery, *, seq: int, settling_since: int
     ).fetchone()
     if row is not None and not _is_overtaken(tx, delivery, row[0], seq):
         _add_line(tx, row[0], seq)
+        _hasten(tx, row[0], delivery)
         return str(row[0])
     add_delivery(tx, delivery, lines=[seq])
     return delivery.id
@@ -126,6 +128,14 @@ def _is_overtaken(tx: Connection, delivery: Delivery, older: str, seq: int) -> b
             (each, seq, seq),
         ).fetchone()
         for each in younger
+    )
+
+
+def _hasten(tx: Connection, older: str, delivery: Delivery) -> None:
+    """Have the older delivery wait no longer than this one would."""
+    tx.execute(
+        "UPDATE deliveries SET due_at = min(due_at, :due_at), not_before = min(not_before, :not_before) WHERE id = :id",
+        {"id": older, "due_at": delivery.due_at, "not_before": delivery.not_before},
     )
 
 

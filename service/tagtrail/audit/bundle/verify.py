@@ -145,7 +145,8 @@ def check_keys(folder: Path) -> list[Key]:
     lines = read_text(folder / "keys.vkey").split("\n")[:-1]
     keys = [read_key(line, f"keys.vkey line {number}") for number, line in enumerate(lines, 1)]
     rotations = read_text(folder / "rotations") if (folder / "rotations").exists() else ""
-    notes = re.findall("[^\u2014]+\n\n(?:\u2014 [^\n]+\n)+", rotations)
+    *notes, rest = re.sub("(\n\u2014 [^\n]*\n)(?!\u2014)", "\\1\0", rotations).split("\0")
+    need(not rest, "rotations goes on after its last note")
     need(len(notes) == len(keys) - 1, f"keys.vkey has {len(keys)} keys and rotations {len(notes)} notes, not one less")
     for number, note in enumerate(notes, 1):
         open_checkpoint(note, f"rotations, note {number}", keys, keys[number - 1 : number + 1])
@@ -372,7 +373,7 @@ def pass_withheld(tree: Tree, withheld: Told, found: Found) -> None:
 
 def say_what_is_wrong(seq: int, place: str, here: int, withheld: Told) -> None:
     """Line `seq` should come next, and neither entries.ndjson nor proof.json has it there."""
-    need(here >= seq, f"line {here} is here twice, or out of order{place}")
+    need(here >= seq, f"line {here} is here twice, or withheld too, or out of order{place}")
     is_behind = 0 <= withheld.seq < seq
     need(not is_behind, f"proof.json: line {withheld.seq} is withheld twice, or out of order, or is here too")
     raise NotVerified(f"line {seq} is missing: neither in entries.ndjson nor withheld in proof.json{place}")
@@ -396,8 +397,9 @@ class Found:
         need(path.exists() is manifest["identities"], "disclosures.ndjson is here, or not, against manifest.json")
         self.missing = {"who": self.marks[:], "raw": self.marks[:]} if path.exists() else {}  # ?: not disclosed
         self.disclosures = Told((row["seq"], row) for row in map(json.loads, read_lines(path) if path.exists() else ()))
-        self.deployments, self.gap_rows = (read_table(folder / name) for name in ("deployments.csv", "gaps.csv"))
-        self.pushes = (folder / "pushes.csv").open(encoding="utf-8-sig", newline="\n")
+        self.deployments = read_table(folder / "deployments.csv", DEPLOYMENTS)
+        self.gap_rows = read_table(folder / "gaps.csv", GAPS)
+        self.pushes = read_rows(folder / "pushes.csv")
         need(next(self.pushes, "").startswith(PUSHES), "pushes.csv begins with other columns")
 
     def add(self, entry: dict[str, Any], number: int) -> None:
@@ -462,7 +464,7 @@ class Found:
         need(not next(self.pushes, ""), "pushes.csv has a row too many, or one out of order")
         tables = (("deployments.csv", self.deployments), ("gaps.csv", self.gap_rows))
         for name, told in (*tables, ("disclosures.ndjson", self.disclosures)):
-            need(told.seq < 0, f"{name} tells of line {told.seq}, which is not here, or twice, or out of order")
+            need(told.row is None, f"{name} tells of line {told.seq}, which is not here, or twice, or out of order")
         for name, marks in self.missing.items():
             gone = [(low, high + 1, b"e") for low, high in self.erased] + [(0, self.raw_before, b"p")] * (name == "raw")
             for low, end, mark in gone:
@@ -471,6 +473,8 @@ class Found:
 
 
 PUSHES = '"image","seq","at","occurred","registry","repository","tag","digest",'
+DEPLOYMENTS = "image,environment,registry,repository,tag,digest,at,"
+GAPS = "registry,from,until,cause,seq,explanation"
 WRONG_ROW = "the row of line {} is missing, or says something else than the line"
 
 
@@ -479,10 +483,16 @@ def image_of(entry: dict[str, Any]) -> str:
     return f"{entry['repository']}{tag}@{entry['digest']}" if "digest" in entry else f"{entry['repository']}{tag}"
 
 
-def read_table(path: Path) -> Told:
-    rows = csv.reader(path.open(encoding="utf-8-sig", newline=""), strict=True)
-    place = next(rows).index("seq")
-    return Told((int(row[place]), row) for row in rows)
+def read_rows(path: Path) -> Iterator[str]:
+    with path.open(encoding="utf-8-sig", newline="") as file:  # a lone CR ends a row too, as in a spreadsheet
+        yield from file
+
+
+def read_table(path: Path, columns: str) -> Told:
+    rows = csv.reader(read_rows(path), strict=True)
+    names = next(rows, [])
+    need(",".join(names).startswith(columns), f"{path.name} begins with other columns")
+    return Told((int(row[names.index("seq")]), row) for row in rows)
 
 
 def check_range(manifest: Any, proof: Proof, checkpoint: Checkpoint) -> None:
@@ -536,8 +546,9 @@ NOT_SHOWN = [
     "  - who stood behind an actor's name: it is what the registry or the pipeline said",
     "  - that what was published under a tag ran anywhere",
     "  - what manifest.json says of the question, of who asked and of the coverage: that is not signed",
-    "  - what a CSV says beyond the line of its row: of deployments end, direction, release tags and image before, and",
-    "    whether one is missing; of gaps their times. The lines in entries.ndjson are the evidence.",
+    "  - what a CSV says beyond time, repository, tag and digest of its line: hosts, persons, how a deployment began",
+    "    and ended, what was before it, all of gaps; and whether a reported deployment or a gap is missing. The lines in",
+    "    entries.ndjson are the evidence.",
 ]
 
 

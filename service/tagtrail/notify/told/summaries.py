@@ -5,7 +5,7 @@ from typing import Final
 
 from tagtrail.notify.message import Message, Tone
 from tagtrail.notify.told.manner import Manner, image, named
-from tagtrail.store.questions.summed import Summed, SummedTag
+from tagtrail.store.questions.summed import Summed, SummedEnvironment, SummedTag
 from tagtrail.trail.words import counted
 
 MOST_TAGS: Final = 20  # that are named
@@ -21,9 +21,11 @@ _NOUNS: Final = {
 def tell(manner: Manner, summed: Summed, *, identity: str, lines: Sequence[int]) -> Message:
     """The summary as a message."""
     tags = summed.tags
-    places = list(dict.fromkeys(manner.place(tag.registry, tag.repository) for tag in tags))
+    told = (*summed.environments, *tags)
+    places = list(dict.fromkeys(manner.place(one.registry, one.repository) for one in told))
     where = places[0] if summed.repositories == 1 and places else f"{summed.repositories} repositories"
-    sentences = [_counts(manner, summed), *(_row(manner, tag) for tag in tags)]
+    sentences = [_counts(manner, summed), *(_environment(manner, one) for one in summed.environments)]
+    sentences += [_row(manner, tag) for tag in tags]
     if summed.tag_count > len(tags):
         rest = summed.tag_count - len(tags)
         sentences.append(f"And {counted(rest, 'more tag', 'more tags')}, not named here; `tagtrail log` has all of it.")
@@ -35,17 +37,18 @@ def tell(manner: Manner, summed: Summed, *, identity: str, lines: Sequence[int])
         title=_title(summed, where),
         sentences=tuple(sentences),
         occurred_at=summed.until,
-        link=manner.link(tags[0].registry, tags[0].repository) if summed.repositories == 1 and tags else None,
+        link=manner.link(told[0].registry, told[0].repository) if summed.repositories == 1 and told else None,
         lines=tuple(lines),
-        registry=_only([tag.registry for tag in tags]),
-        repository=_only([f"{tag.registry}/{tag.repository}" for tag in tags]) and tags[0].repository,
+        registry=_only([one.registry for one in told]),
+        repository=_only([f"{one.registry}/{one.repository}" for one in told]) and told[0].repository,
     )
 
 
 def _title(summed: Summed, where: str) -> str:
     changes = counted(summed.count, "change", "changes")
     violations = f", {counted(summed.violations, 'violation', 'violations')}" if summed.violations else ""
-    return f"{where}: {changes} of {counted(summed.tag_count, 'tag', 'tags')} at once{violations}"
+    tags = f" of {counted(summed.tag_count, 'tag', 'tags')}" if summed.tag_count else ""
+    return f"{where}: {changes}{tags} at once{violations}"
 
 
 def _counts(manner: Manner, summed: Summed) -> str:
@@ -58,6 +61,14 @@ def _counts(manner: Manner, summed: Summed) -> str:
     since, until = manner.when(summed.since), manner.when(summed.until)
     when = manner.at(summed.since) if since == until else f"from {since} to {until}"
     return f"{', '.join(told) or 'Nothing that still counts'}, {when}. By now:"
+
+
+def _environment(manner: Manner, one: SummedEnvironment) -> str:
+    """What was declared for an environment, as it is now."""
+    place = f"{one.environment} of {manner.place(one.registry, one.repository)}"
+    if one.published is None:
+        return f"Nothing is published for {place}"
+    return f"{place} has {image(named(one.published.digest, one.published.release_then, one.published.release_now))}"
 
 
 def _row(manner: Manner, tag: SummedTag) -> str:

@@ -1,12 +1,14 @@
-"""A burst in numbers: how many moves and deployments some lines made, and what each of their tags is by now."""
+"""A burst in numbers: how many moves and deployments some lines made, and what became of their tags since."""
 
 from collections import Counter
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
+from itertools import islice
 from typing import Any
 
-from tagtrail.store.answers import NamedBy
+from tagtrail.store.answers import Cut, Filter, NamedBy, Published
 from tagtrail.store.database import Connection
+from tagtrail.store.questions.environments import find_environments
 from tagtrail.store.questions.releases import Releases
 from tagtrail.store.questions.series import marks
 
@@ -14,8 +16,18 @@ _READ = 500  # lines read at a time
 
 
 @dataclass(frozen=True, slots=True)
+class SummedEnvironment:
+    """An environment for which something was declared, as it is now."""
+
+    registry: str
+    repository: str
+    environment: str
+    published: Published | None
+
+
+@dataclass(frozen=True, slots=True)
 class SummedTag:
-    """A tag that moved so many times, as it is now; `environments` were published for by it."""
+    """A tag that moved so many times, as it is now; `environments` follow it."""
 
     registry: str
     repository: str
@@ -29,7 +41,7 @@ class SummedTag:
 
 @dataclass(frozen=True, slots=True)
 class Summed:
-    """The numbers, and the tags that matter most. `count` is of moves and declared deployments."""
+    """The numbers, and the environments and tags that matter most. `count` is of moves and declared deployments."""
 
     since: int
     until: int
@@ -41,6 +53,7 @@ class Summed:
     repositories: int
     tag_count: int
     tags: tuple[SummedTag, ...]
+    environments: tuple[SummedEnvironment, ...] = ()
 
 
 @dataclass(slots=True)
@@ -52,11 +65,15 @@ class _Tag:
 
 
 def sum_up(db: Connection, seqs: Sequence[int], *, most: int) -> Summed:
-    """What the lines made, with at most so many tags: violations first, then environments' tags, then the newest."""
+    """What the lines made, with at most so many tags: violations first, then environments' tags, then the newest.
+
+    What is declared need not be what any tag names, so that these environments are told by themselves, as many.
+    """
     tags: dict[int, _Tag] = {}
     times: list[int] = []
     kinds: Counter[str] = Counter()
     repositories: set[int] = set()
+    environments: dict[tuple[str, int], None] = {}
     violations = deployments = withdrawals = declared = 0
     for tag_id, repository_id, occurred_at, kind, violates in _rows(db, _MOVES, seqs):
         tag = tags.setdefault(tag_id, _Tag())
@@ -68,8 +85,10 @@ def sum_up(db: Connection, seqs: Sequence[int], *, most: int) -> Summed:
         times.append(occurred_at)
         repositories.add(repository_id)
     for tag_id, repository_id, occurred_at, environment, basis, manifest_id in _rows(db, _PUBLISHED, seqs):
-        if tag_id:
-            tag = tags.setdefault(tag_id, _Tag(occurred_at))
+        tag = tags.setdefault(tag_id, _Tag(occurred_at)) if tag_id else _Tag()
+        if basis == "declared":
+            environments[environment, repository_id] = None
+        else:
             tag.environments.add(environment)
         deployments += manifest_id is not None
         withdrawals += manifest_id is None
@@ -91,6 +110,7 @@ def sum_up(db: Connection, seqs: Sequence[int], *, most: int) -> Summed:
         repositories=len(repositories),
         tag_count=len(tags),
         tags=tuple(_read_tag(db, tag_id, tags[tag_id], releases) for tag_id in first[:most]),
+        environments=tuple(_read_environment(db, *key) for key in islice(environments, most)),
     )
 
 
@@ -107,6 +127,16 @@ def _rows(db: Connection, sql: str, seqs: Sequence[int]) -> Iterable[Any]:
     for start in range(0, len(seqs), _READ):
         some = seqs[start : start + _READ]
         yield from db.execute(sql.format(marks(some)), tuple(some))
+
+
+def _read_environment(db: Connection, environment: str, repository_id: int) -> SummedEnvironment:
+    registry, repository = db.execute(
+        "SELECT g.name, r.name FROM repositories r JOIN registries g ON g.id = r.registry_id WHERE r.id = ?",
+        (repository_id,),
+    ).fetchone()
+    asked = Filter(registry=registry, repository=repository, environment=environment)
+    state = next(iter(find_environments(db, asked, Cut(1)).items), None)
+    return SummedEnvironment(registry, repository, environment, state.published if state else None)
 
 
 def _read_tag(db: Connection, tag_id: int, tag: _Tag, releases: Releases) -> SummedTag:
