@@ -547,8 +547,7 @@ NOT_SHOWN = [
     "  - that what was published under a tag ran anywhere",
     "  - what manifest.json says of the question, of who asked and of the coverage: that is not signed",
     "  - what a CSV says beyond time, repository, tag and digest of its line: hosts, persons, how a deployment began",
-    "    and ended, what was before it, all of gaps; and whether a reported deployment or a gap is missing. The lines in",
-    "    entries.ndjson are the evidence.",
+    "    and ended, what was before it, all of gaps, and whether one is missing. The lines are the evidence.",
 ]
 
 

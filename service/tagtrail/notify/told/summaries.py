@@ -21,7 +21,7 @@ _NOUNS: Final = {
 def tell(manner: Manner, summed: Summed, *, identity: str, lines: Sequence[int]) -> Message:
     """The summary as a message."""
     tags = summed.tags
-    told = (*summed.environments, *tags)
+    told: tuple[SummedEnvironment | SummedTag, ...] = (*summed.environments, *tags)
     places = list(dict.fromkeys(manner.place(one.registry, one.repository) for one in told))
     where = places[0] if summed.repositories == 1 and places else f"{summed.repositories} repositories"
     sentences = [_counts(manner, summed), *(_environment(manner, one) for one in summed.environments)]

@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from itertools import islice
 from typing import Any
 
-from tagtrail.store.answers import Cut, Filter, NamedBy, Published
+from tagtrail.store.answers import Cut, DeploymentAnswer, Filter, NamedBy
 from tagtrail.store.database import Connection
 from tagtrail.store.questions.environments import find_environments
 from tagtrail.store.questions.releases import Releases
@@ -22,7 +22,7 @@ class SummedEnvironment:
     registry: str
     repository: str
     environment: str
-    published: Published | None
+    published: DeploymentAnswer | None
 
 
 @dataclass(frozen=True, slots=True)
