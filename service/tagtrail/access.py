@@ -23,15 +23,25 @@ _SCHEME = "bearer"
 def find_bearer(authorization: str | None, known: Iterable[tuple[bytes, T]]) -> T | None:
     """Whatever belongs to the token that the Authorization header carries; None for no, unknown or wrong ones.
 
-    Takes the same time whichever token it is, or none: every known hash is compared, each in constant time.
+    Takes the same time whichever token it is, or none.
     """
     _, _, presented = (authorization or "").strip().partition(" ")
-    digest = hashlib.sha256(presented.strip().encode("utf-8", "surrogateescape")).digest()
+    found = find_token(hash_token(presented.strip()), known)
+    return found if presents_bearer(authorization) else None
+
+
+def find_token(digest: bytes, known: Iterable[tuple[bytes, T]]) -> T | None:
+    """Whatever belongs to the token with this SHA-256. Every known hash is compared, each in constant time."""
     found = None
     for token, holder in known:
         if hmac.compare_digest(token, digest):
             found = holder
-    return found if presents_bearer(authorization) else None
+    return found
+
+
+def hash_token(text: str) -> bytes:
+    """What a token is known and compared by: its SHA-256."""
+    return hashlib.sha256(text.encode("utf-8", "surrogateescape")).digest()
 
 
 def presents_bearer(authorization: str | None) -> bool:

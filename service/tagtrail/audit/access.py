@@ -14,7 +14,7 @@ from typing import Final, Literal
 
 from flask import Request
 
-from tagtrail.access import SCOPES, Proxy, Scope, find_bearer, parse_address, presents_bearer
+from tagtrail.access import SCOPES, Proxy, Scope, find_bearer, find_token, parse_address, presents_bearer
 from tagtrail.audit.throttle import Throttle
 from tagtrail.errors import TagtrailError
 from tagtrail.store.tokens import StoredToken
@@ -80,12 +80,17 @@ def _no_tokens() -> list[StoredToken]:
     return []
 
 
+def _nobody_signed_in(_: Request) -> None:
+    return None
+
+
 class Access:
     """The one door of everything that is asked over HTTP.
 
     `configured` are the SHA-256 of the configuration's tokens, each with its name and scopes; `find_stored` gives the
-    tokens of the store, read again for every request, so that revoking counts at once in every process. `may_be_open`
-    is for a service that only its own machine can reach.
+    tokens of the store, read again for every request, so that revoking counts at once in every process.
+    `find_signed_in` gives the SHA-256 of the token with which the request's browser has signed in. `may_be_open` is for
+    a service that only its own machine can reach.
     """
 
     def __init__(
@@ -94,6 +99,7 @@ class Access:
         configured: Iterable[tuple[bytes, str, frozenset[Scope]]] = (),
         proxy: Proxy | None = None,
         find_stored: Callable[[], list[StoredToken]] = _no_tokens,
+        find_signed_in: Callable[[Request], bytes | None] = _nobody_signed_in,
         may_be_open: bool = True,
         count_refusal: Callable[[], None] = lambda: None,
         throttle: Throttle | None = None,
@@ -102,6 +108,7 @@ class Access:
         self._configured = tuple((digest, (name, scopes)) for digest, name, scopes in configured)
         self._proxy = proxy
         self._find_stored = find_stored
+        self._find_signed_in = find_signed_in
         self._may_be_open = may_be_open
         self._count_refusal = count_refusal
         self._throttle = throttle or Throttle()
@@ -113,10 +120,21 @@ class Access:
         Raises StorageUnavailable when the stored tokens cannot be read.
         """
         caller = self._identify(request)
-        if caller.kind != "token":
-            _check_site(request)
+        if not presents_bearer(request.headers.get("Authorization")):
+            _check_site(request)  # whatever lets them in, their browser sends by itself
         caller.require(scope)
         return caller
+
+    def recognise(self, request: Request, token: str) -> Caller:
+        """Whose token it is that somebody types into a form. Raises as `require`; a wrong one is counted as there."""
+        found = self._by_token(request, f"Bearer {token}", self._find_stored())
+        return self._judge(request.remote_addr or "", found)
+
+    def knows_nothing_of(self, request: Request) -> bool:
+        """Whether a request presents nothing at all by which somebody could be known: then it is no failed try."""
+        presented = presents_bearer(request.headers.get("Authorization")) or self._find_signed_in(request) is not None
+        named = self._by_proxy(request, request.remote_addr or "") is not None
+        return not (presented or named or self._is_open(self._find_stored()))
 
     def _identify(self, request: Request) -> Caller:
         stored = self._find_stored()
@@ -124,7 +142,12 @@ class Access:
             _check_host(request.host)
             return _caller(request, "", _OPEN, "anybody")
         peer = request.remote_addr or ""
-        caller = self._by_token(request, stored) or self._by_proxy(request, peer)
+        authorization = request.headers.get("Authorization")
+        found = self._by_token(request, authorization, stored) or self._by_session(request, stored)
+        return self._judge(peer, found or self._by_proxy(request, peer))
+
+    def _judge(self, peer: str, caller: Caller | None) -> Caller:
+        """The caller, if there is one, and the address was not refused too often."""
         if caller is None:
             self._count_refusal()
         if caller is None or not self._is_shared(peer):
@@ -144,11 +167,23 @@ class Access:
         is_ours = address is not None and address.is_loopback
         return is_ours or (self._proxy is not None and self._proxy.trusts(peer))
 
-    def _by_token(self, request: Request, stored: list[StoredToken]) -> Caller | None:
+    def _by_token(self, request: Request, authorization: str | None, stored: list[StoredToken]) -> Caller | None:
+        found = find_bearer(authorization, self._good_tokens(stored))
+        return None if found is None else _caller(request, *found, "token")
+
+    def _by_session(self, request: Request, stored: list[StoredToken]) -> Caller | None:
+        """Whoever signed in by a token that is still good; a wrong token beside the session is refused all the same."""
+        digest = self._find_signed_in(request)
+        if digest is None or presents_bearer(request.headers.get("Authorization")):
+            return None
+        found = find_token(digest, self._good_tokens(stored))
+        return None if found is None else _caller(request, *found, "token")
+
+    def _good_tokens(self, stored: list[StoredToken]) -> tuple[tuple[bytes, tuple[str, frozenset[Scope]]], ...]:
+        """The SHA-256 of every token that is good now, with its name and scopes."""
         at = self._clock()
         live = [(token.digest, (token.name, _known(token.scopes))) for token in stored if token.is_live(at)]
-        found = find_bearer(request.headers.get("Authorization"), (*self._configured, *live))
-        return None if found is None else _caller(request, *found, "token")
+        return (*self._configured, *live)
 
     def _by_proxy(self, request: Request, peer: str) -> Caller | None:
         """The user whom the proxy names; a wrong token beside the name is refused all the same."""

@@ -4,9 +4,9 @@ import click
 
 from tagtrail import __version__
 from tagtrail.audit.describing import describe_annotation
+from tagtrail.audit.sentences import annotation
 from tagtrail.cli.asked import Asked
 from tagtrail.cli.options import asking
-from tagtrail.cli.sentences import annotation
 from tagtrail.ledger.annotate import RELATIONS, Annotation, annotate, read_annotation
 from tagtrail.ledger.declare import Origin
 from tagtrail.ledger.record import Recorder

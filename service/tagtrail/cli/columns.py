@@ -5,8 +5,8 @@ from typing import Protocol, TypeVar
 
 from rich.text import Text
 
+from tagtrail.audit.sentences import Manner
 from tagtrail.cli.place import Trail
-from tagtrail.cli.sentences import Manner
 from tagtrail.cli.table import Column
 from tagtrail.cli.words import listed, local_time, visible
 from tagtrail.store.answers import DeploymentAnswer, NamedBy
@@ -49,7 +49,7 @@ def image(trail: Trail, of: Callable[[T], Image | None], *, without_digest: str 
     `without_digest` stands where there is no digest.
     """
     return [
-        Column("IMAGE", lambda row: name_image(Manner(trail, is_whole=True), of(row)), form="wide", style="bold"),
+        Column("IMAGE", lambda row: name_image(trail.manner(is_whole=True), of(row)), form="wide", style="bold"),
         Column("TAG", lambda row: name_tag(trail, of(row)), form="narrow", style="bold", folds=True),
         Column("DIGEST", lambda row: name_digest(trail, of(row)) or without_digest, form="narrow"),
     ]
@@ -66,12 +66,12 @@ def name_tag(trail: Trail, image: Image | None) -> str:
     """An image's repository and tag, as short as it is clear."""
     if image is None:
         return ""
-    return Manner(trail, is_whole=False).name(image.registry, image.host, image.repository, image.tag, None)
+    return trail.manner(is_whole=False).name(image.registry, image.host, image.repository, image.tag, None)
 
 
 def name_digest(trail: Trail, image: Image | None) -> str:
     """An image's digest, shortened."""
-    return Manner(trail, is_whole=False).digest(image.digest) if image is not None and image.digest else ""
+    return trail.manner(is_whole=False).digest(image.digest) if image is not None and image.digest else ""
 
 
 def both(then: tuple[NamedBy, ...], now: tuple[NamedBy, ...]) -> str:

@@ -8,7 +8,6 @@ from tagtrail.cli.asked import Asked
 from tagtrail.cli.options import asking
 from tagtrail.cli.place import Trail
 from tagtrail.cli.references import find_subject
-from tagtrail.cli.sentences import Manner
 from tagtrail.cli.table import Column
 from tagtrail.cli.words import local_time, size, visible
 from tagtrail.store.answers import DigestAnswer, Held, Member, Naming, Publishing, Usage
@@ -58,7 +57,7 @@ def _show(asked: Asked, answer: DigestAnswer) -> None:
 
 
 def _where(trail: Trail, held: Held) -> str:
-    name = Manner(trail, is_whole=True).name(held.registry, held.host, held.repository, None, None)
+    name = trail.manner(is_whole=True).name(held.registry, held.host, held.repository, None, None)
     facts = [visible(held.media_type)] if held.media_type else []
     facts += [f"a manifest of {size(held.size)}"] if held.size is not None else []
     facts += [f"first pushed in line {held.pushed_seq}" if held.pushed_seq is not None else "no push of it was seen"]
@@ -78,7 +77,7 @@ def _show_usage(asked: Asked, usage: Usage) -> None:
 
 def _tag_columns(trail: Trail) -> list[Column[Naming]]:
     def name(row: Naming, *, is_whole: bool) -> str:
-        return Manner(trail, is_whole=is_whole).name(row.registry, row.host, row.repository, row.tag, None)
+        return trail.manner(is_whole=is_whole).name(row.registry, row.host, row.repository, row.tag, None)
 
     return [
         Column("TAG", lambda row: name(row, is_whole=True), form="wide", style="bold"),
@@ -92,7 +91,7 @@ def _tag_columns(trail: Trail) -> list[Column[Naming]]:
 
 def _environment_columns(trail: Trail) -> list[Column[Publishing]]:
     def place(row: Publishing) -> str:
-        return Manner(trail, is_whole=False).name(row.registry, None, row.repository, row.tag, None)
+        return trail.manner(is_whole=False).name(row.registry, None, row.repository, row.tag, None)
 
     return [
         Column("ENVIRONMENT", lambda row: visible(row.environment), style="bold", folds=True),

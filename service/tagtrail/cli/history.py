@@ -4,12 +4,13 @@ import click
 from rich.text import Text
 
 from tagtrail.audit.describing import describe_move
+from tagtrail.audit.sentences import MOVE_WORDS
 from tagtrail.cli import columns
 from tagtrail.cli.asked import Asked, Nothing
 from tagtrail.cli.options import asking
 from tagtrail.cli.place import Trail
 from tagtrail.cli.references import PARAMETER, find_subject
-from tagtrail.cli.sentences import MOVE_STYLES, MOVE_WORDS, Manner
+from tagtrail.cli.sentences import STYLES
 from tagtrail.cli.table import Column
 from tagtrail.cli.words import listed, local_time, span
 from tagtrail.errors import BadParameter
@@ -41,7 +42,7 @@ def _columns(trail: Trail) -> list[Column[HistoryMove]]:
         Column("UNTIL", lambda row: columns.until(row.until), form="wide"),
         Column("FOR", _lasted, form="narrow", right=True, clause="for"),
         Column("MOVE", _move),
-        Column("IMAGE", lambda row: columns.name_image(Manner(trail, is_whole=True), row), form="wide", style="bold"),
+        Column("IMAGE", lambda row: columns.name_image(trail.manner(is_whole=True), row), form="wide", style="bold"),
         Column("DIGEST", lambda row: columns.name_digest(trail, row), form="narrow"),
         Column("RELEASE", lambda row: listed(row.release_tags), folds=True, clause="as"),
         Column("REPEATED", lambda row: f"{row.repeated}x" if row.repeated else "", form="wide", right=True),
@@ -55,5 +56,5 @@ def _lasted(row: HistoryMove) -> str:
 
 
 def _move(row: HistoryMove) -> Text:
-    words = Text.assemble((MOVE_WORDS[row.kind], MOVE_STYLES[row.kind]))
+    words = Text.assemble((MOVE_WORDS[row.kind], STYLES[row.kind]))
     return words.append(" VIOLATION", "bold red") if row.violates else words

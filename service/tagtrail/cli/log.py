@@ -7,7 +7,7 @@ from tagtrail.cli.asked import Asked, Nothing
 from tagtrail.cli.group import UsualGroup
 from tagtrail.cli.options import asking
 from tagtrail.cli.sealed import checkpoint, key, new_epoch, recover, verify
-from tagtrail.cli.sentences import Manner, Narrator, ReleaseTags
+from tagtrail.cli.sentences import teller
 from tagtrail.store.questions.entries import find_entries
 
 
@@ -25,10 +25,10 @@ def list_entries(asked: Asked) -> None:
 
     `log checkpoint`, `log verify`, `log key`, `log recover` and `log new-epoch` are about the ledger as it is signed.
     """
-    narrator = Narrator(Manner(asked.trail, is_whole=not asked.screen.is_terminal), ReleaseTags(asked.trail))
+    tell = teller(asked.trail, is_whole=not asked.screen.is_terminal)
     asked.write(
         asked.each(find_entries),
-        lambda rows: asked.screen.paragraphs(narrator.tell(entry) for entry in rows),
+        lambda rows: asked.screen.paragraphs(tell(entry) for entry in rows),
         lambda entry: describe_entry(entry, asked.trail.hosts),
         nothing=Nothing("No entry of the ledger fits."),
     )

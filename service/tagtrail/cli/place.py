@@ -7,6 +7,7 @@ from pathlib import Path
 import msgspec
 
 from tagtrail.audit.naming import Hosts
+from tagtrail.audit.sentences import Manner
 from tagtrail.config import fields
 from tagtrail.config.document import Node, read_document
 from tagtrail.config.load import CONFIG_VARIABLE, DATA_VARIABLE
@@ -35,6 +36,10 @@ class Trail:
     def has_several_registries(self) -> bool:
         """Whether a repository's name does not say which registry is meant."""
         return len(self.rules.registries) > 1
+
+    def manner(self, *, is_whole: bool) -> Manner:
+        """How images and digests are written: whole for a program, short for a person."""
+        return Manner(self.hosts, self.has_several_registries, is_whole)
 
 
 @dataclass(frozen=True, slots=True)

@@ -13,7 +13,6 @@ from tagtrail.cli.asked import Asked
 from tagtrail.cli.options import asking
 from tagtrail.cli.place import Trail
 from tagtrail.cli.references import Subject, find_environment
-from tagtrail.cli.sentences import Manner
 from tagtrail.cli.table import Column
 from tagtrail.cli.words import local_time, span, visible
 from tagtrail.errors import NotRecorded
@@ -110,7 +109,7 @@ def _show(asked: Asked, state: EnvironmentState, target: Published) -> None:
 
 def _columns(trail: Trail) -> list[Column[_Line]]:
     def digest(line: _Line, *, is_whole: bool) -> str:
-        return Manner(trail, is_whole=is_whole).digest(line.image.digest)
+        return trail.manner(is_whole=is_whole).digest(line.image.digest)
 
     return [
         Column("", lambda line: line.role, style="bold"),

@@ -4,11 +4,12 @@ import click
 from rich.text import Text
 
 from tagtrail.audit.describing import describe_violation
+from tagtrail.audit.sentences import MOVE_WORDS
 from tagtrail.cli import columns
 from tagtrail.cli.asked import Asked, Nothing
 from tagtrail.cli.options import asking
 from tagtrail.cli.place import Trail
-from tagtrail.cli.sentences import MOVE_STYLES, MOVE_WORDS, Manner
+from tagtrail.cli.sentences import STYLES
 from tagtrail.cli.table import Column
 from tagtrail.cli.words import local_time
 from tagtrail.store.answers import Violation
@@ -34,11 +35,11 @@ def violations(asked: Asked) -> None:
 
 def _columns(trail: Trail) -> list[Column[Violation]]:
     def was(row: Violation, *, is_whole: bool) -> str:
-        return Manner(trail, is_whole=is_whole).digest(row.previous) if row.previous else ""
+        return trail.manner(is_whole=is_whole).digest(row.previous) if row.previous else ""
 
     return [
         Column("WHEN", lambda row: local_time(row.occurred_at)),
-        Column("MOVE", lambda row: Text(_WORDS[row.kind], MOVE_STYLES[row.kind])),
+        Column("MOVE", lambda row: Text(_WORDS[row.kind], STYLES[row.kind])),
         *columns.image(trail, lambda row: row, without_digest="none"),
         Column("WAS", lambda row: was(row, is_whole=True), form="wide"),
         Column("WAS", lambda row: was(row, is_whole=False), form="narrow", clause="was"),

@@ -1,8 +1,10 @@
-"""How numbers are said to people, on the command line and in chat alike: durations, sizes, counts."""
+"""How values are said to people, on the command line, in chat and on pages alike: durations, sizes, counts, text."""
 
+from collections.abc import Iterable
 from typing import Final
 
 _UNITS: Final = (("day", "days", 86_400), ("h", "h", 3_600), ("min", "min", 60), ("s", "s", 1))
+_MOST_NAMES: Final = 3
 _SIZES: Final = (("GB", 10**9), ("MB", 10**6), ("kB", 10**3))
 
 
@@ -29,3 +31,27 @@ def size(octets: int) -> str:
 def counted(number: int, one: str, many: str) -> str:
     """A number with its noun: `1 line`, `2 lines`."""
     return f"{number} {one if number == 1 else many}"
+
+
+def visible(text: str) -> str:
+    """Text from outside (actors, tags, notes, reasons) as one line that can do nothing to whatever shows it.
+
+    Whatever is not printable is shown as an escape: control characters, and so every ANSI or OSC sequence; line
+    separators; and invisible ones, among them those that reverse the direction of writing (Unicode's TR 36).
+    """
+    return "".join(letter if letter.isprintable() else _escape(letter) for letter in text)
+
+
+def _escape(letter: str) -> str:
+    number = ord(letter)
+    if number < 0x100:
+        return f"\\x{number:02x}"
+    return f"\\u{number:04x}" if number < 0x10000 else f"\\U{number:08x}"
+
+
+def listed(names: Iterable[str], *, most: int | None = _MOST_NAMES) -> str:
+    """Names with commas between them, the rest counted: `1.0.0, 1.0, sha-5208e61 and 4 more`."""
+    known = list(names)
+    shown = known if most is None else known[:most]
+    rest = f" and {len(known) - len(shown)} more" if len(known) > len(shown) else ""
+    return ", ".join(visible(name) for name in shown) + rest
