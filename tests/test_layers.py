@@ -16,6 +16,7 @@ ROOMS: dict[str, set[str]] = {
     "ledger": {"ledger", "store", "trail", "errors", "__init__"},
     "intake": {"intake", "ledger", "store", "trail", "errors", "logs", "access"},
     "audit": {"audit", "ledger", "store", "trail", "errors", "access", "logs", "__init__"},
+    "web": {"web", "audit", "ledger", "store", "trail", "errors", "access", "logs", "__init__"},
     "notify": {
         *("notify", "store", "ledger", "trail", "errors", "logs", "__init__"),
         *("config.model", "config.secrets", "audit.naming"),
@@ -26,8 +27,9 @@ OUTSIDE: dict[str, set[str]] = {
     "sqlite3": {"store"},
     "pysqlite3": {"store"},
     "sqlite_utils": {"store"},
-    "flask": {"audit", "health", "app"},
-    "werkzeug": {"audit", "health", "app"},
+    "flask": {"audit", "web", "health", "app"},
+    "flask_wtf": {"web"},
+    "werkzeug": {"audit", "web", "health", "app"},
     "gunicorn": {"server"},
     "click": {"cli", "__main__"},
     "rich": {"cli"},
@@ -35,6 +37,7 @@ OUTSIDE: dict[str, set[str]] = {
     "requests": {"notify"},
     "urllib3": {"notify"},
     "jinja2": {"notify"},
+    "markupsafe": {"notify", "web"},
 }
 
 

@@ -1,6 +1,7 @@
 """The one place where the parts of the web application meet."""
 
 from collections.abc import Callable
+from functools import partial
 
 from flask import Flask
 
@@ -11,6 +12,8 @@ from tagtrail.audit.bundle.endpoint import make_export_blueprint
 from tagtrail.audit.log import make_log_blueprint
 from tagtrail.audit.problems import register_errors
 from tagtrail.config.model import Config
+from tagtrail.config.notifications import PLACEHOLDER, render_notifications
+from tagtrail.config.secrets import session_key
 from tagtrail.health import Readiness, make_health_blueprint
 from tagtrail.intake.endpoint import EventsEndpoint
 from tagtrail.intake.tokens import IngestTokens, Sender
@@ -21,11 +24,16 @@ from tagtrail.sealing import make_sealer
 from tagtrail.store.database import Store
 from tagtrail.store.tokens import StoredToken, find_tokens
 from tagtrail.trail.instant import now
+from tagtrail.web.blueprint import mount_pages
+from tagtrail.web.session import find_signed_in, prepare_sessions
+from tagtrail.web.visit import Block
 
 
 def create_app(config: Config, *, store: Store, clock: Callable[[], int] = now) -> Flask:
     """The WSGI application over a prepared store. `config` has its ingest tokens; `clock` gives our time."""
     app = Flask("tagtrail", static_folder=None)
+    is_secure = (config.public_url or "").startswith("https://")
+    csrf = prepare_sessions(app, key=session_key(config.data), is_secure=is_secure)
     recorder = Recorder(store, clock=clock, outbox=make_outbox(config.notify, clock=clock))
     refusals = Refusals(store, clock=clock)
     access = access_of(config, store=store, refusals=refusals, clock=clock)
@@ -36,6 +44,7 @@ def create_app(config: Config, *, store: Store, clock: Callable[[], int] = now) 
     export = make_export_blueprint(store=store, recorder=recorder, access=access, seal=sealer.seal)
     app.register_blueprint(export, url_prefix="/api/v1")
     app.register_blueprint(make_log_blueprint(store=store, access=access))
+    mount_pages(app, store=store, recorder=recorder, access=access, csrf=csrf, wiring=wiring_of(config))
     app.wsgi_app = EventsEndpoint(  # type: ignore[method-assign]  # as Flask's documentation says to wrap it
         app.wsgi_app,
         tokens=ingest_tokens(config),
@@ -62,10 +71,23 @@ def access_of(config: Config, *, store: Store, refusals: Refusals, clock: Callab
         configured=[(digest, name, frozenset(scopes[digest])) for digest, name in names.items()],
         proxy=config.access.proxy,
         find_stored=find_stored,
+        find_signed_in=find_signed_in,
         may_be_open=config.may_be_open,
         count_refusal=lambda: refusals.count("api"),
         clock=clock,
     )
+
+
+def wiring_of(config: Config) -> dict[str, Block]:
+    """For each registry that has its token, the block to paste into it."""
+    return {
+        registry.name: Block(
+            secret=partial(render_notifications, config, registry),
+            public=render_notifications(config, registry, token=PLACEHOLDER),
+        )
+        for registry in config.registries
+        if registry.tokens and registry.tokens[0].secret is not None
+    }
 
 
 def ingest_tokens(config: Config) -> IngestTokens:

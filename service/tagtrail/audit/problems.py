@@ -36,7 +36,7 @@ def register_errors(app: Flask) -> None:
     app.register_error_handler(NotAllowed, lambda error: problem(403, "Forbidden", str(error)))
     app.register_error_handler(TooManyRefusals, _too_many)
     app.register_error_handler(StorageUnavailable, _unavailable)
-    app.register_error_handler(HTTPException, _http)
+    app.register_error_handler(HTTPException, answer_http)
 
 
 def problem(
@@ -62,7 +62,7 @@ def _unavailable(_: StorageUnavailable) -> Response:
     return problem(503, "Unavailable", "the ledger cannot be reached, try again", headers={"Retry-After": RETRY_AFTER})
 
 
-def _http(error: HTTPException) -> Response | HTTPException:
+def answer_http(error: HTTPException) -> Response | HTTPException:
     """What Flask itself refuses: an unknown path, a wrong method, a defect of ours. Redirects stay redirects."""
     if error.code is None or error.code < 400:
         return error

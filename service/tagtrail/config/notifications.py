@@ -11,6 +11,8 @@ import yaml
 from tagtrail.config.model import Config, Registry
 from tagtrail.errors import ConfigurationError
 
+PLACEHOLDER = "THE-TOKEN"
+
 _TEMPLATE = """\
 # Paste this into the config.yml of the registry {registry}, and restart the registry; it serves 2.x and 3.x alike.
 # The token in it lets its bearer write into the trail: keep the file to the registry's own user.
@@ -53,10 +55,11 @@ def choose_registry(config: Config, name: str | None) -> Registry:
     return found[0]
 
 
-def render_notifications(config: Config, registry: Registry) -> str:
+def render_notifications(config: Config, registry: Registry, *, token: str | None = None) -> str:
     """The block as YAML text with comments. The registry's first token is the one to present.
 
-    Raises ConfigurationError for a registry without tokens: `with_ingest_token` gives it the one on disk.
+    With `token` that stands in its place, for whoever may not have it. Raises ConfigurationError for a registry without
+    tokens: `with_ingest_token` gives it the one on disk.
     """
     if not registry.tokens or registry.tokens[0].secret is None:
         raise ConfigurationError(f"registry {registry.name!r} has no token yet; start the service once to make one")
@@ -64,7 +67,7 @@ def render_notifications(config: Config, registry: Registry) -> str:
         registry=registry.name,
         note=_note(config),
         url=_quote(endpoint_url(config)),
-        authorization=_quote(f"Bearer {registry.tokens[0].secret.reveal()}"),
+        authorization=_quote(f"Bearer {token or registry.tokens[0].secret.reveal()}"),
     )
 
 

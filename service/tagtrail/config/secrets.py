@@ -18,6 +18,7 @@ from tagtrail.errors import ConfigurationError
 SHORTEST = 16  # characters; a token is no password to be remembered
 LONGEST = 1_024
 INGEST_TOKEN_FILE = "ingest-token"  # noqa: S105 - a file's name, in the data directory
+SESSION_KEY_FILE = "session-key"  # in the data directory too
 
 _B64TOKEN = re.compile(r"[A-Za-z0-9._~+/-]+=*", re.ASCII)  # RFC 6750, section 2.1
 _MODE = 0o600
@@ -124,25 +125,40 @@ def prepare_data_directory(data: Path) -> None:
 def ingest_token(data: Path) -> Token:
     """The token that registries without tokens of their own present: made on the first call, then read back.
 
+    Raises ConfigurationError as `_keep_token`.
+    """
+    text, exposed = _keep_token(data, INGEST_TOKEN_FILE, otherwise="which the registry then has to be given")
+    path = data / INGEST_TOKEN_FILE
+    return Token(digest=digest_of(text), origin=f"file {path}", secret=Secret(text), exposed=exposed)
+
+
+def session_key(data: Path) -> bytes:
+    """What the sessions of browsers are signed with, kept like the ingest token and raising as it."""
+    text, _ = _keep_token(data, SESSION_KEY_FILE, otherwise="and everybody signs in again")
+    return text.encode()
+
+
+def _keep_token(data: Path, name: str, *, otherwise: str) -> tuple[str, bool]:
+    """The token in a file of the data directory, made where there is none; and whether other users can read it.
+
     Raises ConfigurationError when it can be neither written nor read. A file that is there and holds no token is
     refused with the cure, so that no token is ever replaced unasked.
     """
     prepare_data_directory(data)
-    path = data / INGEST_TOKEN_FILE
+    path = data / name
     try:
         _make_token_file(path)
-        text, exposed = read_token_file(path)
+        return read_token_file(path)
     except OSError as error:
         raise ConfigurationError(
-            f"data is {str(data)!r}, where {INGEST_TOKEN_FILE} cannot be written ({error.strerror}); "
+            f"data is {str(data)!r}, where {name} cannot be written ({error.strerror}); "
             "name a directory that this user may write to"
         ) from None
     except ValueError as error:
         raise ConfigurationError(
-            f"data is {str(data)!r}, where {INGEST_TOKEN_FILE} {error}; "
-            "or delete it, and the next start makes another one, which the registry then has to be given"
+            f"data is {str(data)!r}, where {name} {error}; "
+            f"or delete it, and the next start makes another one, {otherwise}"
         ) from None
-    return Token(digest=digest_of(text), origin=f"file {path}", secret=Secret(text), exposed=exposed)
 
 
 def _make_token_file(path: Path) -> None:

@@ -230,6 +230,31 @@ class EnvironmentState:
 
 
 @dataclass(frozen=True, slots=True)
+class Recent:
+    """That something was published at the time, and whither that went; `direction` None: a withdrawal."""
+
+    occurred_at: int
+    direction: Direction | None
+
+
+@dataclass(frozen=True, slots=True)
+class Posting:
+    """An environment on the board of its repository: its state, and what was recently published, oldest first."""
+
+    state: EnvironmentState
+    recent: tuple[Recent, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class BoardRow:
+    """A repository on the board, with each environment that it was ever published for."""
+
+    registry: str
+    repository: str
+    postings: tuple[Posting, ...]
+
+
+@dataclass(frozen=True, slots=True)
 class Violation:
     """A release tag that moved (`digest` is the new one) or was deleted (`digest` None)."""
 

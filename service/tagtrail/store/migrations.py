@@ -403,3 +403,9 @@ def m007_troubles(db: sqlite_utils.Database) -> None:
         CREATE UNIQUE INDEX troubles_present ON troubles (kind, subject) WHERE ended_at IS NULL;
         CREATE INDEX troubles_by_time ON troubles (kind, subject, id);
     """)
+
+
+@migrations()
+def m008_moves_by_time(db: sqlite_utils.Database) -> None:
+    """What moved between two instants, whichever tag it was: for pages that show the newest moves, or compare."""
+    db.execute("CREATE INDEX moves_by_time ON moves (occurred_at, event, tag_id)")

@@ -5,15 +5,29 @@ from dataclasses import dataclass, replace
 from itertools import chain
 from typing import Final, cast
 
-from tagtrail.store.answers import Cut, DeploymentAnswer, EnvironmentState, Filter, Key, Page, Published
+from tagtrail.store.answers import (
+    BoardRow,
+    Cut,
+    DeploymentAnswer,
+    EnvironmentState,
+    Filter,
+    Key,
+    Page,
+    Posting,
+    Published,
+    Recent,
+)
 from tagtrail.store.database import Connection
 from tagtrail.store.publications import Place
 from tagtrail.store.questions.deployments import find_environment_names
 from tagtrail.store.questions.names import Repository, iterate_repositories
 from tagtrail.store.questions.publishing import find_published, read_deployments
 from tagtrail.store.questions.releases import Releases
+from tagtrail.store.questions.series import marks
 
 MOST_LOOKED_BACK: Final = 1_000  # publications looked at for one to return to
+
+MOST_RECENT: Final = 500  # publications of one environment on the board
 
 _FIRST_READ = 4  # publications read at a time, growing
 _LATEST = 2**63 - 1
@@ -48,6 +62,45 @@ def find_environments(db: Connection, asked: Filter, cut: Cut, *, at: int | None
         if examined >= max(_MOST_EXAMINED, cut.limit + 1):
             return Page(_read_states(db, found), after)
     return Page(_read_states(db, found))
+
+
+def find_board(db: Connection, asked: Filter, cut: Cut, *, recent_since: int) -> Page[BoardRow]:
+    """Each repository that was ever published, by name, with its environments. Key: (registry, repository).
+
+    With each environment comes what was published since the instant, the newest MOST_RECENT of it. Looks at
+    `registry`, `repository` and `environment` of the filter.
+    """
+    names = [name for name in find_environment_names(db) if asked.environment in (None, name)]
+    if not names:
+        return Page(())
+    start = cast("tuple[str, str]", cut.after or ("", ""))
+    having = f"EXISTS (SELECT 1 FROM publications p WHERE p.environment IN ({marks(names)}) AND p.repository_id = r.id)"
+    rows: list[BoardRow] = []
+    for repository in iterate_repositories(db, asked, start=start, having=having, values=names):
+        if (repository.registry, repository.name) == cut.after:
+            continue
+        if len(rows) == cut.limit:
+            return Page(tuple(rows), (rows[-1].registry, rows[-1].repository))
+        rows.append(_read_board_row(db, repository, names, recent_since))
+    return Page(tuple(rows))
+
+
+def _read_board_row(db: Connection, repository: Repository, names: Sequence[str], recent_since: int) -> BoardRow:
+    found = [standing for name in names if (standing := _find_standing(db, name, repository, None))]
+    postings = (
+        Posting(state, _find_recent(db, standing.place, recent_since))
+        for standing, state in zip(found, _read_states(db, found), strict=True)
+    )
+    return BoardRow(repository.registry, repository.name, tuple(postings))
+
+
+def _find_recent(db: Connection, place: Place, since: int) -> tuple[Recent, ...]:
+    rows = db.execute(
+        "SELECT occurred_at, direction FROM publications WHERE environment = ? AND repository_id = ?"
+        " AND occurred_at >= ? ORDER BY occurred_at DESC, event DESC, tag_id DESC LIMIT ?",
+        (place.environment, place.repository_id, since, MOST_RECENT),
+    ).fetchall()
+    return tuple(Recent(*row) for row in reversed(rows))
 
 
 def find_roll_back(db: Connection, key: Key) -> Published | None:

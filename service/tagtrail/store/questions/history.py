@@ -1,6 +1,6 @@
 """The history of one tag: every move, newest first, with the interval that it began."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Final
 
 from tagtrail.errors import BadParameter, NotRecorded
@@ -30,7 +30,7 @@ def find_history(db: Connection, asked: Filter, cut: Cut) -> Page[HistoryMove]:
     last_seq = _LATEST if asked.last_seq is None else asked.last_seq
     found, after = gather(rows, _MOVES, limit=cut.limit, keep=lambda row: row[2] <= last_seq)
     releases = Releases(db)
-    return Page(tuple(_read_move(db, tag, row, releases) for row in found), after)
+    return Page(tuple(_with_repeated(db, tag, row, read_move(db, tag, row[:2], releases)) for row in found), after)
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,22 +55,21 @@ def get_tag(db: Connection, asked: Filter) -> Tag:
     return Tag(found[0], asked.tag, repository)
 
 
-def _read_move(db: Connection, tag: Tag, row: Row, releases: Releases) -> HistoryMove:
-    occurred_at, event, seq = row
-    until, kind, manifest_id, digest, previous, is_release, violates, line, actor = db.execute(
-        "SELECT m.until, m.kind, m.manifest_id, now.digest, before.digest, m.is_release, m.violates, l.line, a.name"
-        " FROM moves m JOIN lines l ON l.seq = m.seq JOIN entries e ON e.seq = m.seq"
+def read_move(db: Connection, tag: Tag, moment: tuple[int, bytes], releases: Releases) -> HistoryMove:
+    """The move of the tag at the moment (occurred_at, event); `repeated` is left at 0."""
+    until, kind, manifest_id, digest, previous, is_release, violates, seq, line, actor = db.execute(
+        "SELECT m.until, m.kind, m.manifest_id, now.digest, before.digest, m.is_release, m.violates, m.seq, l.line,"
+        " a.name FROM moves m JOIN lines l ON l.seq = m.seq JOIN entries e ON e.seq = m.seq"
         " LEFT JOIN manifests now ON now.id = m.manifest_id LEFT JOIN manifests before ON before.id = m.previous_id"
         " LEFT JOIN actors a ON a.id = e.actor_id WHERE m.tag_id = ? AND m.occurred_at = ? AND m.event = ?",
-        (tag.id, occurred_at, event),
+        (tag.id, *moment),
     ).fetchone()
-    is_named = manifest_id is not None
-    named = releases.during(manifest_id, occurred_at, until) if is_named else ()
+    named = releases.during(manifest_id, moment[0], until) if manifest_id is not None else ()
     return HistoryMove(
         registry=tag.repository.registry,
         repository=tag.repository.name,
         tag=tag.name,
-        occurred_at=occurred_at,
+        occurred_at=moment[0],
         until=until,
         kind=kind,
         digest=digest,
@@ -80,9 +79,15 @@ def _read_move(db: Connection, tag: Tag, row: Row, releases: Releases) -> Histor
         seq=seq,
         host=read_line(line).host,
         actor=actor,
-        repeated=_count_repeated(db, tag.id, (occurred_at, event), until) if is_named else 0,
+        repeated=0,
         release_tags=tuple(other.tag for other in named if other.tag != tag.name),
     )
+
+
+def _with_repeated(db: Connection, tag: Tag, row: Row, move: HistoryMove) -> HistoryMove:
+    if move.digest is None:
+        return move
+    return replace(move, repeated=_count_repeated(db, tag.id, (row[0], row[1]), move.until))
 
 
 def _count_repeated(db: Connection, tag_id: int, began: tuple[int, bytes], until: int | None) -> int:

@@ -30,6 +30,11 @@ def find_quarantined(db: Connection, asked: Filter, cut: Cut) -> Page[Quarantine
     return Page(tuple(_read_quarantined(db, row[0]) for row in found), after)
 
 
+def count_quarantined(db: Connection) -> dict[str, int]:
+    """How much was quarantined of each registry, by name."""
+    return dict(db.execute("SELECT registry, count(*) FROM quarantine GROUP BY registry").fetchall())
+
+
 def _read_quarantined(db: Connection, seq: int) -> Quarantined:
     row = db.execute(
         "SELECT q.seq, e.received_at, q.registry, q.reason, q.size, q.content FROM quarantine q"

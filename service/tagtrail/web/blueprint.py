@@ -1,0 +1,138 @@
+"""All pages, mounted: each is made for whoever asks, and sent unless their browser has it already."""
+
+import hashlib
+from collections import defaultdict
+from collections.abc import Callable
+from typing import Any, Final
+from uuid import uuid4
+
+from flask import Blueprint, Flask, Response, make_response, render_template, request
+from flask_wtf.csrf import CSRFProtect
+
+from tagtrail import __version__
+from tagtrail.access import Scope
+from tagtrail.audit.access import Access
+from tagtrail.audit.asking import read_parameters
+from tagtrail.audit.audience import Audience
+from tagtrail.ledger.readings import Readings
+from tagtrail.ledger.record import Recorder
+from tagtrail.store.database import Store
+from tagtrail.web.actions import add_actions
+from tagtrail.web.addresses import add_converters
+from tagtrail.web.assets import add_assets, asset
+from tagtrail.web.doors import add_doors
+from tagtrail.web.failures import SignInNeeded, register_failures
+from tagtrail.web.fields import read_fields
+from tagtrail.web.manner import FILTERS, Times
+from tagtrail.web.pages import PAGES
+from tagtrail.web.session import BLUEPRINT
+from tagtrail.web.visit import Page, Visit, Wiring
+
+_HEADERS: Final = {
+    "Cache-Control": "private, no-cache",
+    "Content-Security-Policy": (
+        "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self'; connect-src 'self'; "
+        "form-action 'self'; base-uri 'none'; frame-ancestors 'none'"
+    ),
+    "Cross-Origin-Opener-Policy": "same-origin",
+    "Cross-Origin-Resource-Policy": "same-origin",
+    "Permissions-Policy": "camera=(), geolocation=(), microphone=()",
+    "Referrer-Policy": "same-origin",
+    "Vary": "Authorization, Cookie",
+    "X-Content-Type-Options": "nosniff",
+    "X-Frame-Options": "DENY",
+}
+
+
+def mount_pages(
+    app: Flask, *, store: Store, recorder: Recorder, access: Access, csrf: CSRFProtect, wiring: Wiring
+) -> None:
+    """Add the pages to the application. `wiring` says how to wire each registry that is configured."""
+    add_converters(app.url_map)
+    app.jinja_env.filters |= FILTERS
+    app.jinja_env.globals |= {"asset": asset, "version": __version__, "form_key": _form_key}
+    app.jinja_env.trim_blocks = app.jinja_env.lstrip_blocks = True
+    blueprint = Blueprint(BLUEPRINT, __name__, template_folder="templates")
+    readings = Readings(recorder)
+
+    def admit(scope: Scope) -> Audience:
+        if access.knows_nothing_of(request):
+            raise SignInNeeded("nobody is signed in")
+        return Audience(access.require(request, scope), readings)
+
+    @blueprint.before_request
+    def refuse_forged_forms() -> None:
+        if request.method not in ("GET", "HEAD", "OPTIONS"):
+            csrf.protect()
+
+    blueprint.after_request(_add_headers)
+    add_assets(blueprint)
+    add_doors(blueprint, access=access)
+    add_actions(blueprint, store=store, recorder=recorder, admit=admit)
+    for page in PAGES:
+        _add_page(blueprint, page, store=store, recorder=recorder, admit=admit, wiring=wiring)
+    register_failures(app, blueprint)
+    app.register_blueprint(blueprint)
+
+
+def _form_key() -> str:
+    """A key under which what a form says is recorded once, however often it is sent."""
+    return f"form-{uuid4()}"
+
+
+def _add_headers(response: Response) -> Response:
+    for name, value in _HEADERS.items():
+        response.headers.setdefault(name, value)
+    return response
+
+
+def _add_page(
+    blueprint: Blueprint,
+    page: Page,
+    *,
+    store: Store,
+    recorder: Recorder,
+    admit: Callable[[Scope], Audience],
+    wiring: Wiring,
+) -> None:
+    def answer(**named: Any) -> Response:
+        audience = admit(page.scope)
+        parameters = read_fields(read_parameters(request))
+        with store.snapshot() as db:
+            visit = Visit(audience, db, recorder.book.latest, recorder.now(), parameters, wiring)
+            view = visit.see(page.view(visit, **named))
+        if isinstance(view, Response):
+            return view
+        tag = _entity_tag(view, visit)
+        if request.if_none_match.contains_weak(tag):
+            return _tagged(make_response("", 304), tag)
+        if page.tells_of_people:
+            audience.record(request, "html")
+        return _tagged(make_response(_render(page, view, visit, tag)), tag)
+
+    blueprint.add_url_rule(page.rule, page.name, answer)
+
+
+def _render(page: Page, view: object, visit: Visit, tag: str) -> str:
+    return render_template(
+        f"{page.name}.html",
+        page=page.name,
+        view=view,
+        visit=visit,
+        visitor=visit.caller,
+        times=Times(visit.now),
+        parameters=defaultdict(str, visit.parameters),
+        tag=tag,
+    )
+
+
+def _entity_tag(view: object, visit: Visit) -> str:
+    """What changes with anything that the page shows, but for how long ago that was."""
+    caller = visit.caller
+    shown = (__version__, request.full_path, caller.name, caller.kind, sorted(caller.scopes), view)
+    return hashlib.sha256(repr(shown).encode("utf-8", "backslashreplace")).hexdigest()[:24]
+
+
+def _tagged(response: Response, tag: str) -> Response:
+    response.set_etag(tag, weak=True)
+    return response

@@ -1,0 +1,12 @@
+"""Soon."""
+
+from typing import Final
+
+from tagtrail.web.visit import Page, Visit
+
+
+def make(visit: Visit) -> str:
+    return ""
+
+
+DEPLOYMENTS: Final = Page("deployments", "/deployments", make)

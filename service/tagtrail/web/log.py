@@ -1,0 +1,12 @@
+"""Soon."""
+
+from typing import Final
+
+from tagtrail.web.visit import Page, Visit
+
+
+def make(visit: Visit) -> str:
+    return ""
+
+
+LOG: Final = Page("log", "/log", make)

@@ -1,0 +1,81 @@
+"""How values stand on a page: times in UTC that a script turns into the reader's own, durations, short digests."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any, Final
+
+from markupsafe import Markup
+
+from tagtrail.trail.instant import SECOND, format_instant
+from tagtrail.trail.names import short_digest
+from tagtrail.trail.words import counted, listed, size, span, visible
+
+_NOW = 10 * SECOND  # what lies no further from now
+
+
+@dataclass(frozen=True, slots=True)
+class Times:
+    """Instants as they are shown at the instant `now`."""
+
+    now: int
+
+    def when(self, instant: int) -> Markup:
+        """An instant, absolute and relative. Without a script it is UTC; with one, the reader's zone, UTC on hover."""
+        return Markup('<time datetime="{}" title="{}"><span class="absolute">{}</span> {}</time>').format(
+            format_instant(instant), in_utc(instant, digits=6), in_utc(instant), self._relative(instant)
+        )
+
+    def ago(self, instant: int) -> Markup:
+        """An instant by how long ago it was, the rest on hover."""
+        return Markup('<time datetime="{}" title="{}">{}</time>').format(
+            format_instant(instant), in_utc(instant), self._relative(instant)
+        )
+
+    def at(self, instant: int) -> Markup:
+        """An instant, absolute only."""
+        return Markup('<time datetime="{}" title="{}"><span class="absolute">{}</span></time>').format(
+            format_instant(instant), in_utc(instant, digits=6), in_utc(instant)
+        )
+
+    def lasted(self, since: int, until: int | None) -> str:
+        """How long something stood, or has stood until now: `3 days 4 h`."""
+        return span(max(0, (self.now if until is None else until) - since) / SECOND)
+
+    def relative(self, instant: int) -> str:
+        """How long ago: `3 days ago`, `just now`, `in 5 min`."""
+        passed = self.now - instant
+        if abs(passed) < _NOW:
+            return "just now"
+        said = _largest(span(abs(passed) / SECOND))
+        return f"{said} ago" if passed > 0 else f"in {said}"
+
+    def _relative(self, instant: int) -> Markup:
+        return Markup('<span class="relative">{}</span>').format(self.relative(instant))
+
+
+def in_utc(instant: int, *, digits: int = 0) -> str:
+    """An instant for people: `2026-04-20 14:03:12 UTC`."""
+    text = format_instant(instant, digits)
+    return f"{text[:10]} {text[11:-1]} UTC"
+
+
+def _largest(said: str) -> str:
+    """The larger of a duration's two units."""
+    return " ".join(said.split(" ")[:2])
+
+
+def visible_lines(text: str) -> str:
+    """Text of several lines from outside, each made visible."""
+    return "\n".join(visible(line) for line in text.splitlines())
+
+
+FILTERS: Final[dict[str, Callable[..., Any]]] = {
+    "counted": counted,
+    "in_utc": in_utc,
+    "iso": format_instant,
+    "listed": listed,
+    "short": short_digest,
+    "size": size,
+    "visible": visible,
+    "visible_lines": visible_lines,
+}

@@ -1,0 +1,65 @@
+"""The registries: how each is wired, what was counted of it, and which repositories it has."""
+
+from dataclasses import dataclass
+from typing import Final
+
+from tagtrail.errors import NotRecorded
+from tagtrail.store.answers import Cut, Filter, Traffic
+from tagtrail.store.questions.registries import find_traffic
+from tagtrail.store.questions.repositories import Listed, find_listed
+from tagtrail.trail.instant import DAY
+from tagtrail.web.paging import Paging
+from tagtrail.web.visit import Page, Visit
+from tagtrail.web.wired import Wired, find_wired
+
+_DAYS: Final = 7  # of traffic that are shown
+_MOST_COUNTS: Final = 200
+_ROWS: Final = 100  # repositories
+
+
+@dataclass(frozen=True, slots=True)
+class Registries:
+    """All of them, by name."""
+
+    items: tuple[Wired, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class RegistryView:
+    """One registry; `block` is what to paste into it, where it is configured. Without its token."""
+
+    wired: Wired
+    block: str | None
+    traffic: tuple[Traffic, ...]
+    repositories: tuple[Listed, ...]
+    paging: Paging
+
+
+def make_registries(visit: Visit) -> Registries:
+    """Every registry that is configured or was heard of."""
+    visit.filter()
+    return Registries(find_wired(visit.db, visit.rules))
+
+
+def make_registry(visit: Visit, *, registry: str) -> RegistryView:
+    """A registry by its name. Raises NotRecorded."""
+    asked = visit.filter("repository")
+    wired = next((each for each in find_wired(visit.db, visit.rules) if each.registry == registry), None)
+    if wired is None:
+        raise NotRecorded(f"no registry {registry[:80]} is configured, or was ever heard of")
+    since = visit.now - _DAYS * DAY
+    block = visit.wiring.get(registry)
+    listed = find_listed(
+        visit.db, Filter(registry=registry, repository=asked.repository), visit.cut((str, str), rows=_ROWS)
+    )
+    return RegistryView(
+        wired=wired,
+        block=block.public if block else None,
+        traffic=find_traffic(visit.db, Filter(registry=registry, since=since), Cut(_MOST_COUNTS)).items,
+        repositories=listed.items,
+        paging=Paging.of(listed, visit.parameters),
+    )
+
+
+REGISTRIES: Final = Page("registries", "/registries", make_registries, tells_of_people=False)
+REGISTRY: Final = Page("registry", "/registries/<registry>", make_registry, tells_of_people=False)

@@ -1,0 +1,97 @@
+"""The search box: what somebody types or pastes, and the page that is meant by it."""
+
+import re
+from dataclasses import dataclass
+from typing import Final
+
+from flask import Response, redirect, url_for
+
+from tagtrail.errors import BadParameter, Refused
+from tagtrail.ledger.resolve import find_registries
+from tagtrail.store.questions.names import find_digest
+from tagtrail.store.questions.searching import Hit, find_hits, find_image_hits
+from tagtrail.trail.names import Reference, is_digest, parse_reference
+from tagtrail.web.visit import Page, Visit
+
+_DIGEST_LIKE = re.compile(r"(?:[a-z0-9]+:)?[0-9a-f]{4,}", re.ASCII)
+_QUOTES: Final = "'\"`<>"  # around what is pasted out of a message
+_SCHEMES: Final = ("docker://", "oci://", "https://", "http://")
+_MOST: Final = 50
+
+
+@dataclass(frozen=True, slots=True)
+class Search:
+    """What was asked, and what may be meant where that is not one thing; `trouble` says why nothing can be."""
+
+    asked: str
+    hits: tuple[Hit, ...]
+    trouble: str | None = None
+
+
+def make_search(visit: Visit) -> Search | Response:
+    """The page that is meant, or those among which to choose."""
+    asked = _clean(visit.parameters.get("q", ""))
+    if not asked:
+        return Search("", ())
+    try:
+        hits = _find(visit, asked)
+    except (BadParameter, Refused) as error:
+        return Search(asked, (), str(error))
+    return _lead_to(hits[0]) if len(hits) == 1 else Search(asked, hits)
+
+
+def _clean(text: str) -> str:
+    """What was pasted, without what stood around it."""
+    text = text.strip().strip(_QUOTES).strip()
+    for scheme in _SCHEMES:
+        text = text.removeprefix(scheme)
+    return text.rstrip("/,;.")
+
+
+def _find(visit: Visit, asked: str) -> tuple[Hit, ...]:
+    """A reference leads to its image; a digest, or the beginning of one, to the digest; a word to what has its name."""
+    if is_digest(asked):
+        return (Hit(digest=asked),) if find_digest(visit.db, asked) else ()
+    hits = find_hits(visit.db, asked, most=_MOST)
+    if _is_reference(asked):
+        hits = _find_image(visit, parse_reference(asked)) or hits
+    if _DIGEST_LIKE.fullmatch(asked) and (digest := _find_beginning(visit, asked)):
+        hits = (Hit(digest=digest), *hits)
+    return hits
+
+
+def _find_image(visit: Visit, image: Reference) -> tuple[Hit, ...]:
+    registries = find_registries(visit.db, visit.rules, image, None)
+    return find_image_hits(visit.db, image, registries)
+
+
+def _find_beginning(visit: Visit, text: str) -> str | None:
+    """The digest that begins so; None where none does, or several do, which is then no digest's beginning."""
+    try:
+        return find_digest(visit.db, text)
+    except BadParameter:
+        return None
+
+
+def _is_reference(text: str) -> bool:
+    try:
+        image = parse_reference(text)
+    except ValueError:
+        return False
+    return bool(image.tag or image.digest or "/" in text)
+
+
+def _lead_to(hit: Hit) -> Response:
+    return redirect(address_of(hit), 303)  # type: ignore[return-value]  # Flask's is werkzeug's
+
+
+def address_of(hit: Hit) -> str:
+    """The page of what was found."""
+    if hit.digest is not None:
+        return url_for("web.digest", digest=hit.digest)
+    if hit.tag is not None:
+        return url_for("web.tag", registry=hit.registry, repository=hit.repository, tag=hit.tag)
+    return url_for("web.repository", registry=hit.registry, repository=hit.repository)
+
+
+SEARCH: Final = Page("search", "/search", make_search, tells_of_people=False)

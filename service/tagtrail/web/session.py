@@ -1,0 +1,64 @@
+"""Signing in with an API token: a signed cookie that scripts cannot read, and forms that other sites cannot send.
+
+The cookie is Flask's own session; it holds the token's SHA-256, which is looked up anew for every request, so that a
+token that was revoked or has expired signs nobody in any more. Forms carry the tokens of Flask-WTF.
+"""
+
+from contextlib import suppress
+from datetime import timedelta
+from typing import Final
+
+from flask import Flask, Request, session
+from flask_wtf.csrf import CSRFProtect
+
+from tagtrail.access import hash_token
+
+BLUEPRINT: Final = "web"
+_LIFE: Final = timedelta(hours=12)
+_TOKEN: Final = "token"  # noqa: S105 - the name under which the session keeps a token's SHA-256
+_READING: Final = ("GET", "HEAD")
+
+
+def prepare_sessions(app: Flask, *, key: bytes, is_secure: bool) -> CSRFProtect:
+    """Let the application keep sessions, signed with the key; over HTTPS only where `is_secure`.
+
+    Whoever changes anything by a form is checked by the returned protection, which the pages' blueprint calls itself:
+    the API has no forms, and nothing that a browser sends by itself opens it to a change.
+    """
+    app.config.update(
+        SECRET_KEY=key,
+        SESSION_COOKIE_NAME="tagtrail",
+        SESSION_COOKIE_HTTPONLY=True,
+        SESSION_COOKIE_SAMESITE="Lax",  # a link in a chat finds its reader signed in; a form of another site does not
+        SESSION_COOKIE_SECURE=is_secure,
+        PERMANENT_SESSION_LIFETIME=_LIFE,
+        SESSION_REFRESH_EACH_REQUEST=False,
+        WTF_CSRF_CHECK_DEFAULT=False,
+        WTF_CSRF_TIME_LIMIT=None,  # as long as the session
+        WTF_CSRF_SSL_STRICT=False,  # behind a proxy the scheme is not known; the token is checked all the same
+    )
+    return CSRFProtect(app)
+
+
+def sign_in(token: str) -> None:
+    """Remember in this browser that it presented the token, which was found to be good."""
+    session.clear()  # nothing of an earlier visitor, nor of a session that was put under somebody, is kept
+    session[_TOKEN] = hash_token(token).hex()
+    session.permanent = True
+
+
+def sign_out() -> None:
+    """Forget whoever was signed in."""
+    session.clear()
+
+
+def find_signed_in(request: Request) -> bytes | None:
+    """The SHA-256 of the token with which the request's browser has signed in, where that counts.
+
+    It counts for reading, and for the pages' own forms, which another site cannot send.
+    """
+    if request.method not in _READING and request.blueprint != BLUEPRINT:
+        return None
+    with suppress(ValueError, TypeError):
+        return bytes.fromhex(session[_TOKEN]) if _TOKEN in session else None
+    return None

@@ -1,0 +1,137 @@
+// What saves a hand; every page works without it. Times in the reader's own zone, copy buttons, and asking again
+// whether anything changed. Nothing is fetched but this site's own pages.
+"use strict";
+(() => {
+  const two = (number) => String(number).padStart(2, "0");
+  const offset = (date) => {
+    const minutes = -date.getTimezoneOffset();
+    const ahead = Math.abs(minutes);
+    return `${minutes < 0 ? "-" : "+"}${two(Math.floor(ahead / 60))}:${two(ahead % 60)}`;
+  };
+  const day = (date) => `${date.getFullYear()}-${two(date.getMonth() + 1)}-${two(date.getDate())}`;
+  const clock = (date) => `${two(date.getHours())}:${two(date.getMinutes())}:${two(date.getSeconds())}`;
+  // Decimals beyond milliseconds are the server's; browsers do not agree about them.
+  const instant = (text) => new Date(text.replace(/\.(\d{3})\d*/, ".$1"));
+
+  const UNITS = [["day", "days", 86400], ["h", "h", 3600], ["min", "min", 60], ["s", "s", 1]];
+  const relative = (date) => {
+    const seconds = (Date.now() - date.getTime()) / 1000;
+    if (Math.abs(seconds) < 10) return "just now";
+    const [one, many, length] = UNITS.find((unit) => Math.abs(seconds) >= unit[2]) || UNITS[3];
+    const count = Math.floor(Math.abs(seconds) / length);
+    const said = `${count} ${count === 1 ? one : many}`;
+    return seconds > 0 ? `${said} ago` : `in ${said}`;
+  };
+  const tellTimes = (root) => {
+    for (const element of root.querySelectorAll("time[datetime]")) {
+      const date = instant(element.dateTime);
+      if (Number.isNaN(date.getTime())) continue;
+      const absolute = element.querySelector(".absolute");
+      if (absolute) absolute.textContent = `${day(date)} ${clock(date)} ${offset(date)}`;
+      const ago = element.querySelector(".relative");
+      if (ago) ago.textContent = relative(date);
+    }
+  };
+
+  // Pickers show the reader's own time, and send it with its offset.
+  const tellPickers = (root) => {
+    for (const input of root.querySelectorAll("input[type=datetime-local]")) {
+      const date = input.dataset.instant ? instant(input.dataset.instant) : null;
+      if (date && !Number.isNaN(date.getTime())) input.value = `${day(date)}T${clock(date)}`;
+      const zone = root.querySelector(`label[for="${input.id}"] .zone`);
+      if (zone) zone.textContent = `(UTC${offset(date || new Date())})`;
+    }
+  };
+  document.addEventListener("submit", (event) => {
+    const form = event.target;
+    for (const input of form.querySelectorAll("input[type=datetime-local]")) {
+      if (!input.value) continue;
+      const date = new Date(input.value);
+      if (Number.isNaN(date.getTime())) continue;
+      const sent = document.createElement("input");
+      sent.type = "hidden";
+      sent.name = input.name;
+      sent.value = `${day(date)}T${clock(date)}${offset(date)}`;
+      form.append(sent);
+      input.disabled = true; // after this one was sent, or the page was left, it is itself again
+      setTimeout(() => { input.disabled = false; sent.remove(); }, 0);
+    }
+  });
+
+  const said = document.createElement("p");
+  said.className = "hidden";
+  said.setAttribute("role", "status");
+  const copy = async (button, text) => {
+    try {
+      await navigator.clipboard.writeText(text);
+    } catch {
+      const area = document.createElement("textarea"); // where the page is not served over HTTPS
+      area.value = text;
+      area.className = "hidden";
+      document.body.append(area);
+      area.select();
+      document.execCommand("copy");
+      area.remove();
+      button.focus();
+    }
+    button.classList.add("done");
+    said.textContent = "Copied.";
+    setTimeout(() => { button.classList.remove("done"); said.textContent = ""; }, 1500);
+  };
+  const addCopying = (root) => {
+    for (const element of root.querySelectorAll(".copyable")) {
+      if (element.querySelector("button.copy")) continue;
+      const button = document.createElement("button");
+      button.type = "button";
+      button.className = "copy";
+      button.setAttribute("aria-label", `Copy ${element.dataset.what} ${element.dataset.copy.slice(0, 60)}`);
+      button.addEventListener("click", () => copy(button, element.dataset.copy));
+      element.append(button);
+    }
+  };
+
+  // A live page is asked for again; nothing is sent while nothing changed, and nothing asked while nobody looks, or
+  // while somebody is about to do something with what is there.
+  const isBusy = (main) =>
+    document.visibilityState !== "visible" ||
+    (main.contains(document.activeElement) && document.activeElement !== main) ||
+    main.querySelector("details[open]") !== null ||
+    String(getSelection()) !== "";
+  const askAgain = async () => {
+    const then = document.querySelector("main");
+    if (isBusy(then)) return true;
+    const answer = await fetch(location.href, {
+      headers: { "If-None-Match": document.body.dataset.tag },
+      credentials: "same-origin",
+      redirect: "error",
+      cache: "no-store",
+    });
+    if (answer.status !== 200) return answer.status === 304 || answer.status >= 500;
+    const page = new DOMParser().parseFromString(await answer.text(), "text/html");
+    const now = page.querySelector("main");
+    if (!now || isBusy(then)) return true;
+    then.replaceWith(now);
+    document.title = page.title;
+    Object.assign(document.body.dataset, page.body.dataset);
+    prepare(now);
+    return true;
+  };
+  const keepAsking = () => {
+    const seconds = Number(document.body.dataset.live);
+    if (!seconds) return;
+    setTimeout(async () => {
+      let goesOn = true;
+      try { goesOn = await askAgain(); } catch { /* the service is away; it may come back */ }
+      if (goesOn) keepAsking();
+    }, seconds * 1000);
+  };
+
+  const prepare = (root) => { tellTimes(root); tellPickers(root); addCopying(root); };
+  document.addEventListener("DOMContentLoaded", () => {
+    document.body.append(said);
+    document.documentElement.classList.add("scripted");
+    prepare(document);
+    setInterval(() => tellTimes(document), 30000);
+    keepAsking();
+  });
+})();

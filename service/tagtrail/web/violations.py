@@ -1,0 +1,38 @@
+"""Violations: release tags that moved or were deleted, and what was tied to each since."""
+
+from dataclasses import dataclass
+from typing import Final
+
+from tagtrail.store.annotations import find_annotations
+from tagtrail.store.answers import Annotated, Violation
+from tagtrail.store.questions.violations import find_violations
+from tagtrail.web.paging import Paging
+from tagtrail.web.visit import Page, Visit
+
+
+@dataclass(frozen=True, slots=True)
+class Judged:
+    """A violation with what was tied to its line; it is open while that is nothing."""
+
+    violation: Violation
+    annotations: tuple[Annotated, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Violations:
+    """A part of the list, newest first."""
+
+    items: tuple[Judged, ...]
+    paging: Paging
+
+
+def make_violations(visit: Visit) -> Violations:
+    """The violations that the query asks for."""
+    asked = visit.filter("registry", "repository", "tag", "digest", "actor", "since", "until")
+    found = find_violations(visit.db, asked, visit.cut((int, bytes, int)))
+    tied = find_annotations(visit.db, [each.seq for each in found.items])
+    items = tuple(Judged(each, tuple(tied[each.seq])) for each in found.items)
+    return Violations(items, Paging.of(found, visit.parameters))
+
+
+VIOLATIONS: Final = Page("violations", "/violations", make_violations)
