@@ -1,6 +1,5 @@
 """The overview: what is published now, what moved last, what is wrong, and whether the registries are wired."""
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Final
 
@@ -10,7 +9,7 @@ from tagtrail.store.questions.environments import find_board
 from tagtrail.store.questions.moves import find_moves
 from tagtrail.store.questions.violations import find_violations
 from tagtrail.trail.commands import make_commands
-from tagtrail.trail.instant import DAY
+from tagtrail.trail.instant import DAY, SECOND
 from tagtrail.trail.names import Reference
 from tagtrail.web.paging import Paging
 from tagtrail.web.strip import WEEKS, Day, make_strip
@@ -20,6 +19,7 @@ from tagtrail.web.wired import Wired, find_wired
 _ROWS: Final = 20  # repositories on the board
 _MOVES: Final = 12
 _VIOLATIONS: Final = 5
+_FRESH: Final = 600 * SECOND  # in which it is said that a registry's first event has arrived
 _LOOKED_AT: Final = 50  # violations, for those to which nothing was tied
 
 
@@ -51,6 +51,7 @@ class Overview:
     violations: tuple[Violation, ...]
     wired: tuple[Wired, ...]
     blocks: tuple[tuple[str, str], ...]
+    fresh: int = _FRESH
 
 
 def make_overview(visit: Visit) -> Overview:
@@ -102,11 +103,6 @@ def _blocks(visit: Visit) -> tuple[tuple[str, str], ...]:
     """
     may_have_it = visit.caller.kind == "anybody" or "admin" in visit.caller.scopes
     return tuple((name, block.secret() if may_have_it else block.public) for name, block in visit.wiring.items())
-
-
-def places_of(rows: Sequence[Row]) -> int:
-    """How many environments the board shows."""
-    return sum(len(row.places) for row in rows)
 
 
 OVERVIEW: Final = Page("overview", "/", make_overview)
