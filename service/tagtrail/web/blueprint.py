@@ -3,7 +3,7 @@
 import hashlib
 from collections import defaultdict
 from collections.abc import Callable
-from typing import Any, Final
+from typing import Any
 from uuid import uuid4
 
 from flask import Blueprint, Flask, Response, make_response, render_template, request
@@ -25,23 +25,9 @@ from tagtrail.web.failures import SignInNeeded, register_failures
 from tagtrail.web.fields import read_fields
 from tagtrail.web.manner import FILTERS, Times
 from tagtrail.web.pages import PAGES
+from tagtrail.web.policy import add_headers
 from tagtrail.web.session import BLUEPRINT
 from tagtrail.web.visit import Page, Visit, Wiring
-
-_HEADERS: Final = {
-    "Cache-Control": "private, no-cache",
-    "Content-Security-Policy": (
-        "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self'; connect-src 'self'; "
-        "form-action 'self'; base-uri 'none'; frame-ancestors 'none'"
-    ),
-    "Cross-Origin-Opener-Policy": "same-origin",
-    "Cross-Origin-Resource-Policy": "same-origin",
-    "Permissions-Policy": "camera=(), geolocation=(), microphone=()",
-    "Referrer-Policy": "same-origin",
-    "Vary": "Authorization, Cookie",
-    "X-Content-Type-Options": "nosniff",
-    "X-Frame-Options": "DENY",
-}
 
 
 def mount_pages(
@@ -65,7 +51,7 @@ def mount_pages(
         if request.method not in ("GET", "HEAD", "OPTIONS"):
             csrf.protect()
 
-    blueprint.after_request(_add_headers)
+    blueprint.after_request(add_headers)
     add_assets(blueprint)
     add_doors(blueprint, access=access)
     add_actions(blueprint, store=store, recorder=recorder, admit=admit)
@@ -78,12 +64,6 @@ def mount_pages(
 def _form_key() -> str:
     """A key under which what a form says is recorded once, however often it is sent."""
     return f"form-{uuid4()}"
-
-
-def _add_headers(response: Response) -> Response:
-    for name, value in _HEADERS.items():
-        response.headers.setdefault(name, value)
-    return response
 
 
 def _add_page(

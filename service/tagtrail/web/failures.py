@@ -11,6 +11,7 @@ from tagtrail.audit import problems
 from tagtrail.audit.access import NotAllowed, UnknownToken
 from tagtrail.audit.throttle import TooManyRefusals
 from tagtrail.errors import BadParameter, NotRecorded, Refused, StorageUnavailable, TagtrailError
+from tagtrail.web.policy import add_headers
 from tagtrail.web.session import sign_out
 
 _KINDS: Final[dict[type[TagtrailError], tuple[int, str]]] = {
@@ -43,7 +44,7 @@ def failure(status: int, title: str, detail: str) -> Response:
     """The page that tells of a failure."""
     response = make_response(render_template("failure.html", status=status, title=title, detail=detail), status)
     response.headers["Cache-Control"] = "no-store"
-    return response
+    return add_headers(response)
 
 
 def _shown(status: int, title: str):  # type: ignore[no-untyped-def]  # one handler for each kind of failure

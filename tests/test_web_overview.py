@@ -1,0 +1,131 @@
+"""The overview: first start, the board, what moved, what is wrong."""
+
+from pathlib import Path
+
+import pytest
+from flask.testing import FlaskClient
+
+from tagtrail.app import create_app
+from tagtrail.config.load import load, with_ingest_token
+from tagtrail.ledger.annotate import Annotation, annotate
+from tagtrail.store.answers import Recent
+from tagtrail.trail.instant import DAY, SECOND
+from tagtrail.web.strip import WEEKS, Day, make_strip
+from tests.conftest import Ledger
+from tests.events import delete_tag, digest_of, push
+from tests.pages import visit
+from tests.test_app import INGEST, SEER
+
+OPEN = f"registries: [{{name: main, host: 'registry.example:5000', tokens: [{{value: {INGEST}}}]}}]\n"
+WEEK = 7 * DAY
+
+
+def application(ledger: Ledger, directory: Path, configuration: str = OPEN) -> FlaskClient:
+    """The whole application of a service that was just started."""
+    path = directory / "config.yml"
+    path.write_text(configuration)
+    config = with_ingest_token(load(path, environ={}))
+    ledger.put_in_force(config.rules)
+    return create_app(config, store=ledger.store, clock=ledger.clock).test_client()
+
+
+@pytest.fixture
+def client(ledger: Ledger, tmp_path: Path) -> FlaskClient:
+    """A service that anybody on this machine may ask."""
+    return application(ledger, tmp_path)
+
+
+def test_a_new_installation_shows_what_to_paste_until_the_first_event(client: FlaskClient, ledger: Ledger) -> None:
+    page = visit(client, "/")
+    assert f"Bearer {INGEST}" in page.html
+    assert "Waiting for the first event" in page.text
+    assert '<meta http-equiv="refresh"' in page.html, "it also turns green without a script"
+    ledger.receive(push(None, "one", 1))
+    page = visit(client, "/")
+    assert INGEST not in page.html
+    assert "Registry main is wired: its first event arrived" in page.text
+    ledger.clock.pass_seconds(3_600)
+    assert "is wired" not in visit(client, "/").text
+
+
+def test_with_tokens_the_block_is_shown_without_its_token(ledger: Ledger, tmp_path: Path) -> None:
+    client = application(ledger, tmp_path, OPEN + f"access: {{read: [{{value: {SEER}}}]}}\n")
+    page = visit(client, "/", Authorization=f"Bearer {SEER}")
+    assert INGEST not in page.html
+    assert "Bearer THE-TOKEN" in page.text
+    assert "tagtrail registry-config --registry main" in page.text
+
+
+def test_the_board_tells_what_is_published_by_its_release_tag_and_how_to_go_back(
+    client: FlaskClient, ledger: Ledger
+) -> None:
+    ledger.receive(
+        push("1.0.0", "one", 1), push("prod", "one", 2), push("1.1.0", "two", 60), push("prod", "two", 61, actor="ann")
+    )
+    page = visit(client, "/")
+    board = page.text.partition("Published now")[2].partition("Wiring")[0]
+    assert f"1.1.0 {digest_of('two')[:19]}" in board
+    assert "by ann (claimed)" in board
+    assert "One step back: 1.0.0" in board
+    command = f"docker://registry.example:5000/team/app@{digest_of('one')} docker://registry.example:5000/team/app:prod"
+    assert command in page.text
+    assert "unpinned" not in board
+
+
+def test_a_digest_without_a_release_tag_is_marked(client: FlaskClient, ledger: Ledger) -> None:
+    ledger.receive(push("prod", "one", 1))
+    assert "unpinned" in visit(client, "/").text
+
+
+def test_a_deleted_tag_of_an_environment_is_withdrawn(client: FlaskClient, ledger: Ledger) -> None:
+    ledger.receive(push("prod", "one", 1), delete_tag("prod", 2))
+    board = visit(client, "/").text.partition("Published now")[2]
+    assert "withdrawn its tag was deleted" in board
+
+
+def test_the_board_goes_on_and_is_narrowed(client: FlaskClient, ledger: Ledger) -> None:
+    ledger.receive(*(push("prod", "one", at, repository=f"team/app-{at:02d}") for at in range(25)))
+    ledger.receive(push("prod", "one", 90, repository="other/app"))
+    page = visit(client, "/")
+    [more] = [link for link in page.links if "cursor=" in link]
+    board = visit(client, f"/{more}").text.partition("Published now")[2].partition("Wiring")[0]
+    assert "team/app-24" in board
+    assert "team/app-05" not in board
+    narrowed = visit(client, "/?repository=other/**").text.partition("Published now")[2].partition("Wiring")[0]
+    assert "other/app" in narrowed
+    assert "team/" not in narrowed
+    assert visit(client, "/?repository=%5B").status == 400
+
+
+def test_a_violation_is_open_until_something_is_tied_to_its_line(client: FlaskClient, ledger: Ledger) -> None:
+    ledger.receive(push("1.0.0", "one", 1))
+    [outcome] = ledger.receive(push("1.0.0", "two", 2))
+    assert "moved team/app:1.0.0" in visit(client, "/").text.partition("Open violations")[2]
+    annotate(ledger.store, ledger.recorder, outcome.seq, Annotation("ticket", "OPS-17"))
+    assert visit(client, "/").text.partition("Open violations")[2].startswith(" None.")
+    assert "ticket OPS-17" in visit(client, "/violations").text
+
+
+def test_the_page_is_sent_again_only_when_something_changed(client: FlaskClient, ledger: Ledger) -> None:
+    ledger.receive(push("prod", "one", 1))
+    tag = visit(client, "/").headers["ETag"]
+    ledger.clock.pass_seconds(30)
+    assert visit(client, "/", **{"If-None-Match": tag}).status == 304, "how long ago it was is the script's to say"
+    ledger.receive(push("prod", "two", 2))
+    assert visit(client, "/", **{"If-None-Match": tag}).status == 200
+
+
+def test_the_strip_has_a_place_for_each_day_on_which_something_was_published() -> None:
+    today = 20_000
+    first = today - 7 * WEEKS + 1
+    recent = [
+        Recent(first * DAY - 1, "forward"),  # the day before the strip begins
+        Recent(first * DAY, "first"),
+        Recent(today * DAY + SECOND, "forward"),
+        Recent(today * DAY + 2 * SECOND, "back"),
+        Recent(today * DAY + 3 * SECOND, None),
+    ]
+    assert make_strip(recent, today=today) == (
+        Day(0, first * DAY, 1, went_back=False, withdrew=False),
+        Day(7 * WEEKS - 1, today * DAY, 3, went_back=True, withdrew=True),
+    )
