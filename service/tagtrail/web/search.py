@@ -9,12 +9,12 @@ from flask import Response, redirect, url_for
 from tagtrail.errors import BadParameter, Refused
 from tagtrail.ledger.resolve import find_registries
 from tagtrail.store.questions.names import find_digest
-from tagtrail.store.questions.searching import Hit, find_hits, find_image_hits
+from tagtrail.store.questions.searching import Hit, find_hits, find_image_hits, knows_digest
 from tagtrail.trail.names import Reference, is_digest, parse_reference
 from tagtrail.web.visit import Page, Visit
 
 _DIGEST_LIKE = re.compile(r"(?:[a-z0-9]+:)?[0-9a-f]{4,}", re.ASCII)
-_QUOTES: Final = "'\"`<>"  # around what is pasted out of a message
+_AROUND: Final = " \t\r\n'\"`<>,;"  # what is pasted out of a message or a terminal
 _SCHEMES: Final = ("docker://", "oci://", "https://", "http://")
 _MOST: Final = 50
 
@@ -42,16 +42,16 @@ def make_search(visit: Visit) -> Search | Response:
 
 def _clean(text: str) -> str:
     """What was pasted, without what stood around it."""
-    text = text.strip().strip(_QUOTES).strip()
+    text = text.strip(_AROUND)
     for scheme in _SCHEMES:
         text = text.removeprefix(scheme)
-    return text.rstrip("/,;.")
+    return text.rstrip("/.")
 
 
 def _find(visit: Visit, asked: str) -> tuple[Hit, ...]:
     """A reference leads to its image; a digest, or the beginning of one, to the digest; a word to what has its name."""
     if is_digest(asked):
-        return (Hit(digest=asked),) if find_digest(visit.db, asked) else ()
+        return (Hit(digest=asked),) if knows_digest(visit.db, asked) else ()
     hits = find_hits(visit.db, asked, most=_MOST)
     if _is_reference(asked):
         hits = _find_image(visit, parse_reference(asked)) or hits

@@ -46,10 +46,8 @@ def find_image_hits(db: Connection, image: Reference, registries: Collection[str
 
     A tag beside a digest is not minded: what is pinned is the digest.
     """
-    if image.digest is not None:
-        known = db.execute("SELECT 1 FROM manifests WHERE digest = ? LIMIT 1", (image.digest,)).fetchone()
-        if known:
-            return (Hit(digest=image.digest),)
+    if image.digest is not None and knows_digest(db, image.digest):
+        return (Hit(digest=image.digest),)
     found = []
     for registry in registries:
         row = db.execute(
@@ -60,6 +58,11 @@ def find_image_hits(db: Connection, image: Reference, registries: Collection[str
         if row:
             found.append(Hit(registry, image.repository, row[0]))
     return tuple(found)
+
+
+def knows_digest(db: Connection, digest: str) -> bool:
+    """Whether any line named the digest."""
+    return db.execute("SELECT 1 FROM manifests WHERE digest = ? LIMIT 1", (digest,)).fetchone() is not None
 
 
 def _find_tags(db: Connection, name: str, most: int) -> list[tuple[str, str, str]]:
