@@ -4,6 +4,7 @@ import random
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from typing import Any
 from urllib.parse import quote, urlencode
 
 from tagtrail.audit.asking import read_question
@@ -11,7 +12,7 @@ from tagtrail.audit.filters import read_filter
 from tagtrail.audit.listings import LISTINGS
 from tagtrail.store.database import Connection, Store
 from tagtrail.store.questions.digests import get_digest
-from tagtrail.trail.instant import format_instant
+from tagtrail.trail.instant import SECOND, format_instant
 from tagtrail.trail.rules import Rules
 
 _RULES = Rules()
@@ -21,12 +22,14 @@ _DIGEST = "digests"
 
 @dataclass(frozen=True, slots=True)
 class Known:
-    """What the ledger holds that can be asked for: its time (nanoseconds), its repositories and some digests."""
+    """What the ledger holds that can be asked for: its time (nanoseconds), repositories, digests and deployments."""
 
     since: int
     until: int
+    lines: int
     repositories: tuple[str, ...]
     digests: tuple[str, ...]
+    published: tuple[int, ...]
 
 
 # What is drawn for each question, under the name of the parameter that it becomes.
@@ -71,6 +74,48 @@ QUESTIONS: dict[str, tuple[str, tuple[str, ...]]] = {
 }
 
 
+# The pages that people open, each by its address.
+PAGES: dict[str, Callable[[random.Random, Known], str]] = {
+    "the overview": lambda chance, known: "/",
+    "the overview of a group of repositories": lambda chance, known: f"/?repository=team-{chance.randrange(20):02d}/*",
+    "the audit log": lambda chance, known: "/log",
+    "the audit log of a repository": lambda chance, known: f"/log?repository={chance.choice(known.repositories)}",
+    "the audit log before a time": lambda chance, known: f"/log?until={_moment(chance, known)}",
+    "a line": lambda chance, known: f"/log/{chance.randrange(known.lines)}",
+    "deployments": lambda chance, known: "/deployments?environment=production",
+    "a deployment": lambda chance, known: f"/deployments/{chance.choice(known.published)}/production",
+    "what changed within an hour": lambda chance, known: _hour(chance, known),
+    "registries": lambda chance, known: "/registries",
+    "a registry": lambda chance, known: "/registries/main",
+    "a repository with its timeline": lambda chance, known: f"/registries/main/{chance.choice(known.repositories)}",
+    "a tag": lambda chance, known: f"/registries/main/{chance.choice(known.repositories)}:prod",
+    "a tag at a time": lambda chance, known: (
+        f"/registries/main/{chance.choice(known.repositories)}:prod?at={_moment(chance, known)}"
+    ),
+    "a digest": lambda chance, known: f"/digests/{chance.choice(known.digests)}",
+    "violations": lambda chance, known: "/violations",
+    "the quarantine": lambda chance, known: "/quarantine",
+    "messages": lambda chance, known: "/messages",
+    "a search": lambda chance, known: f"/search?q={chance.choice(known.repositories)[:-1]}",
+}
+
+
+def _moment(chance: random.Random, known: Known) -> str:
+    return format_instant(chance.randint(known.since, known.until), 0)
+
+
+def _hour(chance: random.Random, known: Known) -> str:
+    began = chance.randint(known.since, known.until)
+    return f"/compare?from={format_instant(began, 0)}&until={format_instant(began + 3_600 * SECOND, 0)}"
+
+
+def draw_pages(page: str, known: Known, count: int) -> Iterator[str]:
+    """So many addresses of a page, the same ones each time."""
+    chance = random.Random(page)
+    for _ in range(count):
+        yield PAGES[page](chance, known)
+
+
 def find_known(store: Store) -> Known:
     """What can be asked for; digests from all over the ledger."""
     db = store.reader()
@@ -80,7 +125,14 @@ def find_known(store: Store) -> Known:
     ).fetchone()
     digests = db.execute("SELECT digest FROM manifests WHERE id % (1 + ? / 500) = 0 LIMIT 500", (last,)).fetchall()
     names = db.execute("SELECT name FROM repositories WHERE name LIKE 'team-%'").fetchall()
-    return Known(since, until, tuple(name for (name,) in names), tuple(digest for (digest,) in digests))
+    published = db.execute(
+        "SELECT seq FROM publications WHERE environment = 'production' AND seq % (1 + ? / 5000) = 0 LIMIT 500", (last,)
+    ).fetchall()
+    return Known(since, until, last, _first_of(names), _first_of(digests), _first_of(published))
+
+
+def _first_of(rows: list[tuple[Any]]) -> tuple[Any, ...]:
+    return tuple(value for (value,) in rows)
 
 
 def ask_store(store: Store, name: str, parameters: dict[str, str]) -> float:

@@ -1,4 +1,4 @@
-"""Pages, a tag at a time and digest look-ups at size: in the store, and over HTTP with a new connection each."""
+"""Answers and pages at size: in the store, and over HTTP with a new connection each."""
 
 import http.client
 import time
@@ -6,7 +6,7 @@ from collections.abc import Iterator
 
 from bench.figures import percentile
 from bench.plan import Bench
-from bench.questions import QUESTIONS, Known, ask_store, draw, find_known, path_of
+from bench.questions import PAGES, QUESTIONS, Known, ask_store, draw, draw_pages, find_known, path_of
 from bench.servers import ours_filled
 from bench.table import Row
 from bench.wrk import NotMeasuredError
@@ -18,7 +18,7 @@ Times = dict[str, list[float]]
 
 
 def measure(bench: Bench) -> Iterator[Row]:
-    """Two rows for each size; below the table each question's median and p99."""
+    """Three rows for each size; below the table each question's median and p99."""
     for entries in bench.plan.stored:
         directory, count = bench.filled(entries), bench.plan.asked
         with ours_filled(directory, entries) as service:
@@ -26,9 +26,11 @@ def measure(bench: Bench) -> Iterator[Row]:
             known = find_known(store)
             in_store = {question: _in_store(store, question, known, count) for question in QUESTIONS}
             over_http = {question: _over_http(service.port, question, known, count) for question in QUESTIONS}
+            pages = {page: _shown(service.port, page, known, count) for page in PAGES}
             store.close()
-        yield _row(f"any page at {entries:,} entries, in the store", in_store, _IN_STORE)
-        yield _row(f"any page at {entries:,} entries, over HTTP", over_http, _OVER_HTTP)
+        yield _row(f"any answer at {entries:,} entries, in the store", in_store, _IN_STORE)
+        yield _row(f"any answer at {entries:,} entries, over HTTP", over_http, _OVER_HTTP)
+        yield _row(f"any page for people at {entries:,} entries, over HTTP", pages, _OVER_HTTP)
 
 
 def _in_store(store: Store, question: str, known: Known, count: int) -> list[float]:
@@ -37,6 +39,10 @@ def _in_store(store: Store, question: str, known: Known, count: int) -> list[flo
 
 def _over_http(port: int, question: str, known: Known, count: int) -> list[float]:
     return [get(port, path_of(*asked)) for asked in draw(question, known, count)]
+
+
+def _shown(port: int, page: str, known: Known, count: int) -> list[float]:
+    return [get(port, address) for address in draw_pages(page, known, count)]
 
 
 def get(port: int, path: str) -> float:
@@ -49,7 +55,7 @@ def get(port: int, path: str) -> float:
         answer.read()
     finally:
         connection.close()
-    if answer.status != 200:
+    if answer.status not in (200, 303):
         raise NotMeasuredError(f"GET {path} was answered {answer.status}")
     return time.perf_counter() - started
 
