@@ -84,7 +84,7 @@ PAGES: dict[str, Callable[[random.Random, Known], str]] = {
     "a line": lambda chance, known: f"/log/{chance.randrange(known.lines)}",
     "deployments": lambda chance, known: "/deployments?environment=production",
     "a deployment": lambda chance, known: f"/deployments/{chance.choice(known.published)}/production",
-    "what changed within an hour": lambda chance, known: _hour(chance, known),
+    "what changed within an hour": lambda *drawn: _hour(*drawn),
     "registries": lambda chance, known: "/registries",
     "a registry": lambda chance, known: "/registries/main",
     "a repository with its timeline": lambda chance, known: f"/registries/main/{chance.choice(known.repositories)}",

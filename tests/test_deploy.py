@@ -291,14 +291,14 @@ def test_nothing_stands_before_the_events() -> None:
     assert plain == {"return": ["503"]}
 
 
-def test_what_was_signed_can_be_fetched_through_nginx() -> None:
+def test_the_api_the_pages_and_what_was_signed_can_be_fetched_through_nginx() -> None:
     tls, *_ = [inner for words, inner in read_nginx() if words == ["server"]]
     passed_on = [
         words[-1]
         for words, inner in tls
         if words[0] == "location" and (["proxy_pass", "http://tagtrail"], None) in inner
     ]
-    assert {"/events", "/api/", "/log/", "/healthz", "/readyz"} == set(passed_on)
+    assert {"/events", "/api/", "/"} == set(passed_on)
 
 
 def test_nginx_asks_where_tagtrail_listens_by_default(tmp_path: Path) -> None:
