@@ -109,7 +109,7 @@ def _add_declaring(blueprint: Blueprint, *, store: Store, recorder: Recorder, ad
         audience = admit("deploy")
         refuse_unknown(read_parameters(request), accepted=())
         said, caller = read_body(request, Declaration, what="deployment"), audience.caller
-        origin = Origin(caller.address, caller.user_agent, caller.token)
+        origin = Origin(caller.address, caller.user_agent, caller.token, caller.sees_identities)
         declared = declare(store, recorder, said, key=request.headers.get(KEY), origin=origin)
         document = _describe(store, declared, Hosts(recorder.book.latest))
         return document_response(request, document, audience=audience, status=201 if declared.is_new else 200)
