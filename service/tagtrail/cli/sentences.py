@@ -173,9 +173,7 @@ class Narrator:
                 scopes = f", for {listed(entry.scopes, most=None)}" if entry.action == "made" else ""
                 yield Text(f"token {visible(entry.token or '')} {visible(entry.action or '')}{scopes}")
             case "exported":
-                what = "identities read" if entry.format in ("json", "csv", "ndjson") else "exported"
-                token = f" with token {visible(entry.token)}" if entry.token else ""
-                yield Text(f"{what} as {visible(entry.format or '')}{token}")
+                yield Text(_exported(entry))
             case "started" | "stopped":
                 yield Text(f"tagtrail {visible(entry.version or '')} {entry.kind}")
             case _:
@@ -190,6 +188,13 @@ def annotation(annotated: Annotated) -> str:
 
 def _lines(entry: Entry) -> str:
     return counted(sum(last - first + 1 for first, last in entry.lines), "line", "lines")
+
+
+def _exported(entry: Entry) -> str:
+    what = "identities read" if entry.format in ("json", "csv", "ndjson") else "exported"
+    how = f" ({visible(entry.action or entry.reason or '')})" if entry.action or entry.reason else ""
+    token = f" with token {visible(entry.token)}" if entry.token else ""
+    return f"{what} as {visible(entry.format or '')}{token}{how}"
 
 
 def _pruned(entry: Entry) -> str:
