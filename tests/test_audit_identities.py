@@ -123,6 +123,14 @@ def test_the_same_routes_tell_whoever_may_see_it(client: FlaskClient) -> None:
     assert "entries.ndjson" not in told, "lines hold nothing of people"
 
 
+def test_no_guess_at_what_was_quarantined_can_be_tried(client: FlaskClient, ledger: Ledger) -> None:
+    """Its hash has no salt: whoever knows the rest of an event could find the actor by it."""
+    [(content,)] = ledger.rows("SELECT content FROM quarantine")
+    for suffix in ("", ".csv", ".ndjson"):
+        answers = [client.get(f"/api/v1/quarantine{suffix}", headers=bearer(token)).text for token in ("plain", "seer")]
+        assert [content.hex() in text for text in answers] == [False, True]
+
+
 def test_csv_leaves_the_columns_out_and_json_shows_null(client: FlaskClient) -> None:
     head = client.get("/api/v1/entries.csv", headers=bearer("plain")).text.splitlines()[0]
     full = client.get("/api/v1/entries.csv", headers=bearer("seer")).text.splitlines()[0]

@@ -11,7 +11,8 @@ import pytest
 
 from tagtrail.access import Scope
 from tagtrail.audit.access import Access
-from tagtrail.audit.bundle import endpoint, make
+from tagtrail.audit.bundle import make
+from tagtrail.errors import StorageUnavailable
 from tests.asking import make_client
 from tests.command_line import CommandLine, tell_deletion, tell_story
 from tests.conftest import Ledger
@@ -143,16 +144,21 @@ def test_at_a_terminal_a_bar_tells_how_far_it_is(cli: CommandLine, out: Path) ->
     assert unpack(out.read_bytes()).seqs
 
 
-def test_that_identities_are_handed_over_is_recorded_before_the_first_of_them(
-    ledger: Ledger, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """A process that is killed halfway records nothing any more."""
+@pytest.mark.parametrize("identities", ["true", "false"])
+def test_that_an_export_begins_is_recorded_before_its_first_byte(ledger: Ledger, identities: str) -> None:
+    """Each time: whoever asks again within the hour takes it away again."""
     ledger.receive(push("1.0", "one", 1, actor="alice"))
-    monkeypatch.setattr(endpoint, "hand_over", lambda *_: iter([b"half of it"]))
     client = make_client(ledger, access=guarded(auditor={"export", "identity"}))
-    assert client.get("/api/v1/export", headers=bearer("auditor")).data == b"half of it"
-    line = newest_line(ledger)
-    assert (line["kind"], line["format"], line["token"]) == ("exported", "bundle", "auditor")
+    for _ in range(2):
+        before = newest_line(ledger)["seq"]
+        answer = client.get(
+            "/api/v1/export", headers=bearer("auditor"), query_string={"identities": identities}, buffered=False
+        )
+        next(answer.iter_encoded())
+        line = newest_line(ledger)
+        assert (line["kind"], line["action"], line["token"]) == ("exported", "begun", "auditor")
+        assert line["seq"] == before + 1
+        answer.close()
 
 
 def test_an_export_wants_its_scope_and_identities_theirs(ledger: Ledger) -> None:
@@ -209,6 +215,18 @@ def test_asking_for_the_headers_alone_makes_no_line(ledger: Ledger) -> None:
     ledger.receive(push("1.0.0", "one", 1))
     assert make_client(ledger).head("/api/v1/export").status_code == 200
     assert newest_line(ledger)["kind"] == "push"
+
+
+def test_an_export_that_cannot_be_recorded_is_not_handed_over(ledger: Ledger, monkeypatch: pytest.MonkeyPatch) -> None:
+    ledger.receive(push("1.0.0", "one", 1))
+    client = make_client(ledger)
+
+    def fail(*_: object) -> None:
+        raise StorageUnavailable("the disk is full")
+
+    monkeypatch.setattr(ledger.recorder, "record", fail)
+    answer = client.get("/api/v1/export")
+    assert (answer.status_code, answer.mimetype) == (503, "application/problem+json")
 
 
 def test_a_checkpoint_can_be_given_over_http(ledger: Ledger) -> None:

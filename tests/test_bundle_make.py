@@ -117,15 +117,37 @@ def test_nothing_is_recorded_of_what_was_never_handed_over(log: Log) -> None:
 
 
 def test_the_end_is_not_handed_over_without_its_line(log: Log, monkeypatch: pytest.MonkeyPatch) -> None:
-    def fail(*_: object) -> None:
-        raise StorageUnavailable("the disk is full")
-
     bundle = prepared(log)
-    handed_over: list[bytes] = []
+    pieces = hand_over(bundle, log.ledger.recorder, Asker())
+    handed_over = [next(pieces)]
     monkeypatch.setattr(log.ledger.recorder, "record", fail)
     with pytest.raises(StorageUnavailable):
-        handed_over.extend(hand_over(bundle, log.ledger.recorder, Asker()))
+        handed_over.extend(pieces)
     assert b"PK\x05\x06" not in b"".join(handed_over), "without its directory nobody can open a zip"
+
+
+@pytest.mark.parametrize("identities", [False, True])
+def test_that_it_begins_is_recorded_before_the_first_piece(log: Log, identities: bool) -> None:
+    """A process that is killed halfway records nothing any more, and half a zip can be read."""
+    pieces = hand_over(prepared(log, identities=identities), log.ledger.recorder, Asker("auditor"))
+    next(pieces)
+    line = newest_line(log)
+    assert (line["kind"], line["format"], line["action"], line["token"]) == ("exported", "bundle", "begun", "auditor")
+    assert line["raw"]["identities"] is identities
+    rest = b"".join(pieces)
+    assert rest.endswith(b"\0\0")
+    assert ("action" in newest_line(log), newest_line(log)["seq"]) == (False, line["seq"] + 1)
+
+
+def test_nothing_is_handed_over_where_that_cannot_be_recorded(log: Log, monkeypatch: pytest.MonkeyPatch) -> None:
+    bundle = prepared(log)
+    monkeypatch.setattr(log.ledger.recorder, "record", fail)
+    with pytest.raises(StorageUnavailable):
+        next(hand_over(bundle, log.ledger.recorder, Asker()))
+
+
+def fail(*_: object) -> None:
+    raise StorageUnavailable("the disk is full")
 
 
 def test_a_bundle_during_which_something_was_taken_away_is_broken_off(log: Log) -> None:

@@ -1,12 +1,16 @@
 """A pipeline declares a deployment, and the trail holds its word against what it knows."""
 
+import hashlib
 import json
 import threading
+from ipaddress import ip_network
 from typing import Any
 
 import pytest
 from flask.testing import FlaskClient
 
+from tagtrail.access import Proxy
+from tagtrail.audit.access import Access
 from tagtrail.errors import BadParameter, Refused
 from tagtrail.ledger.declare import LONGEST, Declaration, Declared, Origin, declare
 from tagtrail.ledger.line import disclosed_value
@@ -264,3 +268,53 @@ def test_a_declaration_comes_after_what_a_registry_whose_clock_is_ahead_reported
     body = post(make_client(told), environment="production", reference="team/app:2.0").json
     assert (body["deployment"]["direction"], body["deployment"]["until"]) == ("back", None)
     assert body["deployment"]["previous"]["digest"] == digest_of("ahead")
+
+
+def doors(ledger: Ledger) -> FlaskClient:
+    """The API as tokens see it: two that may read and declare, one that sees identities besides."""
+    tokens = {"ci": {"read", "deploy"}, "other": {"read", "deploy"}, "seer": {"read", "deploy", "identity"}}
+    configured = [(hashlib.sha256(name.encode()).digest(), name, frozenset(scopes)) for name, scopes in tokens.items()]
+    return make_client(ledger, Access(configured=configured))  # type: ignore[arg-type]
+
+
+def answer(client: FlaskClient, token: str, path: str, **body: Any) -> tuple[int, bytes]:
+    headers = {"Authorization": f"Bearer {token}", "Idempotency-Key": "job 7"}
+    response = client.post(f"/api/v1/{path}", json=body, headers=headers)
+    return response.status_code, response.data
+
+
+@pytest.mark.parametrize(
+    ("path", "body"),
+    [("deployments", GOOD), ("entries/5/annotations", {"relation": "ticket", "change": "OPS-17"})],
+)
+@pytest.mark.parametrize("hidden", ["note", "actor"])
+def test_what_a_line_discloses_cannot_be_guessed_by_its_key(
+    told: Ledger, path: str, body: dict[str, Any], hidden: str
+) -> None:
+    """The key stands in the line, which everybody may read."""
+    client = doors(told)
+    assert answer(client, "ci", path, **body, **{hidden: "olga"})[0] == 201
+    right, wrong = (answer(client, "other", path, **body, **{hidden: text}) for text in ("olga", "dora"))
+    assert right == wrong
+    assert answer(client, "ci", path, **body, **{hidden: "olga"})[0] == 200, "whoever wrote it may know"
+    assert answer(client, "ci", path, **body, **{hidden: "dora"})[0] == 422
+    if path == "deployments":
+        assert answer(client, "seer", path, **body, **{hidden: "olga"})[0] == 200
+    assert answer(client, "seer", path, **body, **{hidden: "dora"})[0] == 422
+
+
+@pytest.mark.parametrize("hidden", ["note", "actor"])
+def test_nor_can_it_be_by_a_proxys_user(told: Ledger, hidden: str) -> None:
+    """Users have no token by which one could be told from another."""
+    proxy = Proxy(addresses=(ip_network("127.0.0.1"),), user_header="X-User", everyone=("read", "deploy"))
+    client = make_client(told, Access(proxy=proxy))
+    body = {"relation": "ticket", "change": "OPS-17", hidden: "olga"}
+
+    def say(user: str, text: str) -> tuple[int, bytes]:
+        headers = {"X-User": user, "Idempotency-Key": "job 7"}
+        response = client.post("/api/v1/entries/5/annotations", json={**body, hidden: text}, headers=headers)
+        return response.status_code, response.data
+
+    assert say("ann", "olga")[0] == 201
+    assert say("bob", "olga") == say("bob", "dora")
+    assert say("bob", "olga")[0] == 200

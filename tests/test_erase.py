@@ -4,6 +4,7 @@ import json
 import random
 from pathlib import Path
 from typing import Any
+from unicodedata import normalize
 
 import pytest
 
@@ -140,6 +141,51 @@ def test_a_name_that_was_quarantined_is_found_in_the_file(ledger: Ledger) -> Non
     name = "CORP\\mallory"
     ledger.receive_body(json.dumps({"events": [{"actor": {"name": name}}]}).encode())
     assert remove_traces(ledger.store, name).files == ("tagtrail.db",)
+
+
+COMPOSED, APART = "Jos\u00e9 Garc\u00eda", "Jose\u0301 Garci\u0301a"
+HALF = "Jose\u0301 Garc\u00eda"
+
+
+@pytest.mark.parametrize("asked", [COMPOSED, APART, HALF])
+def test_a_name_is_found_in_every_form_of_unicode(ledger: Ledger, asked: str) -> None:
+    spellings = (COMPOSED, APART, HALF)
+    ledger.receive(*(push(str(at), "a", at, actor=name) for at, name in enumerate(spellings, 1)))
+    ledger.receive(push("4", "b", 4, actor="bob", agent=f"curl ({APART})"), push("5", "c", 5, actor="Jose Garcia"))
+    spelled: set[str] = set()
+    holdings = find_holdings(ledger.store, asked, spelled=spelled.add)
+    assert [holding.seq for holding in holdings] == [1, 2, 3, 4]
+    assert spelled == set(spellings)
+    erase(ledger.recorder, holdings, reason="request 17")
+    traces = remove_traces(ledger.store, asked, spelled=spelled)
+    assert (traces.files, traces.kept.actors) == ((), 0)
+    content = data_files(ledger.store.directory)
+    assert not any(text.encode() in content for text in spellings)
+    assert ledger.rows("SELECT name FROM actors ORDER BY name") == [("Jose Garcia",)]
+
+
+@pytest.mark.parametrize("name", ["\uac00\ub098", "\u00e9", "\u212b"])
+def test_a_name_without_a_letter_that_is_the_same_in_all_forms_is_found(ledger: Ledger, name: str) -> None:
+    ledger.receive(push("1", "a", 1, actor=normalize("NFD", name)), push("2", "b", 2, actor=normalize("NFC", name)))
+    assert [holding.seq for holding in find_holdings(ledger.store, name)] == [1, 2]
+
+
+def test_a_name_with_an_accent_more_is_somebody_else(ledger: Ledger) -> None:
+    ledger.receive(push("1", "a", 1, actor="bob", agent="Jose\u0301"), push("2", "b", 2, actor="bob", agent="jx\u0302"))
+    assert find_holdings(ledger.store, "Jose") == []
+    assert find_holdings(ledger.store, "jx") == []
+
+
+def test_the_command_tells_each_way_in_which_the_name_is_written(ledger: Ledger) -> None:
+    ledger.receive(push("1", "a", 1, actor=COMPOSED), push("2", "b", 2, actor=APART))
+    cli = CommandLine(ledger.store.directory)
+    told = "all of which are meant: Jose\\u0301 Garci\\u0301a, Jos\\xe9 Garc\\xeda."
+    dry = " ".join(cli.ask("erase", "--actor", COMPOSED, "--reason", "request 17").split())
+    assert "2 names and 2 events as received" in dry
+    assert told in dry
+    done = " ".join(cli.ask("erase", "--actor", COMPOSED, "--reason", "request 17", "--yes").split())
+    assert told in done
+    assert "is in no file of" in done
 
 
 def test_a_name_within_a_user_agent_is_erased_with_it(ledger: Ledger) -> None:

@@ -1,5 +1,6 @@
 """Sealing: what is signed, when, by whom, and that nothing is ever signed that contradicts what was."""
 
+import os
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from multiprocessing import get_context
@@ -208,6 +209,33 @@ def test_a_rotation_that_crashed_is_ended_by_the_next_seal(log: Log, crashed: st
     assert second in read_note(sealed.note).verify([first, second])
     assert len(log.sealer.rotations()) == 1
     assert not log.place.next_key.exists()
+
+
+def test_a_key_that_is_mounted_by_itself_is_not_rotated(
+    log: Log, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Over a mount nothing can be renamed: the rotation would never end, and nothing be signed any more."""
+    log.sealer.seal()
+    size = log.ledger.rows("SELECT count(*) FROM lines")
+    mounts = tmp_path / "mountinfo"  # as the kernel writes it, with a space in a name
+    shown = str(log.place.key).replace(" ", "\\040")
+    mounts.write_text(f"22 27 0:21 / /proc rw,relatime - proc proc rw\n39 27 8:1 /k {shown} ro - ext4 /dev/sda1 ro\n")
+    monkeypatch.setattr("tagtrail.ledger.seal.keys._MOUNTS", mounts)
+    with pytest.raises(ConfigurationError, match="mount that directory, writable, instead of the file"):
+        rotate_key(log.ledger.store, log.ledger.recorder, log.sealer, log.place, reason="yearly")
+    assert log.ledger.rows("SELECT count(*) FROM lines") == size
+    assert not log.place.next_key.exists()
+    mounts.unlink()  # a system without such a list: nothing is known, nothing is refused
+    rotate_key(log.ledger.store, log.ledger.recorder, log.sealer, log.place, reason="yearly")
+
+
+def test_a_key_in_a_directory_that_cannot_be_written_is_not_rotated(log: Log, monkeypatch: pytest.MonkeyPatch) -> None:
+    log.sealer.seal()
+    size = log.ledger.rows("SELECT count(*) FROM lines")
+    monkeypatch.setattr(os, "access", lambda path, _: path != log.place.key.parent)  # as for root on a read-only disk
+    with pytest.raises(ConfigurationError, match="Mount it writable"):
+        rotate_key(log.ledger.store, log.ledger.recorder, log.sealer, log.place, reason="yearly")
+    assert log.ledger.rows("SELECT count(*) FROM lines") == size
 
 
 def test_many_threads_seal_each_size_once(log: Log) -> None:

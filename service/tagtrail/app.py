@@ -38,8 +38,13 @@ def create_app(config: Config, *, store: Store, clock: Callable[[], int] = now) 
     refusals = Refusals(store, clock=clock)
     access = access_of(config, store=store, refusals=refusals, clock=clock)
     register_errors(app)
-    app.register_blueprint(make_health_blueprint(Readiness(store)))
-    app.register_blueprint(make_api_blueprint(store=store, recorder=recorder, access=access), url_prefix="/api/v1")
+    app.register_blueprint(
+        make_health_blueprint(Readiness(store, checkpoint_every=config.ledger.checkpoint_every, clock=clock))
+    )
+    api = make_api_blueprint(
+        store=store, recorder=recorder, access=access, checkpoint_every=config.ledger.checkpoint_every
+    )
+    app.register_blueprint(api, url_prefix="/api/v1")
     sealer = make_sealer(store, config.ledger, public_url=config.public_url)
     export = make_export_blueprint(store=store, recorder=recorder, access=access, seal=sealer.seal)
     app.register_blueprint(export, url_prefix="/api/v1")

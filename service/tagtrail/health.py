@@ -1,17 +1,18 @@
 """`/healthz`: the process answers. `/readyz`: the ledger can be written, found out by writing, and has room to.
 
-A ledger that does not verify can still be written, and its registries' events must not be lost: `/readyz` then goes
-on to answer 200, and says so in its second line.
+A ledger that does not verify, or that is not being signed, can still be written, and its registries' events must not
+be lost: `/readyz` then goes on to answer 200, and says so in the lines after the first.
 """
 
 import shutil
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 
 from flask import Blueprint, Response
 
 from tagtrail.errors import StorageUnavailable
+from tagtrail.ledger.seal.arrears import describe_arrears, find_arrears
 from tagtrail.store.counters import note_readiness
 from tagtrail.store.database import Store
 from tagtrail.store.verification import find_verification
@@ -22,10 +23,22 @@ _FRESH = 1.0  # seconds for which an answer is given again, so that nobody can m
 
 
 class Readiness:
-    """Whether the ledger can be written, by the last try; each process tries at most once a second."""
+    """Whether the ledger can be written, by the last try; each process tries at most once a second.
 
-    def __init__(self, store: Store, *, monotonic: Callable[[], float] = time.monotonic) -> None:
+    A checkpoint is due every `checkpoint_every` seconds. `clock` gives our time, in nanoseconds.
+    """
+
+    def __init__(
+        self,
+        store: Store,
+        *,
+        checkpoint_every: float = 60.0,
+        clock: Callable[[], int] = now,
+        monotonic: Callable[[], float] = time.monotonic,
+    ) -> None:
         self._store = store
+        self._checkpoint_every = checkpoint_every
+        self._clock = clock
         self._monotonic = monotonic
         self._trying = threading.Lock()
         self._tried_at: float | None = None
@@ -39,10 +52,15 @@ class Readiness:
                 self._tried_at = self._monotonic()
             return self._trouble
 
-    def find_doubt(self) -> str | None:
-        """What the last verification of the whole ledger found wrong; None where nothing was, or none was made yet."""
-        found = find_verification(self._store.reader())
-        return found.trouble if found is not None else None
+    def find_doubts(self) -> Iterator[str]:
+        """What the last verification of the whole ledger found wrong, and that nothing is being signed any more."""
+        with self._store.snapshot() as db:
+            found, arrears = find_verification(db), find_arrears(db)
+        if found is not None and found.trouble is not None:
+            yield f"the ledger does not verify: {found.trouble}"
+        trouble = describe_arrears(arrears, at=self._clock(), checkpoint_every=self._checkpoint_every)
+        if trouble is not None:
+            yield trouble
 
     def _try(self) -> str | None:
         try:
@@ -55,7 +73,7 @@ class Readiness:
 
 
 def make_health_blueprint(readiness: Readiness) -> Blueprint:
-    """The two probes; neither needs a token, neither tells more than one sentence."""
+    """The two probes; neither needs a token, neither tells more than a sentence of each trouble."""
     blueprint = Blueprint("health", __name__)
 
     @blueprint.get("/healthz")
@@ -66,9 +84,8 @@ def make_health_blueprint(readiness: Readiness) -> Blueprint:
     def readyz() -> Response:
         trouble = readiness.find_trouble()
         if trouble is None:
-            doubt = readiness.find_doubt()
-            detail = f"the ledger does not verify: {doubt}\n" if doubt else ""
-            return Response(f"ready\n{detail}", content_type="text/plain; charset=utf-8")
+            lines = "".join(f"{line}\n" for line in ("ready", *readiness.find_doubts()))
+            return Response(lines, content_type="text/plain; charset=utf-8")
         return Response(f"{trouble}\n", 503, content_type="text/plain; charset=utf-8")
 
     return blueprint

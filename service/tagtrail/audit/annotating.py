@@ -34,7 +34,7 @@ def add_annotating(blueprint: Blueprint, *, store: Store, recorder: Recorder, ad
         audience = admit("deploy")
         refuse_unknown(read_parameters(request), accepted=())
         said, caller = read_body(request, Annotation, what="annotation"), audience.caller
-        origin = Origin(caller.address, caller.user_agent, caller.token)
+        origin = Origin(caller.address, caller.user_agent, caller.token, caller.sees_identities)
         noted = annotate(store, recorder, seq, said, key=request.headers.get(KEY), origin=origin)
         document = describe_annotation(read_annotation(store, noted.seq))
         return document_response(request, document, audience=audience, status=201 if noted.is_new else 200)

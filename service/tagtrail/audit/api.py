@@ -26,6 +26,7 @@ from tagtrail.errors import NotRecorded
 from tagtrail.ledger.declare import KEY, Declaration, Declared, Origin, declare
 from tagtrail.ledger.readings import Readings
 from tagtrail.ledger.record import Recorder
+from tagtrail.ledger.seal.arrears import find_arrears
 from tagtrail.store.database import Store
 from tagtrail.store.lines import get_last_seq
 from tagtrail.store.questions.deployments import get_deployment
@@ -42,8 +43,13 @@ _HEADERS: Final = {
 }
 
 
-def make_api_blueprint(*, store: Store, recorder: Recorder, access: Access) -> Blueprint:
-    """The API, to be mounted at `/api/v1`; its failures are answered by `problems.register_errors`."""
+def make_api_blueprint(
+    *, store: Store, recorder: Recorder, access: Access, checkpoint_every: float = 60.0
+) -> Blueprint:
+    """The API, to be mounted at `/api/v1`; its failures are answered by `problems.register_errors`.
+
+    A checkpoint is due every so many seconds; the status tells where none comes.
+    """
     blueprint = Blueprint("api", __name__)
     blueprint.after_request(_add_headers)
     readings = Readings(recorder)
@@ -57,7 +63,7 @@ def make_api_blueprint(*, store: Store, recorder: Recorder, access: Access) -> B
     _add_declaring(blueprint, store=store, recorder=recorder, admit=admit)
     add_annotating(blueprint, store=store, recorder=recorder, admit=admit)
     add_delivering(blueprint, store=store, recorder=recorder, admit=admit)
-    _add_status(blueprint, store=store, recorder=recorder, admit=admit)
+    _add_status(blueprint, store=store, recorder=recorder, admit=admit, checkpoint_every=checkpoint_every)
     _add_description(blueprint, admit=admit)
     return blueprint
 
@@ -103,7 +109,7 @@ def _add_declaring(blueprint: Blueprint, *, store: Store, recorder: Recorder, ad
         audience = admit("deploy")
         refuse_unknown(read_parameters(request), accepted=())
         said, caller = read_body(request, Declaration, what="deployment"), audience.caller
-        origin = Origin(caller.address, caller.user_agent, caller.token)
+        origin = Origin(caller.address, caller.user_agent, caller.token, caller.sees_identities)
         declared = declare(store, recorder, said, key=request.headers.get(KEY), origin=origin)
         document = _describe(store, declared, Hosts(recorder.book.latest))
         return document_response(request, document, audience=audience, status=201 if declared.is_new else 200)
@@ -118,14 +124,16 @@ def _describe(store: Store, declared: Declared, hosts: Hosts) -> DeclaredDocumen
         return describe_declared(answer, find_roll_back(db, key), hosts)
 
 
-def _add_status(blueprint: Blueprint, *, store: Store, recorder: Recorder, admit: Admit) -> None:
+def _add_status(
+    blueprint: Blueprint, *, store: Store, recorder: Recorder, admit: Admit, checkpoint_every: float
+) -> None:
     @blueprint.get("/status")
     def status() -> Response:
         admit("read")
         refuse_unknown(read_parameters(request), accepted=())
         with store.snapshot() as db:
-            found = get_status(db)
-        document = describe_status(found, at=recorder.now())
+            found, arrears = get_status(db), find_arrears(db)
+        document = describe_status(found, arrears, at=recorder.now(), checkpoint_every=checkpoint_every)
         return Response(msgspec.json.encode(document), content_type="application/json")
 
 

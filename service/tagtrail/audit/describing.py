@@ -203,7 +203,8 @@ def describe_digest(answer: a.DigestAnswer, hosts: Hosts) -> d.DigestDocument:
 def describe_quarantined(answer: a.Quarantined) -> d.QuarantinedDocument:
     """Something that was quarantined."""
     at = format_instant(answer.received_at, 6)
-    return d.QuarantinedDocument(answer.seq, at, answer.registry, answer.reason, answer.size, answer.content.hex())
+    sha256 = answer.sha256.hex() if answer.sha256 is not None else None
+    return d.QuarantinedDocument(answer.seq, at, answer.registry, answer.reason, answer.size, sha256)
 
 
 def describe_traffic(answer: a.Traffic) -> d.TrafficDocument:

@@ -267,7 +267,10 @@ class QuarantinedDocument(msgspec.Struct, frozen=True):
     registry: str
     reason: str
     size: Annotated[Count, Meta(description="In bytes.")]
-    sha256: str
+    sha256: Annotated[
+        str | None,
+        Meta(description="Of what was received; by it a guess at a name in it could be tried, so it takes `identity`."),
+    ]
 
 
 class TrafficDocument(msgspec.Struct, frozen=True):

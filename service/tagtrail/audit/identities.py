@@ -11,8 +11,9 @@ import msgspec
 T = TypeVar("T")
 
 # Of documents, of the store's answers and of columns alike. A note is a pipeline's free text, out of its event; the
-# detail of an attempt is a chat server's, which may repeat the message.
-IDENTITIES: Final = frozenset({"actor", "who", "address", "user_agent", "note", "raw", "detail"})
+# detail of an attempt is a chat server's, which may repeat the message; by the hash of what was quarantined, which has
+# no salt, a guess at a name in it could be tried.
+IDENTITIES: Final = frozenset({"actor", "who", "address", "user_agent", "note", "raw", "detail", "sha256"})
 
 
 def conceal(shown: T) -> T:

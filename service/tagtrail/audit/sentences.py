@@ -243,8 +243,9 @@ def _token(entry: Entry) -> str:
 
 def _exported(entry: Entry) -> str:
     what = "identities read" if entry.format in READINGS else "exported"
+    how = f" ({visible(entry.action or entry.reason or '')})" if entry.action or entry.reason else ""
     token = f" with token {visible(entry.token)}" if entry.token else ""
-    return f"{what} as {visible(entry.format or '')}{token}"
+    return f"{what} as {visible(entry.format or '')}{token}{how}"
 
 
 def _started(entry: Entry) -> str:

@@ -1,6 +1,6 @@
 """`tagtrail erase`: deletes what is disclosed of a person; the ledger's lines and every proof stay as they are."""
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from contextlib import closing
 
 import click
@@ -24,23 +24,28 @@ from tagtrail.store.facts import get_received_at
 def erase_command(actor: str, reason: str, *, yes: bool) -> None:
     """Erase an actor's name, address and user agent, and the events as received, from the record.
 
+    A name that Unicode can write in several ways is found in each of them, and each is told.
+
     What was recorded stays proved: lines hold no names. The service may be running; what it records afterwards is not
     erased. Older backups and exports are not touched.
     """
     check_request(actor, reason)
     with closing(find_ledger(data_directory())) as store:
-        holdings = find_holdings(store, actor)
+        spelled: set[str] = set()
+        holdings = find_holdings(store, actor, spelled=spelled.add)
         if not holdings and not yes:
             raise NotRecorded(f"nothing that is disclosed names {actor}")
         if not yes:
             click.echo(_describe(store, holdings, "Would be erased"))
+            _tell_spellings(spelled, actor)
             click.echo("Nothing was changed. Give the command again with --yes to do it; it cannot be undone.")
             return
         recorded = erase(Recorder(store), holdings, reason=reason)
         if holdings:
             click.echo(_describe(store, holdings, "Erased"))
+            _tell_spellings(spelled, actor)
         _tell_recorded(recorded)
-        _tell_traces(remove_traces(store, actor), actor, store)
+        _tell_traces(remove_traces(store, actor, spelled=spelled), actor, store)
 
 
 def _describe(store: Store, holdings: Sequence[Holding], verb: str) -> str:
@@ -52,6 +57,14 @@ def _describe(store: Store, holdings: Sequence[Holding], verb: str) -> str:
         f" {counted(len(holdings), 'line', 'lines')} from line {holdings[0].seq} ({first}) to line {holdings[-1].seq}"
         f" ({last})."
     )
+
+
+def _tell_spellings(spelled: Collection[str], actor: str) -> None:
+    """Say how the name is written, where it is not only as it was given: the ways look the same."""
+    if set(spelled) <= {actor}:
+        return
+    ways = listed((ascii(text)[1:-1] for text in sorted({actor, *spelled})), most=None)
+    click.echo(f"It is written in ways that look the same, all of which are meant: {ways}.")
 
 
 def _tell_recorded(recorded: Sequence[int]) -> None:

@@ -77,6 +77,6 @@ _QUARANTINE: list[Column[Quarantined]] = [
     Column("REGISTRY", lambda row: visible(row.registry), style="bold", folds=True),
     Column("SIZE", lambda row: size(row.size), right=True),
     Column("REASON", lambda row: visible(row.reason), folds=True),
-    Column("SHA-256", lambda row: row.content.hex(), form="wide"),
+    Column("SHA-256", lambda row: row.sha256.hex() if row.sha256 else "", form="wide"),
     Column("LINE", lambda row: str(row.seq), right=True, style="dim", clause="line"),
 ]

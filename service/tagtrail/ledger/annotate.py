@@ -114,4 +114,4 @@ def _draft(seq: int, said: Annotation, event: str, origin: Origin) -> Draft:
         who=commitment(who_document),
         raw=commitment(raw_document),
     )
-    return Draft(entry, who=who_document, raw=raw_document)
+    return Draft(entry, who=who_document, raw=raw_document, may_compare=origin.knows)

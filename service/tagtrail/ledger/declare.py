@@ -45,11 +45,20 @@ class Declaration(msgspec.Struct, frozen=True, omit_defaults=True, forbid_unknow
 
 @dataclass(frozen=True, slots=True)
 class Origin:
-    """Where a declaration came from; `token` is the name of the API token that it came with."""
+    """Where a declaration came from; `token` is the name of the API token that it came with.
+
+    Whoever does not see identities must not find out what a line discloses by saying it again under the line's key
+    until it fits: their word is held against the line alone, unless it was their own token that the line came with.
+    """
 
     address: str = ""
     user_agent: str = ""
     token: str | None = None
+    sees_identities: bool = True
+
+    def knows(self, entry: Entry) -> bool:
+        """Whether they may learn if a word is the very one that the line was made of."""
+        return self.sees_identities or (self.token is not None and self.token == entry.token)
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,19 +78,19 @@ def declare(
     declaration is recorded once, however often it is made. Raises BadParameter for what cannot be read, Refused for
     what contradicts the trail, in a sentence that says what the trail knows, and StorageUnavailable.
     """
-    reference = _check(said, key)
+    reference, origin = _check(said, key), origin or Origin()
     rules = recorder.book.latest
     with store.snapshot() as db:
         registries = find_registries(db, rules, reference, said.registry)
         known = _find_known(db, registries, key) if key is not None else None
         if known is not None:
-            return _repeat(known, said)
+            return _repeat(known, said, origin)
         image = find_image(db, rules, reference, registries=registries, environment=said.environment)
         occurred_at = _after_what_is_published(db, image, said.environment, now=recorder.now())
-    draft = _draft(said, image, key or str(uuid4()), origin or Origin(), occurred_at)
+    draft = _draft(said, image, key or str(uuid4()), origin, occurred_at)
     outcome = recorder.record(Submission((draft,)))[0]
     if isinstance(outcome, Conflict):  # the same key came twice at once, and the tag moved in between
-        return _repeat(_get_stored(store.reader(), outcome.seq), said)
+        return _repeat(_get_stored(store.reader(), outcome.seq), said, origin)
     return Declared(outcome.seq, is_new=isinstance(outcome, Recorded))
 
 
@@ -128,9 +137,10 @@ def _get_stored(db: Connection, seq: int) -> StoredLine:
     return stored
 
 
-def _repeat(stored: StoredLine, said: Declaration) -> Declared:
+def _repeat(stored: StoredLine, said: Declaration, origin: Origin) -> Declared:
     """The line again, if it was made by the same declaration. Raises Refused."""
-    if _declaration_of(stored) == said or (stored.raw is None and _fits(stored, said)):
+    by_line = stored.raw is None or not origin.knows(read_line(stored.line))
+    if _fits(stored, said) if by_line else _declaration_of(stored) == said:
         return Declared(stored.seq, is_new=False)
     raise Refused(f"line {stored.seq} recorded something else under this {KEY}; use a new one for each deployment")
 
@@ -142,7 +152,7 @@ def _declaration_of(stored: StoredLine) -> Declaration | None:
 
 
 def _fits(stored: StoredLine, said: Declaration) -> bool:
-    """Whether the line alone, its disclosure erased, can have been made by the declaration."""
+    """Whether the line alone, without what it discloses, can have been made by the declaration."""
     entry = read_line(stored.line)
     reference = parse_reference(said.reference)
     return (
@@ -180,4 +190,4 @@ def _draft(said: Declaration, image: Image, event: str, origin: Origin, occurred
         who=commitment(who_document),
         raw=commitment(raw_document),
     )
-    return Draft(entry, who=who_document, raw=raw_document)
+    return Draft(entry, who=who_document, raw=raw_document, may_compare=origin.knows)

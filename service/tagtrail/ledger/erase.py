@@ -3,17 +3,20 @@
 Every proof and every older export stays valid: a line holds no name, only the hash of a salted document that may be
 gone. What is not erased, because no line is ever changed, is a name that stands in a line: in a repository's name, a
 tag, or the text of a change.
+
+Unicode can write one text in several ways that look the same (an accented letter, or a letter and its accent:
+https://www.unicode.org/reports/tr15/). All of them are the name that was asked for; whoever asks is told of each.
 """
 
 import json
 import re
 from base64 import b64decode
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Collection, Iterator, Sequence
 from dataclasses import dataclass
 from functools import partial
 from itertools import groupby
 from typing import Any, Final
-from unicodedata import normalize
+from unicodedata import combining, normalize
 from urllib.parse import quote, quote_plus, unquote_plus
 
 import msgspec
@@ -39,7 +42,8 @@ from tagtrail.store.lines import StoredLine, get_last_seq
 LONGEST_NAME: Final = 255
 LONGEST_REASON: Final = 500
 _MOST_RANGES: Final = 2_000  # in one line, which has at most 60,000 bytes
-_JOINING: Final = "@/+_-"  # what makes one word of two: alice-bot and alice@example.org are not alice
+# What makes one word of two: alice-bot and alice@example.org are not alice; and accents that belong to the last letter.
+_JOINING: Final = "\u0300-\u036f@/+_-"
 _ESCAPE = re.compile(r'(?:\\u[0-9a-fA-F]{4})+|\\["\\/bfnrt]')  # of JSON; one character may be two of the former
 
 _who = msgspec.json.Decoder(Who)
@@ -69,16 +73,17 @@ def check_request(name: str, reason: str) -> None:
         )
 
 
-def find_holdings(store: Store, name: str) -> list[Holding]:
-    """What is to be erased of the name, by line.
+def find_holdings(store: Store, name: str, *, spelled: Callable[[str], None] = lambda _: None) -> list[Holding]:
+    """What is to be erased of the name, by line; `spelled` is told how it is written where it was found.
 
     Of whatever the actor did it is both disclosures. Besides, every disclosure of others in which the name stands by
     itself: as a value, or as a word in a text. A value that the line itself tells (a repository or a tag of that
     name) is no reason: it would stay.
     """
     db = store.reader()
-    suspects = iterate_suspects(db, name.encode(), last=get_last_seq(db))
-    return [holding for stored in suspects if (holding := _find_holding(stored, name)) is not None]
+    suspects = iterate_suspects(db, _in_every_form(name).encode(), last=get_last_seq(db))
+    wanted = _Wanted(normalize("NFC", name), spelled)
+    return [holding for stored in suspects if (holding := _find_holding(stored, wanted)) is not None]
 
 
 def erase(recorder: Recorder, holdings: Sequence[Holding], *, reason: str) -> list[int]:
@@ -95,33 +100,58 @@ def erase(recorder: Recorder, holdings: Sequence[Holding], *, reason: str) -> li
     return recorded
 
 
-def remove_traces(store: Store, name: str) -> Traces:
+def remove_traces(store: Store, name: str, *, spelled: Collection[str] = ()) -> Traces:
     """Take the name out of what the files keep of old pages, and look for it in every file of the data directory.
 
-    The database is written anew only if the name is still in its file. Raises StorageUnavailable.
+    `spelled` are the ways in which it was found written. The database is written anew only if the name is still in its
+    file. Raises StorageUnavailable.
     """
-    spellings = _spellings(name)
+    forms = sorted({name, normalize("NFC", name), normalize("NFD", name), *spelled})
+    spellings = {spelling for form in forms for spelling in _spellings(form)}
     is_emptied = write_back(store)
     if store.path in find_files_with(store.directory, spellings):
         is_emptied = rewrite(store)
     files = find_files_with(store.directory, spellings)
     found = tuple(str(path.relative_to(store.directory)) for path in files)
-    return Traces(found, count_remainder(store.reader(), name), is_emptied)
+    return Traces(found, count_remainder(store.reader(), forms), is_emptied)
 
 
-def _find_holding(stored: StoredLine, name: str) -> Holding | None:
+class _Wanted:
+    """A name in its composed form (NFC), and who is told how it is written."""
+
+    def __init__(self, name: str, spelled: Callable[[str], None]) -> None:
+        self._name = name
+        self._spelled = spelled
+        # As a word of its own. A full stop joins only where a word goes on after it.
+        self._naming = re.compile(rf"(?<![\w{_JOINING}])(?<!\w\.){re.escape(name)}(?![\w{_JOINING}]|\.\w)")
+
+    def is_all_of(self, text: str) -> bool:
+        if normalize("NFC", text) != self._name:
+            return False
+        self._spelled(text)
+        return True
+
+    def is_in(self, text: str) -> bool:
+        if self._naming.search(normalize("NFC", text)) is None:
+            return False
+        for form in {self._name, normalize("NFD", self._name)}:
+            if form in text:
+                self._spelled(form)
+        return True
+
+
+def _find_holding(stored: StoredLine, wanted: _Wanted) -> Holding | None:
     who = _who.decode(disclosed_value(stored.who)) if stored.who is not None else Who()
-    if who.actor == name:
+    if wanted.is_all_of(who.actor):
         return Holding(stored.seq, who=True, raw=stored.raw is not None)
-    in_who = name == who.address or _naming(name).search(who.user_agent) is not None
-    in_raw = stored.raw is not None and _is_named(stored.raw, stored.line, name)
+    in_who = wanted.is_all_of(who.address) or wanted.is_in(who.user_agent)
+    in_raw = stored.raw is not None and _is_named(stored.raw, stored.line, wanted)
     return Holding(stored.seq, who=in_who, raw=in_raw) if in_who or in_raw else None
 
 
-def _is_named(document: bytes, line: bytes, name: str) -> bool:
-    naming = _naming(name)
+def _is_named(document: bytes, line: bytes, wanted: _Wanted) -> bool:
     told = set(_texts(msgspec.json.decode(line)))
-    return any(naming.search(text) for text in _received_texts(disclosed_value(document)) if text not in told)
+    return any(wanted.is_in(text) for text in _received_texts(disclosed_value(document)) if text not in told)
 
 
 def _tells(reason: str, name: str) -> bool:
@@ -130,9 +160,10 @@ def _tells(reason: str, name: str) -> bool:
     return re.search(rf"(?<![^\W_]){re.escape(named)}(?![^\W_])", said) is not None
 
 
-def _naming(name: str) -> re.Pattern[str]:
-    """Finds the name as a word of its own. A full stop joins only where a word goes on after it."""
-    return re.compile(rf"(?<![\w{_JOINING}])(?<!\w\.){re.escape(name)}(?![\w{_JOINING}]|\.\w)")
+def _in_every_form(name: str) -> str:
+    """The longest part of the name that has the same letters in whichever form of Unicode it is written."""
+    runs = groupby(normalize("NFC", name), lambda letter: not combining(letter) and normalize("NFD", letter) == letter)
+    return max(("".join(letters) for is_same, letters in runs if is_same), key=len, default="")
 
 
 def _received_texts(value: bytes) -> Iterator[str]:

@@ -1,4 +1,4 @@
-"""The lines that tell of exports: who took what out of the ledger, recorded before the last of it is handed over."""
+"""The lines that tell of exports: who took what out of the ledger, recorded before it is handed over."""
 
 from dataclasses import dataclass, field
 
@@ -24,10 +24,12 @@ def record_export(
     *,
     format: str,  # noqa: A002 - the line's word
     question: bytes,
+    action: str | None = None,
     sha256: str | None = None,
     reason: str | None = None,
 ) -> int:
-    """Record that an export was made, or (with a `reason`) that it was broken off; the line's seq.
+    """Record that an export was made, or with an `action` that it begins, or with a `reason` that it was broken off;
+    the line's seq.
 
     `question` is JSON and goes into a disclosure: what is looked for may name a person. `sha256` is the hash of a
     bundle's SHA256SUMS, in hexadecimal. Raises StorageUnavailable.
@@ -36,6 +38,7 @@ def record_export(
     entry = Entry(
         kind="exported",
         token=asker.token,
+        action=action,
         format=format,
         sha256=sha256,
         reason=reason,

@@ -39,8 +39,8 @@ class Entry(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, forbi
     What the service records of itself: an `annotation` has `annotates` (a seq), `relation` and `change`; `erased` and
     `pruned` have `lines`, pairs of the first and the last seq concerned, and `pruned` has `before` (a seq); a `token`
     line has `token` (its name), `action`, `scopes` and `expires`; a declared deployment has the `token` it came with;
-    `exported` has `token`, `format`, and `sha256` of a
-    bundle's SHA256SUMS; `key` has the new verifier key; the first line of a new epoch (`gap_opened`) has its `origin`,
+    `exported` has `token`, `format`, and `action` where a bundle is only begun, `sha256` of its SHA256SUMS where it was
+    made; `key` has the new verifier key; the first line of a new epoch (`gap_opened`) has its `origin`,
     the `lost` checkpoint as it was signed, and `kept`, the number of lines before it that are the old log's.
     """
 

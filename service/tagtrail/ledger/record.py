@@ -235,13 +235,15 @@ class _Tail:
         return None if seq is None else Repeated(seq)
 
     def _is_same(self, seq: int, draft: Draft) -> bool:
-        """Whether the line was made of the same event: by the event as received, or by the line once that is erased."""
+        """Whether the line was made of the same event: by the event as received, or by the line where that is erased or
+        must not be learned."""
         stored = get_line(self.tx, seq)
         if stored is None:
             return True  # pruned: nothing is left that could differ
-        if stored.raw is not None and draft.raw is not None:
+        entry = read_line(stored.line)
+        if stored.raw is not None and draft.raw is not None and draft.may_compare(entry):
             return disclosed_value(stored.raw) == disclosed_value(draft.raw)
-        return _without_place(read_line(stored.line)) == _without_place(draft.entry)
+        return _without_place(entry) == _without_place(draft.entry)
 
 
 def _without_place(entry: Entry) -> Entry:

@@ -1,5 +1,6 @@
 """What is handed to the recorder: drafts of lines, and events that are only counted."""
 
+from collections.abc import Callable
 from dataclasses import dataclass
 
 from tagtrail.ledger.line import Entry
@@ -12,12 +13,14 @@ class Draft:
     """An entry that has no place in the ledger yet, with the documents behind its commitments.
 
     `moment` is what the entry's `occurred` and `event` stand for, where it has both and they were read already.
+    `may_compare` tells of a line with the same id whether the sender may learn if it was received as the very same.
     """
 
     entry: Entry
     who: bytes | None = None
     raw: bytes | None = None
     moment: Moment | None = None
+    may_compare: Callable[[Entry], bool] = lambda _: True
 
 
 @dataclass(frozen=True, slots=True)

@@ -358,14 +358,14 @@ class DigestAnswer:
 
 @dataclass(frozen=True, slots=True)
 class Quarantined:
-    """Something that could not be recorded as what it claims to be; `size` in bytes, `content` its SHA-256."""
+    """Something that could not be recorded as what it claims to be; `size` in bytes."""
 
     seq: int
     received_at: int
     registry: str
     reason: str
     size: int
-    content: bytes
+    sha256: bytes | None
 
 
 @dataclass(frozen=True, slots=True)

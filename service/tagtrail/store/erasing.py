@@ -1,7 +1,7 @@
 """Erasing: what disclosures hold of a person, taken out of the tables, and out of the files that had them."""
 
 import os
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
@@ -26,10 +26,10 @@ class Holding:
     raw: bool
 
 
-def iterate_suspects(db: Connection, name: bytes, *, last: int) -> Iterator[StoredLine]:
-    """The lines up to `last` whose disclosures can hold the name, among them all that do.
+def iterate_suspects(db: Connection, part: bytes, *, last: int) -> Iterator[StoredLine]:
+    """The lines up to `last` whose disclosures can hold a name with this part, among them all that do.
 
-    A name can hide only behind a backslash of JSON, in the Base64 of what was quarantined, or in the query of what
+    A part can hide only behind a backslash of JSON, in the Base64 of what was quarantined, or in the query of what
     was asked for.
     """
     for first in range(0, last + 1, _WINDOW):
@@ -37,7 +37,7 @@ def iterate_suspects(db: Connection, name: bytes, *, last: int) -> Iterator[Stor
             "SELECT d.seq, l.line, d.who, d.raw FROM disclosures d JOIN lines l ON l.seq = d.seq"
             " JOIN entries e ON e.seq = d.seq WHERE d.seq >= ? AND d.seq < ? AND (instr(d.who, ?) OR instr(d.raw, ?)"
             " OR instr(d.who, x'5c') OR instr(d.raw, x'5c') OR e.kind IN ('quarantined', 'exported')) ORDER BY d.seq",
-            (first, min(first + _WINDOW, last + 1), name, name),
+            (first, min(first + _WINDOW, last + 1), part, part),
         ).fetchall()
         for row in rows:
             yield StoredLine(*row)
@@ -65,25 +65,27 @@ def remove_unnamed_actors(tx: Connection) -> None:
 
 @dataclass(frozen=True, slots=True)
 class Remainder:
-    """How many lines, disclosures and other actors' names hold a text as a part of something that is kept."""
+    """How many lines, disclosures and other actors' names hold any of some texts as a part of something kept."""
 
     lines: int
     disclosures: int
     actors: int
 
 
-def count_remainder(db: Connection, text: str) -> Remainder:
-    """Where the text still stands in the tables. Reads all of them once."""
-    octets = text.encode()
-    counts = (
-        db.execute(f"SELECT count(*) FROM {table} WHERE {condition}", values).fetchone()[0]
-        for table, condition, values in (
-            ("lines", "instr(line, ?)", (octets,)),
-            ("disclosures", "instr(who, ?) OR instr(raw, ?)", (octets, octets)),
-            ("actors", "instr(name, ?)", (text,)),
-        )
+def count_remainder(db: Connection, texts: Sequence[str]) -> Remainder:
+    """Where any of the texts still stands in the tables. Reads all of them once."""
+    octets = [text.encode() for text in texts]
+
+    def count(table: str, columns: Sequence[str], values: Sequence[str | bytes]) -> int:
+        condition = " OR ".join(f"instr({column}, ?)" for column in columns for _ in values)
+        rows = db.execute(f"SELECT count(*) FROM {table} WHERE {condition}", [*values] * len(columns))
+        return int(rows.fetchone()[0])
+
+    return Remainder(
+        lines=count("lines", ["line"], octets),
+        disclosures=count("disclosures", ["who", "raw"], octets),
+        actors=count("actors", ["name"], texts),
     )
-    return Remainder(*counts)
 
 
 def write_back(store: Store) -> bool:

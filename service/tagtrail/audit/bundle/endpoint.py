@@ -1,18 +1,17 @@
 """`GET /api/v1/export`: a bundle over HTTP, handed over while it is made."""
 
 from collections.abc import Callable
+from itertools import chain
 from typing import Final
 
 from flask import Blueprint, Response, request
 
 from tagtrail.audit.access import Access, Caller
 from tagtrail.audit.asking import read_parameters
-from tagtrail.audit.audience import Audience
-from tagtrail.audit.bundle.make import FORMAT, hand_over, prepare
+from tagtrail.audit.bundle.make import hand_over, prepare
 from tagtrail.audit.bundle.question import Question, read_question
 from tagtrail.ledger.exported import Asker
 from tagtrail.ledger.project import Who
-from tagtrail.ledger.readings import Readings
 from tagtrail.ledger.record import Recorder
 from tagtrail.store.database import Store
 from tagtrail.store.tree import StoredCheckpoint
@@ -30,7 +29,6 @@ def make_export_blueprint(
 ) -> Blueprint:
     """The export, to be mounted at `/api/v1`; its failures are answered by `problems.register_errors`."""
     blueprint = Blueprint("export", __name__)
-    readings = Readings(recorder)
 
     @blueprint.get("/export")
     def export() -> Response:
@@ -39,10 +37,12 @@ def make_export_blueprint(
         bundle = prepare(
             store, question, seal=seal, asked_by=caller.name or ANYBODY, identities=_shows_identities(caller, question)
         )
-        if bundle.identities:  # half a bundle shows them too, and we may end before the line that tells of it
-            Audience(caller, readings).record(request, FORMAT)
         asker = Asker(caller.token, Who(caller.user, caller.address, caller.user_agent))
-        return Response(hand_over(bundle, recorder, asker), headers=_HEADERS, content_type="application/zip")
+        pieces = hand_over(bundle, recorder, asker)
+        first = () if request.method == "HEAD" else (next(pieces),)  # what cannot be recorded is still a problem here
+        response = Response(chain(first, pieces), headers=_HEADERS, content_type="application/zip")
+        response.call_on_close(pieces.close)
+        return response
 
     return blueprint
 

@@ -1,7 +1,8 @@
 """Making a bundle: what is in it, in which order, handed over while it is made.
 
-A bundle is a pure function of the first N lines, the question and who asks. The line that tells of it is recorded
-before the end of the zip is handed over: no bundle that can be opened leaves without one.
+A bundle is a pure function of the first N lines, the question and who asks. Two lines tell of it. The first is recorded
+before the first byte is handed over, for half a zip can be read too, and the service may be killed meanwhile. The
+second has the hash, which is known only then, and is recorded before the end of the zip is handed over.
 """
 
 import hashlib
@@ -33,6 +34,7 @@ from tagtrail.store.tree import StoredCheckpoint
 
 FORMAT: Final = "bundle"
 COMMAND_LINE: Final = "the command line"
+BEGUN: Final = "begun"  # the `action` of the first line
 INTERRUPTED: Final = "broken off by whoever asked"
 FAILED: Final = "broken off by a failure of the service"
 
@@ -132,16 +134,17 @@ def prepare(
 def hand_over(
     bundle: Bundle, recorder: Recorder, asker: Asker, *, told: Told = lambda lines: None
 ) -> Generator[bytes, None, None]:
-    """The zip, piece by piece, and the line that tells of it.
+    """The zip, piece by piece, and the lines that tell of it: nothing is recorded of what nobody took a piece of.
 
     One that is broken off is recorded as such, with a reason and without a hash. Raises StorageUnavailable.
     """
 
-    def record(*, sha256: str | None = None, reason: str | None = None) -> None:
+    def record(*, action: str | None = None, sha256: str | None = None, reason: str | None = None) -> None:
         question = bundle.question.describe(identities=bundle.identities, size=bundle.log.size)
         said = json.dumps(question, sort_keys=True, ensure_ascii=False, separators=(",", ":")).encode()
-        record_export(recorder, asker, format=FORMAT, question=said, sha256=sha256, reason=reason)
+        record_export(recorder, asker, format=FORMAT, question=said, action=action, sha256=sha256, reason=reason)
 
+    record(action=BEGUN)
     archive = Archive()
     try:
         for name, pieces in bundle.members(told):

@@ -1,7 +1,9 @@
 """The log's private key: a PEM file (PKCS 8) outside the database, for its owner only."""
 
 import os
+import re
 from pathlib import Path
+from typing import Final
 
 from cryptography.exceptions import UnsupportedAlgorithm
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey, Ed25519PublicKey
@@ -16,6 +18,9 @@ from cryptography.hazmat.primitives.serialization import (
 from tagtrail.errors import ConfigurationError
 from tagtrail.ledger.seal.journal import sync_directory
 from tagtrail.ledger.seal.note import VerifierKey
+
+_MOUNTS: Final = Path("/proc/self/mountinfo")
+_OCTAL: Final = re.compile(r"\\([0-7]{3})")  # how a space or the like stands in that file
 
 
 def read_key(path: Path) -> Ed25519PrivateKey | None:
@@ -56,6 +61,31 @@ def make_key(path: Path) -> Ed25519PrivateKey:
         draft.unlink(missing_ok=True)
     sync_directory(path.parent)
     return key
+
+
+def check_replaceable(path: Path) -> None:
+    """Raises ConfigurationError where another file could not take the place of the key."""
+    # Of the name itself: a link is replaced and not followed.
+    if str(path.parent.resolve() / path.name) in _find_mounts():
+        raise ConfigurationError(
+            f"the log's key {path} is a single file that is mounted by itself, so no new key can take its place;"
+            " nothing was changed. Put the key into a directory of its own, mount that directory, writable, instead of"
+            " the file, name the file in it with ledger: key:, and give the command again"
+        )
+    if not os.access(path.parent, os.W_OK | os.X_OK):
+        raise ConfigurationError(
+            f"the directory of the log's key {path} cannot be written, so no new key can take its place; nothing was"
+            " changed. Mount it writable, or give the command as a user who may write there"
+        )
+
+
+def _find_mounts() -> set[str]:
+    """Where something is mounted: proc(5), mountinfo. A file that is cannot be renamed over: rename(2), EBUSY."""
+    try:
+        lines = _MOUNTS.read_text(encoding="utf-8", errors="surrogateescape").splitlines()
+    except OSError:
+        return set()
+    return {_OCTAL.sub(lambda found: chr(int(found[1], 8)), line.split(" ")[4]) for line in lines}
 
 
 def write_public_key(key: VerifierKey) -> str:

@@ -2,7 +2,7 @@
 
 from tagtrail.ledger.line import Entry
 from tagtrail.ledger.record import Recorder
-from tagtrail.ledger.seal.keys import make_key, read_key
+from tagtrail.ledger.seal.keys import check_replaceable, make_key, read_key
 from tagtrail.ledger.seal.note import Signer, VerifierKey, read_verifier_key
 from tagtrail.ledger.seal.sealer import LogPlace, Sealer
 from tagtrail.ledger.submission import Draft
@@ -16,8 +16,10 @@ def rotate_key(store: Store, recorder: Recorder, sealer: Sealer, place: LogPlace
     """Replace the log's key; the service may run meanwhile. Returns the new key.
 
     What was recorded so far is sealed under the old key, a `key` line names the new one, and the next checkpoint
-    has both signatures. A crash in between is made good by the next seal. Raises what `Sealer.seal` raises.
+    has both signatures. A crash in between is made good by the next seal. Raises what `Sealer.seal` raises, and before
+    anything is recorded ConfigurationError where the new key could not take the old one's place.
     """
+    check_replaceable(place.key)
     sealer.seal()
     with sealer.locked():
         newest = stored.find_keys(store.reader())[-1]
