@@ -5,27 +5,11 @@ from collections.abc import Iterable
 from datetime import UTC, datetime
 
 from tagtrail.trail.instant import SECOND
-from tagtrail.trail.words import counted, size, span
+from tagtrail.trail.words import counted, size, span, visible
 
 __all__ = ("counted", "listed", "local_time", "size", "span", "visible", "weekday")
 
 _MOST_NAMES = 3
-
-
-def visible(text: str) -> str:
-    """Text from outside (actors, tags, notes, reasons) as one line that can do nothing to a terminal.
-
-    Whatever is not printable is shown as an escape: control characters, and so every ANSI or OSC sequence; line
-    separators; and invisible ones, among them those that reverse the direction of writing (Unicode's TR 36).
-    """
-    return "".join(letter if letter.isprintable() else _escape(letter) for letter in text)
-
-
-def _escape(letter: str) -> str:
-    number = ord(letter)
-    if number < 0x100:
-        return f"\\x{number:02x}"
-    return f"\\u{number:04x}" if number < 0x10000 else f"\\U{number:08x}"
 
 
 def local_time(instant: int) -> str:

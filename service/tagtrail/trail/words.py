@@ -1,4 +1,4 @@
-"""How numbers are said to people, on the command line and in chat alike: durations, sizes, counts."""
+"""How values are said to people, on the command line and in chat alike: durations, sizes, counts, foreign text."""
 
 from typing import Final
 
@@ -29,3 +29,21 @@ def size(octets: int) -> str:
 def counted(number: int, one: str, many: str) -> str:
     """A number with its noun: `1 line`, `2 lines`."""
     return f"{number} {one if number == 1 else many}"
+
+
+def visible(text: str) -> str:
+    """Text from outside as one line that can do nothing to whoever shows it: what is not printable becomes its escape.
+
+    So do control characters, and with them every ANSI or OSC sequence; line separators; lone surrogates; and the
+    invisible ones, among them those that reverse the direction of writing (Unicode's TR 36).
+    """
+    if text.isprintable():
+        return text
+    return "".join(letter if letter.isprintable() else _escape(letter) for letter in text)
+
+
+def _escape(letter: str) -> str:
+    number = ord(letter)
+    if number < 0x100:
+        return f"\\x{number:02x}"
+    return f"\\u{number:04x}" if number < 0x10000 else f"\\U{number:08x}"
