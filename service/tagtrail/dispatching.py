@@ -8,6 +8,7 @@ from tagtrail.notify.channels import make_channel
 from tagtrail.notify.courier import Courier
 from tagtrail.notify.dispatch import Dispatcher
 from tagtrail.notify.reports import Reports
+from tagtrail.notify.routes import Routes
 from tagtrail.notify.telling import Teller
 from tagtrail.notify.troubles import Troubles
 from tagtrail.store.claims import release_claims
@@ -32,7 +33,7 @@ def make_couriers(
     config: Config, store: Store, *, clock: Callable[[], int], random: Callable[[], float]
 ) -> list[Courier]:
     """A courier for each channel. Raises ConfigurationError."""
-    teller = Teller(store, public_url=config.public_url, clock=clock)
+    teller = Teller(store, public_url=config.public_url, routes=Routes(config.notify), clock=clock)
     reports = Reports(config.notify, clock=clock)
     return [
         Courier(
