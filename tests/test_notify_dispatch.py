@@ -390,7 +390,7 @@ class running:  # noqa: N801 - a context
 
     def __init__(self, it: Told) -> None:
         self._over = threading.Event()
-        dispatcher = Dispatcher(it.store, it.make_couriers(), look_for_troubles=lambda: None, clock=it.clock)
+        dispatcher = Dispatcher(it.store, it.make_couriers(), chores=[], clock=it.clock)
         self._thread = threading.Thread(target=dispatcher.run, args=(self._over.is_set,))
 
     def __enter__(self) -> "running":
@@ -418,15 +418,17 @@ def test_it_wakes_for_what_is_written(ledger: Ledger, room: ChatRoom) -> None:
     eventually(lambda: it.states() == ["sent"] * 3, "what was sent is written down")
 
 
-def test_it_looks_for_troubles_whatever_the_last_look_came_to(ledger: Ledger) -> None:
+def test_it_does_its_chores_whatever_came_of_the_others(ledger: Ledger) -> None:
     looks = threading.Semaphore(0)
 
     def look() -> None:
         looks.release()
+
+    def fail() -> None:
         raise OSError("the disk is away")
 
     over = threading.Event()
-    dispatcher = Dispatcher(ledger.store, [], look_for_troubles=look, clock=ledger.clock, every=0.01)
+    dispatcher = Dispatcher(ledger.store, [], chores=[fail, look], clock=ledger.clock, every=0.01)
     thread = threading.Thread(target=dispatcher.run, args=(over.is_set,))
     thread.start()
     try:

@@ -213,7 +213,12 @@ def test_the_command_line_tries_a_channel_and_tells_how_each_stands(service: Ser
     service.cli("notify", "retry", delivery["id"])
     eventually(lambda: states(service) == ["sent"], "it is sent")
     assert "nothing" in refusal(service, "notify", "retry", "--channel", "hook")
-    chat_room.will(Reply(404, b"no such hook"))
+    assert "nothing" in refusal(service, "notify", "drop", "--channel", "hook")
+    chat_room.will(Reply(404, b"no such hook"), Reply(404, b"no such hook"))
+    send(service, "prod", "two", 2)
+    eventually(lambda: states(service) == ["failed", "sent"], "it is given up")
+    assert service.cli("notify", "drop", "--channel", "hook") == "1 delivery was dropped.\n"
+    assert states(service) == ["sent"]
     assert "404" in refusal(service, "notify", "test", "hook")
     assert "the channels are hook" in refusal(service, "notify", "test", "hok")
 

@@ -5,6 +5,7 @@ from collections.abc import Callable
 
 from tagtrail.config.model import Config
 from tagtrail.notify.channels import make_channel
+from tagtrail.notify.clearing import Clearing
 from tagtrail.notify.courier import Courier
 from tagtrail.notify.dispatch import Dispatcher
 from tagtrail.notify.reports import Reports
@@ -26,7 +27,9 @@ def make_dispatcher(config: Config, store: Store, *, clock: Callable[[], int] = 
     couriers = make_couriers(config, store, clock=clock, random=_chance)
     with store.writing() as tx:
         release_claims(tx)
-    return Dispatcher(store, couriers, look_for_troubles=Troubles(store, config, clock=clock).look, clock=clock)
+    troubles = Troubles(store, config, clock=clock)
+    clearing = Clearing(store, config.notify, report=Reports(config.notify, clock=clock), clock=clock)
+    return Dispatcher(store, couriers, chores=[troubles.look, clearing.look], clock=clock)
 
 
 def make_couriers(
