@@ -3,6 +3,7 @@
 import json
 import threading
 import time
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -10,7 +11,8 @@ import pytest
 
 from tagtrail.config.model import ChannelConfig, RouteConfig
 from tagtrail.config.secrets import Secret
-from tagtrail.dispatching import make_couriers
+from tagtrail.dispatching import find_absent, find_channels, make_couriers
+from tagtrail.errors import ConfigurationError
 from tagtrail.ledger.erase import erase, find_holdings
 from tagtrail.notify import sending
 from tagtrail.notify.backoff import LONGEST, wait_after
@@ -197,6 +199,28 @@ def test_a_dead_channel_delays_no_other(ledger: Ledger, room: ChatRoom) -> None:
             assert len(silent.wait_for(1)) == 1
     finally:
         silent.close()
+
+
+def test_a_channel_that_cannot_be_made_delays_no_other_and_needs_no_restart(ledger: Ledger, room: ChatRoom) -> None:
+    channels = [slack(room, "gone"), slack(room, "live")]
+    it = told(ledger, channels, routes=[RouteConfig(("gone", "live"), tag="prod")])
+    missing = replace(channels[0], secrets={}, trouble="the URL is gone")
+    config = replace(it.config, notify=replace(it.config.notify, channels=(missing, channels[1])))
+    read = [config]
+    with pytest.raises(ConfigurationError, match="the URL is gone"):
+        find_channels(config)
+    made = find_channels(config, lambda: read[0])
+    couriers = make_couriers(config, it.store, channels=made, clock=it.clock, random=lambda: 1.0)
+    it.couriers = {courier.name: courier for courier in couriers}
+    ledger.receive(push("prod", "one", 1))
+    assert (it.run("gone"), it.run("live")) == (1, 1)
+    assert (it.states("gone"), it.states("live")) == (["waiting"], ["sent"])
+    assert it.attempts(it.deliveries("gone")[0])[0].detail == "the URL is gone"
+    assert find_absent(made) == {"gone": "the URL is gone"}
+    read[0] = it.config
+    assert find_absent(made) == {}
+    it.run_until_quiet("gone")
+    assert it.states("gone") == ["sent"]
 
 
 def test_order_is_kept_within_a_repository_while_others_go_on(ledger: Ledger, room: ChatRoom) -> None:

@@ -151,6 +151,35 @@ def test_a_worker_that_is_killed_takes_its_dispatcher_along_and_another_starts_o
     assert len(chat_room.requests) == 1
 
 
+def test_a_channel_whose_secret_goes_away_stops_no_other_when_the_dispatcher_starts_again(
+    tmp_path: Path, chat_room: ChatRoom
+) -> None:
+    secret = tmp_path / "url"
+    secret.write_text(f"{chat_room.url}/gone")
+    secret.chmod(0o600)
+    gone = {"name": "gone", "kind": "slack", "url": {"file": str(secret)}}
+    told = settings(chat_room)
+    told["notify"]["channels"].append(gone)
+    told["notify"]["routes"] = [{"channels": ["gone", "hook"], "tag": "prod"}]
+    service = Service(tmp_path / "service", told | {"limits": {"workers": 1}}).start()
+    try:
+        first = its_dispatcher(service)
+        secret.rename(tmp_path / "elsewhere")
+        os.kill(first, signal.SIGKILL)
+        send(service, "prod", "one", 1)
+        [request] = chat_room.wait_for(1)
+        assert request.path == "/hook"
+        secret.write_text(f"{chat_room.url}/gone")
+        secret.chmod(0o600)
+        assert {request.path for request in chat_room.wait_for(2)} == {"/hook", "/gone"}
+        assert service.process.stop() == 0
+        secret.unlink()
+        refused = refusal(service, "serve")
+        assert "notify.channels[1].url.file" in refused
+    finally:
+        service.process.kill()
+
+
 def test_the_stop_of_the_service_stops_its_dispatcher(service: Service) -> None:
     service.start()
     its_dispatcher(service)
