@@ -335,7 +335,7 @@ def test_who_is_patient_keeps_a_channel_whose_secret_or_template_is_gone(tmp_pat
         load(path, environ=ENVIRON)
     first, second = load(path, environ=ENVIRON, is_patient=True).notify.channels
     assert first.secrets == {}
-    assert first.trouble == "notify.channels[0].url.env is GONE, which is not set; start tagtrail with the URL in GONE"
+    assert first.trouble == "notify.channels[0].url cannot be read; `tagtrail check` says why"
     assert (second.trouble, second.template) == (None, tmp_path / "gone.j2")
     path.write_text(path.read_text().replace("slack", "slak"))
     with pytest.raises(ConfigurationError, match="slak"):

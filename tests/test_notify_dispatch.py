@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from tagtrail.config.model import ChannelConfig, RouteConfig
+from tagtrail.config.model import ChannelConfig, Config, RouteConfig
 from tagtrail.config.secrets import Secret
 from tagtrail.dispatching import find_absent, find_channels, make_couriers
 from tagtrail.errors import ConfigurationError
@@ -209,7 +209,13 @@ def test_a_channel_that_cannot_be_made_delays_no_other_and_needs_no_restart(ledg
     read = [config]
     with pytest.raises(ConfigurationError, match="the URL is gone"):
         find_channels(config)
-    made = find_channels(config, lambda: read[0])
+
+    def reread() -> Config:
+        if not read:
+            raise ConfigurationError(f"it says {SECRET}")
+        return read[0]
+
+    made = find_channels(config, reread)
     couriers = make_couriers(config, it.store, channels=made, clock=it.clock, random=lambda: 1.0)
     it.couriers = {courier.name: courier for courier in couriers}
     ledger.receive(push("prod", "one", 1))
@@ -217,7 +223,9 @@ def test_a_channel_that_cannot_be_made_delays_no_other_and_needs_no_restart(ledg
     assert (it.states("gone"), it.states("live")) == (["waiting"], ["sent"])
     assert it.attempts(it.deliveries("gone")[0])[0].detail == "the URL is gone"
     assert find_absent(made) == {"gone": "the URL is gone"}
-    read[0] = it.config
+    read.clear()  # and the whole file is broken
+    assert find_absent(made) == {"gone": "the configuration cannot be read; `tagtrail check` says why"}
+    read.append(it.config)
     assert find_absent(made) == {}
     it.run_until_quiet("gone")
     assert it.states("gone") == ["sent"]

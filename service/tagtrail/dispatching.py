@@ -50,11 +50,18 @@ def _find_channel(config: ChannelConfig, reread: Callable[[], Config] | None) ->
     except ConfigurationError:
         if reread is None:
             raise
-        return Absent(config.name, lambda: make_channel(_same(config, reread().notify.channels)))
+        return Absent(config.name, lambda: make_channel(_same(config, reread)))
 
 
-def _same(config: ChannelConfig, read: Sequence[ChannelConfig]) -> ChannelConfig:
-    """The channel as it is written by now; the one that is known, where there is no such channel any more."""
+def _same(config: ChannelConfig, reread: Callable[[], Config]) -> ChannelConfig:
+    """The channel as it is written by now; the one that is known, where there is no such channel any more.
+
+    Raises ConfigurationError, which will be told in a chat, and quotes nothing of the file.
+    """
+    try:
+        read = reread().notify.channels
+    except ConfigurationError:
+        raise ConfigurationError("the configuration cannot be read; `tagtrail check` says why") from None
     return next((one for one in read if (one.name, one.kind) == (config.name, config.kind)), config)
 
 

@@ -190,12 +190,13 @@ def _refuse_foreign(section: Section, kind: ChannelKind) -> None:
 def _find_secrets_or_trouble(
     section: Section, form: _Form, around: Surroundings
 ) -> tuple[dict[str, Found], str | None]:
+    """The trouble will be told in a chat: what was written in place of a secret may be one, and is not quoted."""
     try:
         return _find_secrets(section, form, around), None
-    except ConfigurationError as error:
+    except ConfigurationError:
         if not around.is_patient:
             raise
-        return {}, str(error)
+        return {}, f"{section.prefix}{' and '.join(form.secrets)} cannot be read; `tagtrail check` says why"
 
 
 def _find_secrets(section: Section, form: _Form, around: Surroundings) -> dict[str, Found]:
