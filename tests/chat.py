@@ -67,7 +67,7 @@ class ChatRoom:
         with self.arrived:
             self._next.extend(replies)
 
-    def wait_for(self, count: int, *, seconds: float = 10) -> list[Request]:
+    def wait_for(self, count: int, *, seconds: float = 40) -> list[Request]:
         """The requests, when there are so many of them; for senders in other threads and processes."""
         with self.arrived:
             assert self.arrived.wait_for(lambda: len(self.requests) >= count, seconds), self.requests

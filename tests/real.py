@@ -5,6 +5,7 @@ import hashlib
 import io
 import json
 import os
+import random
 import shutil
 import signal
 import socket
@@ -41,15 +42,22 @@ def need(command: str) -> str:
     return found
 
 
+# Each is given to one asker only, and none is of those that the system gives to connections as their own end.
+_EPHEMERAL = int(Path("/proc/sys/net/ipv4/ip_local_port_range").read_text().split()[0])
+_PORTS = iter(random.sample(range(10_000, _EPHEMERAL), _EPHEMERAL - 10_000))
+
+
 def free_port() -> int:
-    """A port that nothing listens on."""
-    with socket.socket() as listener:
-        listener.bind(("127.0.0.1", 0))
-        return int(listener.getsockname()[1])
+    """A port that nothing listens on, nor will until the asker does."""
+    for port in _PORTS:
+        with socket.socket() as listener, suppress(OSError):
+            listener.bind(("127.0.0.1", port))
+            return port
+    raise AssertionError("every port is taken")
 
 
-def eventually(holds: Callable[[], bool], what: str, *, seconds: float = 20) -> None:
-    """Wait until something that another process does has happened."""
+def eventually(holds: Callable[[], bool], what: str, *, seconds: float = 40) -> None:
+    """Wait until something that another process does has happened; long, for a machine with much else to do."""
     deadline = time.monotonic() + seconds
     while not holds():
         assert time.monotonic() < deadline, f"it never happened: {what}"
@@ -137,17 +145,27 @@ class Service:
 
     def start(self) -> "Service":
         self.process.start()
-        eventually(self.is_ready, f"the service is ready; its log: {self.process.log}", seconds=30)
+        eventually(self.is_ready, f"the service is ready; its log: {self.process.log}", seconds=60)
         return self
 
     def is_ready(self) -> bool:
-        with suppress(requests.ConnectionError):
+        with suppress(requests.RequestException):
             return requests.get(f"{self.url}/readyz", timeout=5).status_code == 200
         return False
 
     def post(self, body: bytes, *, token: str = TOKEN, timeout: float = 10) -> int:
         headers = {"Authorization": f"Bearer {token}", "Connection": "close"}
         return requests.post(f"{self.url}/events", data=body, headers=headers, timeout=timeout).status_code
+
+    def deliver(self, body: bytes) -> None:
+        """Post it as a registry does: while the connection breaks, the same again; the first answer has to be 202."""
+        deadline = time.monotonic() + 40
+        while time.monotonic() < deadline:
+            with suppress(requests.ConnectionError):  # a worker that died had taken the connection
+                assert self.post(body) == 202
+                return
+            time.sleep(0.02)
+        raise AssertionError("nobody takes the event")
 
     def cli(self, *arguments: str, check: bool = True) -> str:
         """What a command of the command line prints."""
@@ -218,7 +236,7 @@ class Registry:
         return self
 
     def _answers(self) -> bool:
-        with suppress(requests.ConnectionError):
+        with suppress(requests.RequestException):
             return requests.get(f"http://{self.host}/v2/", timeout=5).status_code in (200, 401)
         return False
 

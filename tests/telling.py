@@ -1,5 +1,6 @@
 """A ledger whose outbox tells one channel of everything, and what that channel would read."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 from tagtrail.config.model import ChannelConfig, NotifyConfig, RouteConfig
@@ -7,6 +8,7 @@ from tagtrail.ledger.record import Recorder
 from tagtrail.notify.forms import plain, presentable
 from tagtrail.notify.message import Message
 from tagtrail.notify.outbox import Outbox
+from tagtrail.notify.routes import Routes
 from tagtrail.notify.telling import Teller
 from tagtrail.store.outbox import Delivery, get_delivery
 from tagtrail.trail.instant import SECOND
@@ -25,6 +27,7 @@ class Chat:
     ledger: Ledger
     identities: bool = False
     public_url: str | None = None
+    routes: tuple[RouteConfig, ...] = NOTIFY.routes
     seen: set[str] = field(default_factory=set)
 
     def hear(self, *events: SomeEvent) -> list[Message]:
@@ -51,8 +54,15 @@ class Chat:
 
     def tell(self, delivery: Delivery) -> Message:
         """The message of one delivery."""
-        teller = Teller(self.ledger.store, public_url=self.public_url, clock=self.ledger.clock)
-        return teller.tell(delivery, ChannelConfig("chat", "console", identities=self.identities))
+        return self._teller().tell(delivery, ChannelConfig("chat", "console", identities=self.identities))
+
+    def tell_lines(self, lines: Sequence[int]) -> Message:
+        """The message of these lines."""
+        return self._teller().tell_lines(lines, TOLD, identity="msg")
+
+    def _teller(self) -> Teller:
+        routes = Routes(NotifyConfig(channels=(TOLD,), routes=self.routes))
+        return Teller(self.ledger.store, public_url=self.public_url, routes=routes, clock=self.ledger.clock)
 
 
 def open_chat(ledger: Ledger, *, identities: bool = False, public_url: str | None = None) -> Chat:

@@ -201,7 +201,7 @@ def test_recording_goes_on_during_a_backup(told: Ledger, tmp_path: Path) -> None
     assert "Copied up to line" in running.stdout.read()
     running.stdout.close()
     assert len(took) > 5
-    assert max(took) < 2.5
+    assert max(took) < 10, "a busy disk's worst; the copy as a whole would be one of them"
     assert (tmp_path / "copy" / "tagtrail.db").stat().st_size > 60_000_000
 
 

@@ -41,7 +41,7 @@ def config(tmp_path: Path) -> Path:
 def _answers(url: str) -> bool:
     try:
         return requests.get(f"{url}/readyz", timeout=5).status_code == 200
-    except requests.ConnectionError:
+    except requests.RequestException:
         return False
 
 

@@ -327,6 +327,21 @@ def test_what_only_looks_like_a_contradiction_is_accepted(load_notify: Load, rou
 # What it shows
 
 
+def test_who_is_patient_keeps_a_channel_whose_secret_or_template_is_gone(tmp_path: Path) -> None:
+    path = tmp_path / "config.yml"
+    gone = "{name: gone, kind: slack, url: {env: GONE}}"
+    path.write_text(f"notify: {{channels: [{gone}, {SLACK.replace('}}', '}, template: ./gone.j2}')}]}}")
+    with pytest.raises(ConfigurationError, match="GONE, which is not set"):
+        load(path, environ=ENVIRON)
+    first, second = load(path, environ=ENVIRON, is_patient=True).notify.channels
+    assert first.secrets == {}
+    assert first.trouble == "notify.channels[0].url cannot be read; `tagtrail check` says why"
+    assert (second.trouble, second.template) == (None, tmp_path / "gone.j2")
+    path.write_text(path.read_text().replace("slack", "slak"))
+    with pytest.raises(ConfigurationError, match="slak"):
+        load(path, environ=ENVIRON, is_patient=True)
+
+
 def test_the_description_says_where_secrets_come_from_and_never_what_they_are(load_notify: Load) -> None:
     config = load_notify(
         f"""

@@ -4,6 +4,7 @@ from dataclasses import replace
 
 import pytest
 
+from tagtrail.config.model import RouteConfig
 from tagtrail.ledger.declare import Declaration, Origin, declare
 from tagtrail.ledger.erase import erase, find_holdings
 from tagtrail.ledger.rebuild import rebuild
@@ -355,7 +356,34 @@ def test_of_several_registries_the_one_is_named_and_the_link_leads_to_it(ledger:
     ledger.put_in_force(replace(RULES, registries=(*RULES.registries, RegistryIdentity("edge", "edge.example"))))
     [message] = chat.hear(push("prod", "one", 0))
     assert message.title == "production of main/team/app: ONE (first deployment)".replace("ONE", digest_of("one")[:19])
-    assert message.link == "https://tagtrail.example/here/api/v1/entries?registry=main&repository=team/app"
+    assert message.link == "https://tagtrail.example/here/registries/main/team/app:prod"
+    [message] = chat.hear(push("1.1.0", "two", DAY), push("1.1", "two", DAY + 1))
+    assert message.link == "https://tagtrail.example/here/registries/main/team/app"
+
+
+def test_of_one_delete_of_several_tags_a_narrow_route_is_told_of_its_own(chat: Chat) -> None:
+    release(chat)
+    lines = chat.hear(delete_digest("one", 2 * DAY))[0].lines
+    chat.routes = (RouteConfig(("chat",), tag="prod", kinds=frozenset({"deleted"})), RouteConfig(("other",)))
+    narrow = chat.tell_lines(lines)
+    assert (narrow.kind, narrow.tags) == ("deleted", ("prod",))
+    assert "stable" not in text_of(narrow)
+    assert "1.0.0 was" not in text_of(narrow)
+    chat.routes = (RouteConfig(("chat",), tag="stable"),)
+    assert text_of(chat.tell_lines(lines)).startswith("team/app: stable deleted\n")
+    chat.routes = (RouteConfig(("chat",), environment="production"),)
+    assert chat.tell_lines(lines).tags == ("prod",)
+    chat.routes = (RouteConfig(("chat",), tag="nothing"),)
+    assert len(chat.tell_lines(lines).tags) == 3, "it was wanted once, so all of it is told"
+
+
+def test_a_summary_too_tells_a_narrow_route_of_its_own(chat: Chat) -> None:
+    release(chat)
+    lines = chat.hear(delete_digest("one", 2 * DAY))[0].lines
+    chat.routes = (RouteConfig(("chat",), tag="prod"),)
+    message = chat.tell(summary_of(chat, list(lines)))
+    assert message.title == "team/app: 1 change of 1 tag at once"
+    assert "stable" not in text_of(message)
 
 
 def summary_of(chat: Chat, seqs: list[int]) -> Delivery:

@@ -232,3 +232,21 @@ def test_where_no_route_wants_troubles_they_are_known_all_the_same(ledger: Ledge
     Troubles(ledger.store, config, clock=ledger.clock).look()
     assert ledger.rows("SELECT kind, subject, ended_at FROM troubles") == [("silent", "main", None)]
     assert chat.read() == []
+
+
+def test_a_channel_that_cannot_be_used_is_told_to_others_and_when_it_can_again(ledger: Ledger) -> None:
+    watched = watch(ledger, fallback="mail")
+    absent = {"other": "the URL is gone", "mail": "the host is gone"}
+    watched.troubles = Troubles(ledger.store, watched.config, find_absent=lambda: absent, clock=ledger.clock)
+    watched.troubles.look()
+    told = {(one.channel, watched.chat.tell(one).title) for one in watched.chat.deliveries()}
+    assert told == {
+        ("chat", "Channel other cannot be used"),
+        ("mail", "Channel other cannot be used"),
+        ("chat", "Channel mail cannot be used"),
+    }
+    ledger.clock.pass_seconds(HOUR)
+    assert watched.look() == [], "once"
+    absent.clear()
+    texts = watched.look()
+    assert "Channel other can be used again\n\nNothing had been sent to it for 1 h, since 12:00 UTC." in texts

@@ -65,6 +65,16 @@ def test_the_refusal_is_one_sentence_of_the_command_line(tmp_path: Path) -> None
     assert "listen is '0.0.0.0:1', which other machines can reach, and access.read has no token; " in refused.stderr
 
 
+@pytest.mark.parametrize("command", ["serve", "dispatch", "check"])
+def test_a_channel_that_cannot_be_made_is_refused_at_the_start(tmp_path: Path, command: str) -> None:
+    path = tmp_path / "config.yml"
+    path.write_text("notify: {channels: [{name: ops, kind: ntfy, url: {value: 'https://ntfy.example'}}]}")
+    refused = CommandLine(tmp_path / "data").run(command, "--config", str(path))
+    assert (refused.exit_code, refused.stdout) == (3, "")
+    assert "'ops'" in refused.stderr
+    assert "topic" in refused.stderr
+
+
 EARLY = """
 import os, signal, time
 from gunicorn import util

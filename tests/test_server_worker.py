@@ -20,6 +20,7 @@ from tagtrail import logs
 from tagtrail.server.connections import Connection, Progress
 from tagtrail.server.gunicorn import serve
 from tagtrail.server.terms import KIB, Terms
+from tests.real import free_port
 
 LARGE = 64 * KIB * 1024  # bytes of the answer that nobody takes at once
 ROOT = Path(__file__).parent.parent
@@ -177,12 +178,6 @@ def get(path: str) -> bytes:
     return b"GET %s HTTP/1.1\r\nHost: here\r\n\r\n" % path.encode()
 
 
-def free_port() -> int:
-    with socket.create_server(("127.0.0.1", 0)) as sock:
-        port: int = sock.getsockname()[1]
-        return port
-
-
 def seconds_of(work: Callable[[], object]) -> float:
     begun = time.perf_counter()
     work()
@@ -286,7 +281,7 @@ def test_half_open_connections_do_not_stop_ingest(start: Start) -> None:
     for number in range(64):
         service.connect(beginnings[number % 4])
     times = sorted(seconds_of(lambda: _accepted(service)) for _ in range(500))
-    assert times[495] < 0.25
+    assert times[495] < 1, "whoever waited for them would wait for 30 seconds"
 
 
 def _accepted(service: Service) -> None:
@@ -305,7 +300,8 @@ def test_readers_of_large_answers_do_not_stop_ingest(start: Start) -> None:
     readers = [service.connect(get("/large")) for _ in range(6)]
     for reader in readers[:2]:
         assert reader.recv(9) == b"HTTP/1.1 "  # both threads of the lane are at it
-    assert max(seconds_of(lambda: _accepted(service)) for _ in range(50)) < 0.25
+    slowest = max(seconds_of(lambda: _accepted(service)) for _ in range(50))
+    assert slowest < 5, "whoever waited for them would wait for 60 seconds"
 
 
 def test_a_patient_reader_gets_all_of_a_large_answer(lasting: Service) -> None:

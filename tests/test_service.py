@@ -127,7 +127,7 @@ def test_half_open_connections_do_not_stop_the_intake(service: Service) -> None:
             started = time.monotonic()
             assert service.post(envelope(push("prod", f"{number}", number))) == 202
             took.append(time.monotonic() - started)
-        assert sorted(took)[int(len(took) * 0.99)] < 0.5
+        assert sorted(took)[int(len(took) * 0.99)] < 2, "whoever waited for them would wait for 30 seconds"
     finally:
         for connection in held:
             connection.close()

@@ -14,7 +14,7 @@ import pytest
 import requests
 from bench.processes import tree
 
-from tagtrail.notify.turn import is_nobodys_turn
+from tagtrail.notify.turn import is_nobodys_turn, turn
 from tests.chat import ChatRoom, Reply
 from tests.events import digest_of, envelope, push
 from tests.real import TOKEN, Layout, Process, Registry, Service, eventually
@@ -41,12 +41,20 @@ def service(tmp_path: Path, chat_room: ChatRoom) -> Iterator[Service]:
 
 
 def send(service: Service, tag: str, content: str, at: float, **more: Any) -> None:
-    assert service.post(envelope(push(tag, content, at, **more))) == 202
+    service.deliver(envelope(push(tag, content, at, **more)))
 
 
-def dispatchers(pid: int) -> list[int]:
-    """The dispatchers among the process's descendants."""
-    return [one for one in tree(pid) if b"dispatch" in _command(one)]
+def dispatcher_of(service: Service) -> int | None:
+    """The process whose turn it is to dispatch; None while there is none. Others may be waiting for theirs."""
+    lock = service.data / "dispatch.lock"
+    if not lock.exists():
+        return None
+    inode = str(lock.stat().st_ino)
+    for line in Path("/proc/locks").read_text().splitlines():  # `1: FLOCK  ADVISORY  WRITE 4711 fe:00:1234 0 EOF`
+        _, kind, _, _, pid, file, *_ = line.replace("-> ", "").split()
+        if kind == "FLOCK" and file.rpartition(":")[2] == inode and b"dispatch" in _command(int(pid)):
+            return int(pid)
+    return None
 
 
 def _command(pid: int) -> list[bytes]:
@@ -55,11 +63,12 @@ def _command(pid: int) -> list[bytes]:
     return []
 
 
-def its_dispatcher(service: Service) -> int:
-    """The service's dispatcher, when it has its turn."""
-    eventually(lambda: len(dispatchers(service.process.pid)) == 1, "there is one dispatcher")
-    eventually(lambda: not is_nobodys_turn(service.data), "it has its turn")
-    return dispatchers(service.process.pid)[0]
+def its_dispatcher(service: Service, *, after: int | None = None) -> int:
+    """The service's dispatcher, when one has its turn that is not the process `after`."""
+    eventually(lambda: dispatcher_of(service) not in (None, after), "a dispatcher has its turn")
+    found = dispatcher_of(service)
+    assert found is not None
+    return found
 
 
 def ids(room: ChatRoom) -> list[str]:
@@ -76,7 +85,7 @@ def states(service: Service) -> list[str]:
 def test_a_push_by_skopeo_arrives_as_exactly_one_correct_message(tmp_path: Path, chat_room: ChatRoom) -> None:
     url = {"value": f"{chat_room.url}/services/T0/B0/x"}
     slack = {"name": "ops", "kind": "slack", "url": url}
-    told = settings(chat_room, settle="2s", channels=[slack], routes=[{"channels": ["ops"]}])
+    told = settings(chat_room, settle="5s", channels=[slack], routes=[{"channels": ["ops"]}])
     service = Service(tmp_path / "service", told).start()
     registry = Registry(tmp_path / "registry", f"{service.url}/events")
     layout = Layout(tmp_path / "layout")
@@ -86,7 +95,7 @@ def test_a_push_by_skopeo_arrives_as_exactly_one_correct_message(tmp_path: Path,
         registry.push(layout.directory, "one", "team/app:1.0.0")
         registry.push(layout.directory, "one", "team/app:prod")
         registry.delivered()
-        [request] = chat_room.wait_for(1, seconds=20)
+        [request] = chat_room.wait_for(1)
         registry.push(layout.directory, "one", "team/app:prod")  # again: nothing to tell
         registry.pull(f"{registry.host}/team/app:prod", tmp_path / "pulled")
         registry.delivered()
@@ -107,9 +116,9 @@ def test_what_happens_while_the_dispatcher_is_dead_is_told_by_the_next_one(
     first = its_dispatcher(service)
     os.kill(first, signal.SIGKILL)
     send(service, "prod", "one", 1)
-    [request] = chat_room.wait_for(1, seconds=20)
+    [request] = chat_room.wait_for(1)
     assert request.json["data"]["digest"] == digest_of("one")
-    assert its_dispatcher(service) != first
+    its_dispatcher(service, after=first)
     eventually(lambda: states(service) == ["sent"], "it is written down")
     assert len(chat_room.requests) == 1
 
@@ -123,7 +132,7 @@ def test_a_dispatcher_killed_after_sending_leaves_the_same_id_to_the_next_one(
     send(service, "prod", "one", 1)
     chat_room.wait_for(1)
     os.kill(first, signal.SIGKILL)
-    chat_room.wait_for(2, seconds=20)
+    chat_room.wait_for(2)
     assert len(set(ids(chat_room))) == 1
     eventually(lambda: states(service) == ["sent"], "it is written down")
 
@@ -135,24 +144,53 @@ def test_a_worker_that_is_killed_takes_its_dispatcher_along_and_another_starts_o
     first = its_dispatcher(service)
     parent = int(Path(f"/proc/{first}/stat").read_text().rpartition(")")[2].split()[1])
     os.kill(parent, signal.SIGKILL)
-    eventually(lambda: dispatchers(service.process.pid) not in ([], [first]), "another one is there")
     send(service, "prod", "one", 1)
-    chat_room.wait_for(1, seconds=20)
+    its_dispatcher(service, after=first)
+    chat_room.wait_for(1)
     eventually(lambda: states(service) == ["sent"], "it is written down")
     assert len(chat_room.requests) == 1
+
+
+def test_a_channel_whose_secret_goes_away_stops_no_other_when_the_dispatcher_starts_again(
+    tmp_path: Path, chat_room: ChatRoom
+) -> None:
+    secret = tmp_path / "url"
+    secret.write_text(f"{chat_room.url}/gone")
+    secret.chmod(0o600)
+    gone = {"name": "gone", "kind": "slack", "url": {"file": str(secret)}}
+    told = settings(chat_room)
+    told["notify"]["channels"].append(gone)
+    told["notify"]["routes"] = [{"channels": ["gone", "hook"], "tag": "prod"}]
+    service = Service(tmp_path / "service", told | {"limits": {"workers": 1}}).start()
+    try:
+        first = its_dispatcher(service)
+        secret.rename(tmp_path / "elsewhere")
+        os.kill(first, signal.SIGKILL)
+        send(service, "prod", "one", 1)
+        [request] = chat_room.wait_for(1)
+        assert request.path == "/hook"
+        secret.write_text(f"{chat_room.url}/gone")
+        secret.chmod(0o600)
+        assert {request.path for request in chat_room.wait_for(2)} == {"/hook", "/gone"}
+        assert service.process.stop() == 0
+        secret.unlink()
+        refused = refusal(service, "serve")
+        assert "notify.channels[1].url.file" in refused
+    finally:
+        service.process.kill()
 
 
 def test_the_stop_of_the_service_stops_its_dispatcher(service: Service) -> None:
     service.start()
     its_dispatcher(service)
     assert service.process.stop() == 0
-    eventually(lambda: is_nobodys_turn(service.data), "the dispatcher is gone", seconds=3)
+    eventually(lambda: is_nobodys_turn(service.data), "the dispatcher is gone")
 
 
 def test_without_channels_there_is_no_dispatcher(tmp_path: Path) -> None:
     service = Service(tmp_path / "service").start()
     send(service, "prod", "one", 1)
-    assert dispatchers(service.process.pid) == []
+    assert [pid for pid in tree(service.process.pid) if b"dispatch" in _command(pid)] == []
     assert not (service.data / "dispatch.lock").exists()
     service.process.stop()
 
@@ -175,6 +213,17 @@ def test_of_two_dispatchers_run_apart_the_second_waits_and_takes_over(
         other.kill()
 
 
+def test_a_dispatcher_that_waits_for_its_turn_can_be_stopped(service: Service, tmp_path: Path) -> None:
+    service.data.mkdir()
+    waiting = Process(
+        [sys.executable, "-m", "tagtrail", "dispatch", "--config", str(service.config)], tmp_path / "waiting.log"
+    )
+    with turn(service.data):
+        waiting.start()
+        eventually(lambda: "waiting for its end" in waiting.log.read_text(), "it waits")
+        assert waiting.stop() == 0
+
+
 def test_the_command_line_tries_a_channel_and_tells_how_each_stands(service: Service, chat_room: ChatRoom) -> None:
     service.start()
     assert service.cli("notify", "test", "hook") == "hook took the message (200).\n"
@@ -193,7 +242,12 @@ def test_the_command_line_tries_a_channel_and_tells_how_each_stands(service: Ser
     service.cli("notify", "retry", delivery["id"])
     eventually(lambda: states(service) == ["sent"], "it is sent")
     assert "nothing" in refusal(service, "notify", "retry", "--channel", "hook")
-    chat_room.will(Reply(404, b"no such hook"))
+    assert "nothing" in refusal(service, "notify", "drop", "--channel", "hook")
+    chat_room.will(Reply(404, b"no such hook"), Reply(404, b"no such hook"))
+    send(service, "prod", "two", 2)
+    eventually(lambda: states(service) == ["failed", "sent"], "it is given up")
+    assert service.cli("notify", "drop", "--channel", "hook") == "1 delivery was dropped.\n"
+    assert states(service) == ["sent"]
     assert "404" in refusal(service, "notify", "test", "hook")
     assert "the channels are hook" in refusal(service, "notify", "test", "hok")
 
@@ -236,7 +290,7 @@ def test_no_secret_is_in_the_log(service: Service, chat_room: ChatRoom) -> None:
     service.start()
     chat_room.will(Reply(500), Reply(404, f"{SECRET} {chat_room.url}/hook".encode()))
     send(service, "prod", "one", 1)
-    eventually(lambda: states(service) == ["failed"], "it is given up", seconds=30)
+    eventually(lambda: states(service) == ["failed"], "it is given up")
     service.process.stop()
     assert "delivery failed" in service.log()
     assert SECRET not in service.log()

@@ -9,7 +9,7 @@ from tagtrail.trail.instant import parse_instant
 
 NEW, OLD = f"sha256:{'b1' * 32}", f"sha256:{'a0' * 32}"
 REFERENCE = f"registry.example:5000/team/app:prod@{OLD}"
-LINK = "https://tagtrail.example/main/team/app?tag=prod"
+LINK = "https://tagtrail.example/registries/main/team/app:prod"
 
 # What a registry's clients can call themselves, and what must come out of no channel alive.
 NASTY = (

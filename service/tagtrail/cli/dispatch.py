@@ -3,6 +3,8 @@
 import math
 import os
 import signal
+from collections.abc import Callable
+from functools import partial
 from typing import Final
 
 import click
@@ -27,27 +29,41 @@ def dispatch(supervised_by: int | None) -> None:
 
     `tagtrail serve` runs one by itself. Of several on one data directory one works, and the others wait for its end.
     """
-    config = load(config_path(), data=data_path(), environ=os.environ)
+    is_by_hand = supervised_by is None
+    read = partial(load, config_path(), data=data_path(), environ=os.environ, is_patient=not is_by_hand)
+    config = read()
     if not config.notify.channels:
         raise ConfigurationError("notify.channels is empty, so there is nothing to dispatch; name a channel there")
+    if is_by_hand:  # somebody is there to see what is wrong with a channel
+        from tagtrail.notify.channels import refuse_unusable  # noqa: PLC0415 - as below
+
+        refuse_unusable(config.notify.channels)
     prepare_data_directory(config.data)
-    with turn(config.data, patience=_PATIENCE) as is_ours:
+    must_stop = _find_end(supervised_by)
+    with turn(config.data, patience=_PATIENCE, must_stop=must_stop) as is_ours:
         if is_ours:
-            _run(config, supervised_by)
+            _run(config, must_stop, reread=None if is_by_hand else read)
             return
-    if supervised_by is None:
+    if is_by_hand and not must_stop():
         click.echo("Another dispatcher is at work on this data directory; waiting for its end.", err=True)
-        with turn(config.data, patience=math.inf):
-            _run(config, None)
+        with turn(config.data, patience=math.inf, must_stop=must_stop) as is_ours:
+            if is_ours:
+                _run(config, must_stop)
 
 
-def _run(config: Config, parent: int | None) -> None:
+def _find_end(parent: int | None) -> Callable[[], bool]:
+    """Whether it is time to end: after a signal, from now on, or when the process is gone that it was begun by."""
     signals: list[int] = []
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda number, _: signals.append(number))
+    return lambda: bool(signals) or parent not in (None, os.getppid())
+
+
+def _run(config: Config, must_stop: Callable[[], bool], *, reread: Callable[[], Config] | None = None) -> None:
+    """With `reread` a channel that cannot be made is tried again by what that gives, while the others go on."""
     from tagtrail.dispatching import make_dispatcher  # noqa: PLC0415 - a question need not load what only this needs
 
     logs.configure(config.log.format, config.log.level)
     store = Store(config.data)
     store.prepare()
-    make_dispatcher(config, store).run(lambda: bool(signals) or parent not in (None, os.getppid()))
+    make_dispatcher(config, store, reread=reread).run(must_stop)

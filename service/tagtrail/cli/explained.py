@@ -137,9 +137,10 @@ def _preview(asked: Asked, question: _Question) -> Iterator[ExplainedChannel]:
     from tagtrail.notify.telling import Teller  # noqa: PLC0415
 
     at = now()
-    teller = Teller(asked.trail.store, public_url=place().public_url)
+    routes = Routes(question.config)
+    teller = Teller(asked.trail.store, public_url=place().public_url, routes=routes)
     configured = {channel.name: channel for channel in question.config.channels}
-    for name, not_before in Routes(question.config).find_channels(question.happenings, at=at).items():
+    for name, not_before in routes.find_channels(question.happenings, at=at).items():
         channel = configured[name]
         message = teller.tell_lines(question.lines, channel, identity=_IDENTITY)
         try:

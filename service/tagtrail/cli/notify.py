@@ -21,6 +21,7 @@ from tagtrail.config.load import load
 from tagtrail.errors import BadParameter, NotDelivered, NotRecorded
 from tagtrail.notify.message import Fact, Message
 from tagtrail.store.answers import Cut, Filter
+from tagtrail.store.clearing import drop as remove
 from tagtrail.store.database import Connection, Store
 from tagtrail.store.outbox import Attempt, ChannelState, find_attempts, get_channel_state, make_id
 from tagtrail.store.outbox import retry as try_again
@@ -103,6 +104,21 @@ def retry(*, delivery: str | None, channel: str | None) -> None:
     click.echo(f"{counted(len(waiting), 'delivery waits', 'deliveries wait')} again.")
 
 
+@notify.command("drop")
+@click.argument("delivery", required=False, metavar="[ID]")
+@click.option("--channel", metavar="NAME", help="All that waits for this channel or failed, configured or not.")
+@place_options
+def drop(*, delivery: str | None, channel: str | None) -> None:
+    """Forget what waits or was given up: the delivery ID, or all of a channel. The ledger keeps what it was about."""
+    if (delivery is None) == (channel is None):
+        raise click.UsageError("Name either a delivery or --channel.")
+    with closing(find_ledger(data_directory())) as store, store.writing() as tx:
+        dropped = remove(tx, delivery=delivery, channel=channel)
+    if not dropped:
+        raise NotRecorded(f"nothing of {delivery or channel} waits or has failed; `tagtrail notify status` tells more")
+    click.echo(f"{counted(len(dropped), 'delivery was', 'deliveries were')} dropped.")
+
+
 class ChannelDocument(msgspec.Struct, frozen=True):
     """How a channel stands."""
 
@@ -136,6 +152,8 @@ def _show_channels(store: Store, *, as_json: bool) -> None:
         screen.json(map(_describe, rows))
     elif not screen.table(_CHANNELS, rows):
         screen.aside("No channel is configured; add one under notify.channels.")
+    elif any(not row.is_configured and row.state.unfinished for row in rows):
+        screen.aside("For a channel that is not configured nothing is sent: `tagtrail notify drop --channel NAME`.")
 
 
 def _show_deliveries(store: Store, asked: Filter, *, limit: int, as_json: bool) -> None:

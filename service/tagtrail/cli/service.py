@@ -56,6 +56,10 @@ def check(listen: str | None) -> None:
     Secrets are not printed, nothing is written, and the service is not started.
     """
     config = _load(listen)
+    if config.notify.channels:
+        from tagtrail.notify.channels import refuse_unusable  # noqa: PLC0415 - as above
+
+        refuse_unusable(config.notify.channels)
     for line in describe(config).splitlines():
         click.echo(visible(line))
     for warning in find_warnings(config):

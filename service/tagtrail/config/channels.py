@@ -162,7 +162,7 @@ def read_channel(node: Node, around: Surroundings | None) -> ChannelConfig:
     kind: ChannelKind = section.require("kind", example="slack").choice(*CHANNEL_KINDS)
     form = _FORMS[kind]
     _refuse_foreign(section, kind)
-    secrets = _find_secrets(section, form, around) if around is not None else {}
+    secrets, trouble = _find_secrets_or_trouble(section, form, around) if around is not None else ({}, None)
     return ChannelConfig(
         name=name,
         kind=kind,
@@ -175,6 +175,7 @@ def read_channel(node: Node, around: Surroundings | None) -> ChannelConfig:
         body=section.read("body", partial(_file, around=around), default.body),
         origins={key: found.origin for key, found in secrets.items()},
         exposed=frozenset(key for key, found in secrets.items() if found.exposed),
+        trouble=trouble,
     )
 
 
@@ -184,6 +185,18 @@ def _refuse_foreign(section: Section, kind: ChannelKind) -> None:
     for key, node in section.nodes.items():
         if key not in (*_EVERY, *own):
             raise node.refuse(f"means nothing to a channel of kind {kind}", f"take it out; it has {', '.join(own)}")
+
+
+def _find_secrets_or_trouble(
+    section: Section, form: _Form, around: Surroundings
+) -> tuple[dict[str, Found], str | None]:
+    """The trouble will be told in a chat: what was written in place of a secret may be one, and is not quoted."""
+    try:
+        return _find_secrets(section, form, around), None
+    except ConfigurationError:
+        if not around.is_patient:
+            raise
+        return {}, f"{section.prefix}{' and '.join(form.secrets)} cannot be read; `tagtrail check` says why"
 
 
 def _find_secrets(section: Section, form: _Form, around: Surroundings) -> dict[str, Found]:
@@ -230,6 +243,6 @@ def _recipients(node: Node) -> tuple[str, ...]:
 
 def _file(node: Node, *, around: Surroundings | None) -> Path:
     path = (around.folder if around is not None else Path()) / node.text()
-    if around is not None and not path.is_file():
+    if around is not None and not around.is_patient and not path.is_file():
         raise node.refuse(f"is {str(path)!r}, where there is no file", "write the template there, or take the key out")
     return path

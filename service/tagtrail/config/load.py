@@ -25,13 +25,15 @@ def load(
     listen: str | None = None,
     data: str | Path | None = None,
     environ: Mapping[str, str],
+    is_patient: bool = False,
 ) -> Config:
     """The configuration in force; `path`, `listen` and `data` are what the command line says, None for nothing.
 
     An empty environment variable counts as not set. Paths in the file are relative to the file's folder, all others
-    to the working directory. Nothing is written. Raises ConfigurationError with one sentence for a person.
+    to the working directory. Nothing is written. With `is_patient` a channel whose secret is not there has that as its
+    trouble. Raises ConfigurationError with one sentence for a person.
     """
-    config = _read(path, environ)
+    config = _read(path, environ, is_patient=is_patient)
     address = _override("--listen", listen, LISTEN_VARIABLE, environ)
     directory = _override("--data", str(data) if data is not None else None, DATA_VARIABLE, environ)
     if address is not None:
@@ -65,7 +67,7 @@ def _override(option: str, value: str | None, variable: str, environ: Mapping[st
     return Node(variable, environ[variable]) if environ.get(variable) else None
 
 
-def _read(path: Path | None, environ: Mapping[str, str]) -> Config:
+def _read(path: Path | None, environ: Mapping[str, str], *, is_patient: bool) -> Config:
     origin, named = ("--config", path) if path else (CONFIG_VARIABLE, environ.get(CONFIG_VARIABLE))
     if not named:
         return read_config(Node("", {}), Surroundings(Path.cwd(), environ))
@@ -76,5 +78,5 @@ def _read(path: Path | None, environ: Mapping[str, str]) -> Config:
         raise ConfigurationError(
             f"{origin} is {str(named)!r}, which cannot be read ({error.strerror}); name a file that this user may read"
         ) from None
-    around = Surroundings(source.parent, environ, exposed)
+    around = Surroundings(source.parent, environ, exposed, is_patient)
     return replace(read_config(read_document(content, name=source.name), around), source=source)

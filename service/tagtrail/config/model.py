@@ -125,7 +125,8 @@ class ChannelConfig:
     """A channel: where messages go. Which `secrets` and `settings` it has is a matter of its kind.
 
     `origins` says for each secret where it came from, and `exposed` names those whose file others can read. More than
-    `burst` deliveries due at once become one summary. `template` and `body` are files.
+    `burst` deliveries due at once become one summary. `template` and `body` are files. `trouble` is why its secrets
+    could not be found, where whoever read the configuration wanted to go on without them.
     """
 
     name: str
@@ -139,6 +140,7 @@ class ChannelConfig:
     body: Path | None = None
     origins: Mapping[str, str] = field(default_factory=dict)
     exposed: frozenset[str] = frozenset()
+    trouble: str | None = None
 
 
 @dataclass(frozen=True, slots=True)

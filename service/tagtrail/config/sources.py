@@ -17,11 +17,13 @@ class Surroundings:
     """What the file's words refer to: paths to its folder, variables to `environ`.
 
     `exposed` says whether other users of the machine can read the file, and with it the secrets written into it.
+    `is_patient`: a channel whose secret, or template, is not there is kept, with the reason, and not refused.
     """
 
     folder: Path
     environ: Mapping[str, str]
     exposed: bool = False
+    is_patient: bool = False
 
 
 @dataclass(frozen=True, slots=True)

@@ -27,7 +27,7 @@ _log = logging.getLogger(__name__)
 
 
 class Dispatcher:
-    """Runs couriers until it is told to stop. `look_for_troubles` is called `every` so many seconds.
+    """Runs couriers until it is told to stop. Each of the `chores` is done `every` so many seconds, beside that.
 
     `pause` sleeps for so many seconds, `clock` gives our time in nanoseconds.
     """
@@ -37,14 +37,14 @@ class Dispatcher:
         store: Store,
         couriers: Sequence[Courier],
         *,
-        look_for_troubles: Callable[[], None],
+        chores: Sequence[Callable[[], None]],
         clock: Callable[[], int],
         every: float = 60.0,
         pause: Callable[[float], None] = time.sleep,
     ) -> None:
         self._changes = Changes(store)
         self._runners = [_Runner(courier, clock) for courier in couriers]
-        self._look_for_troubles = look_for_troubles
+        self._chores = chores
         self._every = every
         self._pause = pause
         self._is_over = threading.Event()
@@ -54,7 +54,7 @@ class Dispatcher:
         logs.info(_log, "dispatching", channels=len(self._runners))
         for runner in self._runners:
             runner.start()
-        threading.Thread(target=self._watch_for_troubles, name="troubles", daemon=True).start()
+        threading.Thread(target=self._do_chores, name="chores", daemon=True).start()
         news_at = time.monotonic()
         while not must_stop():
             if self._has_news():
@@ -72,12 +72,13 @@ class Dispatcher:
             self._pause(_TROUBLE_REST)
             return True
 
-    def _watch_for_troubles(self) -> None:
+    def _do_chores(self) -> None:
         while not self._is_over.is_set():
-            try:
-                self._look_for_troubles()
-            except Exception as error:  # the next look may succeed
-                logs.error(_log, "the service's troubles were not looked for", cause=error)
+            for chore in self._chores:
+                try:
+                    chore()
+                except Exception as error:  # the next look may succeed, and another chore
+                    logs.error(_log, "a chore of the dispatcher failed", cause=error)
             self._is_over.wait(self._every)
 
     def _stop(self) -> None:

@@ -12,6 +12,7 @@ from urllib.parse import quote, urlsplit
 
 from tagtrail.notify.message import Fact, Message, Tone
 from tagtrail.trail.instant import format_instant
+from tagtrail.trail.words import visible
 
 SIGNS: Final[dict[Tone, str]] = {"notice": "", "good": "🟢 ", "warning": "🟠 ", "alarm": "🔴 "}
 COLOURS: Final[dict[Tone, int]] = {"notice": 0x5B6B7F, "good": 0x2E8B57, "warning": 0xD9822B, "alarm": 0xC62828}
@@ -54,24 +55,6 @@ class Markup:
     escape: Escape = unchanged
     code: Escape = unchanged
     link: Escape = unchanged
-
-
-def visible(text: str) -> str:
-    """Text from outside as one line: whatever is not printable becomes its escape.
-
-    So do control characters, line separators, lone surrogates, and the invisible ones that reverse the direction of
-    writing (Unicode's TR 36).
-    """
-    if text.isprintable():
-        return text
-    return "".join(letter if letter.isprintable() else _escape(letter) for letter in text)
-
-
-def _escape(letter: str) -> str:
-    number = ord(letter)
-    if number < 0x100:
-        return f"\\x{number:02x}"
-    return f"\\u{number:04x}" if number < 0x10000 else f"\\U{number:08x}"
 
 
 def units(text: str) -> int:

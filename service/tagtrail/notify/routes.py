@@ -1,7 +1,7 @@
 """Routes: which channels want to know of something, and until when it has to wait there for the end of quiet hours."""
 
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import date, datetime, time, timedelta
 from typing import Final
 from zoneinfo import ZoneInfo
@@ -43,6 +43,12 @@ class Routes:
             first = next(found, None)
             return () if first is None else (first,)
         return tuple(found)
+
+    def lead_to(self, channel: str, happening: Happening) -> bool:
+        """Whether a route to the channel is about the happening's place, whatever its kinds are."""
+        return any(
+            channel in route.channels and wants(replace(happening, kinds=route.kinds)) for route, wants in self._routes
+        )
 
     def find_channels(self, happenings: Iterable[Happening], *, at: int) -> dict[str, int]:
         """The channels that want one of these, each with the instant from which on it may be told, `at` or later.

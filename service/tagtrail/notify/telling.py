@@ -9,6 +9,7 @@ from tagtrail.errors import TagtrailError
 from tagtrail.ledger.rulebook import load_rulebook
 from tagtrail.notify.message import Message
 from tagtrail.notify.reports import read_report
+from tagtrail.notify.routes import Happening, Routes
 from tagtrail.notify.told import amiss, deployments, moves, summaries, violations
 from tagtrail.notify.told.manner import Manner, Telling
 from tagtrail.notify.troubles import read_trouble
@@ -19,6 +20,7 @@ from tagtrail.store.questions.deliveries import get_last_trouble
 from tagtrail.store.questions.digests import get_digest
 from tagtrail.store.questions.summed import sum_up
 from tagtrail.store.questions.told import Told, ToldDeployment, ToldMove, find_told
+from tagtrail.store.questions.unwanted import Wants
 from tagtrail.store.troubles import count_given_up, get_trouble
 from tagtrail.trail.instant import now
 
@@ -28,11 +30,13 @@ _MOST_USES: Final = 20  # of a digest that lost its release tag
 class Teller:
     """Makes the messages of a store's deliveries; safe to share between threads. Nothing is written.
 
-    `public_url` is where people reach the service, None where that is not known. `clock` gives our time.
+    `public_url` is where people reach the service, None where that is not known. Of one delete of several tags a
+    channel is told of those that its `routes` are about. `clock` gives our time.
     """
 
-    def __init__(self, store: Store, *, public_url: str | None, clock: Callable[[], int] = now) -> None:
+    def __init__(self, store: Store, *, public_url: str | None, routes: Routes, clock: Callable[[], int] = now) -> None:
         self._store = store
+        self._routes = routes
         self._public_url = public_url
         self._clock = clock
 
@@ -44,25 +48,36 @@ class Teller:
                 return _tell_service(db, manner, delivery)
             lines = find_lines(db, delivery.id)
             if delivery.subject == SUMMARY:
-                summed = sum_up(db, lines, most=summaries.MOST_TAGS)
+                summed = sum_up(db, lines, most=summaries.MOST_TAGS, wants=self._wants(channel))
                 if not summed.count:
                     return amiss.tell_nothing(delivery.id, delivery.made_at, lines)
                 return summaries.tell(manner, summed, identity=delivery.id, lines=lines)
-            return _tell_lines(db, manner, lines, identity=delivery.id, made_at=delivery.made_at)
+            told = find_told(db, lines, wants=self._wants(channel))
+            return _tell_lines(db, manner, told, lines, identity=delivery.id, made_at=delivery.made_at)
 
     def tell_lines(self, lines: Sequence[int], channel: ChannelConfig, *, identity: str) -> Message:
         """The message that these lines would be told by."""
         with self._store.snapshot() as db:
             manner = self._manner(db, identities=channel.identities)
-            return _tell_lines(db, manner, lines, identity=identity, made_at=self._clock())
+            told = find_told(db, lines, wants=self._wants(channel))
+            return _tell_lines(db, manner, told, lines, identity=identity, made_at=self._clock())
+
+    def _wants(self, channel: ChannelConfig) -> Wants:
+        def wants(registry: str, repository: str, tag: str, environments: tuple[str, ...]) -> bool:
+            place = Happening(frozenset(), registry, repository, tag, environments)
+            return self._routes.lead_to(channel.name, place)
+
+        return wants
 
     def _manner(self, db: Connection, *, identities: bool) -> Manner:
         rules = load_rulebook(db).latest
         return Manner(rules, self._clock(), identities=identities, public_url=self._public_url)
 
 
-def _tell_lines(db: Connection, manner: Manner, seqs: Sequence[int], *, identity: str, made_at: int) -> Message:
-    told = _newest_of_each(find_told(db, seqs))
+def _tell_lines(
+    db: Connection, manner: Manner, told: Told, seqs: Sequence[int], *, identity: str, made_at: int
+) -> Message:
+    told = _newest_of_each(told)
     telling = _tell_first(db, manner, told)
     if telling is None:
         return amiss.tell_nothing(identity, made_at, tuple(seqs))

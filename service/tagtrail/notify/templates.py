@@ -167,13 +167,25 @@ def _environment(markup: Markup, place: Callable[[str], str]) -> SandboxedEnviro
     )
     environment.globals.clear()
     environment.filters.clear()
-    environment.filters.update(
-        _FILTERS,
-        code=lambda value: _Ready(markup.code(str(value))),
-        each=each,
-        tojson=lambda value: _Json(json.dumps(_escaped(value, markup), ensure_ascii=False)),
-    )
+    filters = {
+        **_FILTERS,
+        "code": lambda value: _Ready(markup.code(str(value))),
+        "tojson": lambda value: _Json(json.dumps(_escaped(value, markup), ensure_ascii=False)),
+    }
+    environment.filters.update({name: _within_bounds(filter_) for name, filter_ in filters.items()}, each=each)
     return environment
+
+
+def _within_bounds(filter_: Callable[..., Any]) -> Callable[..., Any]:
+    """The filter, whose result may not be longer than any body: many in a row could double a text for ever."""
+
+    def bounded(value: object, *more: object, **named: object) -> object:
+        result = filter_(value, *more, **named)
+        if isinstance(result, str) and len(result) > MOST_BODY:
+            raise ValueError(f"a filter makes more than {MOST_BODY} characters of a value")
+        return result
+
+    return bounded
 
 
 def _printed(value: object, markup: Markup, place: Callable[[str], str]) -> str:
@@ -228,6 +240,8 @@ def _values(message: Message) -> dict[str, Any]:
 
 
 def _join(values: Sequence[str], between: str = ", ") -> str:
+    if not isinstance(values, tuple | list):
+        raise TypeError("`join` is for `tags`, `sentences` or `lines`")
     return between.join(value for value in values if isinstance(value, str))
 
 

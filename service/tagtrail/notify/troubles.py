@@ -4,7 +4,7 @@ That a delivery was given up is told by `reports.py` at once; here it is only se
 """
 
 import re
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Final
 
@@ -39,14 +39,25 @@ class _Found:
 
 
 class Troubles:
-    """Looks for the troubles of a store's service. `clock` gives our time, in nanoseconds."""
+    """Looks for the troubles of a store's service.
 
-    def __init__(self, store: Store, config: Config, *, clock: Callable[[], int] = now) -> None:
+    `find_absent` names the channels that cannot be made, each with the reason. `clock` gives our time, in nanoseconds.
+    """
+
+    def __init__(
+        self,
+        store: Store,
+        config: Config,
+        *,
+        find_absent: Callable[[], Mapping[str, str]] = dict,
+        clock: Callable[[], int] = now,
+    ) -> None:
         self._store = store
         self._registries = frozenset(registry.name for registry in config.registries)
         self._config = config.notify
         self._outbox = Outbox(config.notify, clock=clock)
         self._routes = Routes(config.notify)
+        self._find_absent = find_absent
         self._clock = clock
 
     def look(self) -> None:
@@ -74,6 +85,7 @@ class Troubles:
         if verified is not None and verified.trouble is not None:
             yield _Found("verification", "", verified.verified_at, verified.trouble)
         yield from self._find_given_up(db, present)
+        yield from (_Found("absent", channel, at, reason) for channel, reason in self._find_absent().items())
 
     def _find_silent(self, db: Connection, at: int) -> Iterator[_Found]:
         """Registries not heard of for too long; while the service was stopped, nobody could be heard."""
@@ -106,7 +118,9 @@ class Troubles:
 
     def _begin(self, tx: Connection, one: _Found) -> None:
         trouble = stored.begin_trouble(tx, one.kind, one.subject, at=one.began_at, detail=one.detail, seq=one.seq)
-        if trouble is not None and one.kind != "given_up":
+        if trouble is not None and one.kind == "absent":
+            self._tell_others(tx, one.subject, f"trouble {trouble}", self._clock())
+        elif trouble is not None and one.kind != "given_up":
             self._outbox.add_trouble(tx, f"trouble {trouble}", registry=_registry(one.kind, one.subject))
 
     def _end(self, tx: Connection, kind: TroubleKind, subject: str, at: int) -> None:
@@ -115,13 +129,13 @@ class Troubles:
         if trouble is None:
             return
         name = f"trouble {trouble} over"
-        if kind == "given_up":
+        if kind in ("given_up", "absent"):
             self._tell_others(tx, subject, name, at)
         elif kind != "silent" or subject in self._registries:
             self._outbox.add_trouble(tx, name, registry=_registry(kind, subject))
 
     def _tell_others(self, tx: Connection, about: str, name: str, at: int) -> None:
-        """Tell those who were told that messages to the channel were given up."""
+        """Tell all who are to know of troubles, and the fallback, of what is the matter with that channel."""
         if about not in {channel.name for channel in self._config.channels}:
             return
         channels = self._routes.find_channels([Happening(_TROUBLE)], at=at)

@@ -40,6 +40,10 @@ def run(config: Config) -> None:
     """Serve until SIGTERM or SIGINT. Raises ConfigurationError, or StorageUnavailable, when it cannot start."""
     logs.configure(config.log.format, config.log.level)
     config = with_ingest_token(config)
+    if config.notify.channels:
+        from tagtrail.notify.channels import refuse_unusable  # noqa: PLC0415 - who tells nothing need not load it
+
+        refuse_unusable(config.notify.channels)
     prepare_data_directory(config.data)
     with only_service(config.data):
         _prepare(config)

@@ -5,7 +5,7 @@ from typing import Final, Literal
 
 from tagtrail.store.database import Connection
 
-TroubleKind = Literal["silent", "quarantine", "verification", "given_up"]
+TroubleKind = Literal["silent", "quarantine", "verification", "given_up", "absent"]
 
 _COLUMNS: Final = "id, kind, subject, began_at, ended_at, seq, detail"
 

@@ -1,12 +1,28 @@
 """Where messages go: one small file for each kind of channel, named after it, whose `make` makes a channel."""
 
+from collections.abc import Iterable
 from importlib import import_module
 
 from tagtrail.config.model import ChannelConfig
+from tagtrail.errors import ConfigurationError
 from tagtrail.notify.sending import Channel
 
 
 def make_channel(config: ChannelConfig) -> Channel:
-    """The channel; only its own kind's file is loaded, since `apprise` needs what not everybody has installed."""
+    """The channel; only its own kind's file is loaded, since `apprise` needs what not everybody has installed.
+
+    Raises ConfigurationError when it cannot be made.
+    """
+    if config.trouble is not None:
+        raise ConfigurationError(config.trouble)
     channel: Channel = import_module(f"{__name__}.{config.kind}").make(config)
     return channel
+
+
+def refuse_unusable(channels: Iterable[ChannelConfig]) -> None:
+    """What channels need beyond their words in the configuration has to be there when a service starts.
+
+    What goes away afterwards is a trouble of that channel alone. Raises ConfigurationError.
+    """
+    for channel in channels:
+        make_channel(channel)

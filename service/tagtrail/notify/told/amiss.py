@@ -116,6 +116,15 @@ def _begun(manner: Manner, trouble: Trouble) -> tuple[str, tuple[str, ...], Tone
                 (f"Whoever reads {subject} was not told what they should have been told.",),
                 "warning",
             )
+        case "absent":
+            return (
+                f"Channel {subject} cannot be used",
+                (
+                    f"It says: {trouble.detail}.",
+                    f"Nothing is sent to {subject} until it is mended; then what waits is sent, without a restart.",
+                ),
+                "warning",
+            )
 
 
 def _over(manner: Manner, trouble: Trouble) -> tuple[str, tuple[str, ...], Tone]:
@@ -135,6 +144,9 @@ def _over(manner: Manner, trouble: Trouble) -> tuple[str, tuple[str, ...], Tone]
         case "given_up":
             title = f"Channel {subject} is reached again"
             told = f"Messages to {subject} had been given up from {began} on."
+        case "absent":
+            title = f"Channel {subject} can be used again"
+            told = f"Nothing had been sent to it for {length}, since {began}."
     return title, (told,), "good"
 
 

@@ -59,12 +59,12 @@ class Manner:
         text = self.when(instant)
         return text if text.startswith("yesterday") else f"{'on' if text[4] == '-' else 'at'} {text}"
 
-    def link(self, registry: str, repository: str) -> str | None:
-        """Where to look closer: what the ledger has of the repository."""
+    def link(self, registry: str, repository: str, tags: Sequence[str] = ()) -> str | None:
+        """Where to look closer: the page of the tag, if it is about one alone, or else the repository's."""
         if self.public_url is None:
             return None
-        query = f"registry={quote(registry, safe='')}&repository={quote(repository, safe='/')}"
-        return f"{self.public_url}/api/v1/entries?{query}"
+        tag = f":{quote(tags[0], safe='')}" if len(tags) == 1 else ""
+        return f"{self.public_url}/registries/{quote(registry, safe='')}/{quote(repository, safe='/')}{tag}"
 
     def people(self, lines: Sequence[ToldLine]) -> tuple[Fact, ...]:
         """Who was behind the lines and from where; nothing for those who must not know."""
@@ -116,7 +116,7 @@ class Telling:
             occurred_at=occurred_at,
             facts=self.facts,
             copy=self.copy,
-            link=manner.link(self.registry, self.repository),
+            link=manner.link(self.registry, self.repository, self.tags),
             lines=tuple(lines),
             environment=self.environment,
             registry=self.registry,

@@ -11,6 +11,7 @@ from tagtrail.store.database import Connection
 from tagtrail.store.questions.environments import find_environments
 from tagtrail.store.questions.releases import Releases
 from tagtrail.store.questions.series import marks
+from tagtrail.store.questions.unwanted import Wants, find_unwanted
 
 _READ = 500  # lines read at a time
 
@@ -64,10 +65,11 @@ class _Tag:
     environments: set[str] = field(default_factory=set)
 
 
-def sum_up(db: Connection, seqs: Sequence[int], *, most: int) -> Summed:
+def sum_up(db: Connection, seqs: Sequence[int], *, most: int, wants: Wants | None = None) -> Summed:
     """What the lines made, with at most so many tags: violations first, then environments' tags, then the newest.
 
-    What is declared need not be what any tag names, so that these environments are told by themselves, as many.
+    Of what one line deletes only what somebody `wants` counts, as `find_told` has it. What is declared need not be what
+    any tag names, so that these environments are told by themselves, as many.
     """
     tags: dict[int, _Tag] = {}
     times: list[int] = []
@@ -75,7 +77,10 @@ def sum_up(db: Connection, seqs: Sequence[int], *, most: int) -> Summed:
     repositories: set[int] = set()
     environments: dict[tuple[str, int], None] = {}
     violations = deployments = withdrawals = declared = 0
-    for tag_id, repository_id, occurred_at, kind, violates in _rows(db, _MOVES, seqs):
+    unwanted = _find_unwanted(db, seqs, wants)
+    for seq, tag_id, repository_id, occurred_at, kind, violates in _rows(db, _MOVES, seqs):
+        if (seq, tag_id) in unwanted:
+            continue
         tag = tags.setdefault(tag_id, _Tag())
         tag.newest = max(tag.newest, occurred_at)
         tag.moves += 1
@@ -84,7 +89,9 @@ def sum_up(db: Connection, seqs: Sequence[int], *, most: int) -> Summed:
         violations += violates
         times.append(occurred_at)
         repositories.add(repository_id)
-    for tag_id, repository_id, occurred_at, environment, basis, manifest_id in _rows(db, _PUBLISHED, seqs):
+    for seq, tag_id, repository_id, occurred_at, environment, basis, manifest_id in _rows(db, _PUBLISHED, seqs):
+        if (seq, tag_id) in unwanted:
+            continue
         tag = tags.setdefault(tag_id, _Tag(occurred_at)) if tag_id else _Tag()
         if basis == "declared":
             environments[environment, repository_id] = None
@@ -115,12 +122,18 @@ def sum_up(db: Connection, seqs: Sequence[int], *, most: int) -> Summed:
 
 
 _MOVES = (
-    "SELECT m.tag_id, t.repository_id, m.occurred_at, m.kind, m.violates FROM moves m JOIN tags t ON t.id = m.tag_id"
-    " WHERE m.seq IN ({})"
+    "SELECT m.seq, m.tag_id, t.repository_id, m.occurred_at, m.kind, m.violates FROM moves m"
+    " JOIN tags t ON t.id = m.tag_id WHERE m.seq IN ({})"
 )
 _PUBLISHED = (
-    "SELECT tag_id, repository_id, occurred_at, environment, basis, manifest_id FROM publications WHERE seq IN ({})"
+    "SELECT seq, tag_id, repository_id, occurred_at, environment, basis, manifest_id FROM publications"
+    " WHERE seq IN ({})"
 )
+
+
+def _find_unwanted(db: Connection, seqs: Sequence[int], wants: Wants | None) -> set[tuple[int, int]]:
+    pieces = (tuple(seqs[start : start + _READ]) for start in range(0, len(seqs), _READ))
+    return {each for some in pieces for each in find_unwanted(db, some, wants)}
 
 
 def _rows(db: Connection, sql: str, seqs: Sequence[int]) -> Iterable[Any]:

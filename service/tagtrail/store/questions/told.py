@@ -11,6 +11,7 @@ from tagtrail.store.questions.environments import find_environments
 from tagtrail.store.questions.publishing import KEY, read_deployments
 from tagtrail.store.questions.releases import Releases
 from tagtrail.store.questions.series import marks
+from tagtrail.store.questions.unwanted import Wants, find_unwanted
 from tagtrail.trail.moves import MoveKind
 
 MOST_MOVES: Final = 100  # of all lines of one message; the rest is counted
@@ -100,15 +101,19 @@ class Told:
     moves_left_out: int = 0
 
 
-def find_told(db: Connection, seqs: Sequence[int]) -> Told:
-    """What these lines have to tell. Those that are no longer kept are left out; at most some hundreds."""
+def find_told(db: Connection, seqs: Sequence[int], *, wants: Wants | None = None) -> Told:
+    """What these lines have to tell. Those that are no longer kept are left out; at most some hundreds.
+
+    One delete may be of many tags: told are those that somebody `wants`, or all where that is none of them.
+    """
     seqs = sorted(seqs)[-_MOST_LINES:]
     releases = Releases(db)
-    keys = _find_move_keys(db, seqs)
+    unwanted = find_unwanted(db, seqs, wants)
+    keys = _find_move_keys(db, seqs, unwanted)
     return Told(
         lines=tuple(_find_lines(db, seqs)),
         moves=tuple(_read_move(db, key, releases) for key in keys[:MOST_MOVES]),
-        deployments=tuple(_find_deployments(db, seqs, releases)),
+        deployments=tuple(_find_deployments(db, seqs, releases, unwanted)),
         moves_left_out=max(0, len(keys) - MOST_MOVES),
     )
 
@@ -144,16 +149,17 @@ def _find_lines(db: Connection, seqs: Sequence[int]) -> list[ToldLine]:
     return [ToldLine(seq, received, occurred, read_line(line), who) for seq, received, occurred, line, who in rows]
 
 
-def _find_move_keys(db: Connection, seqs: Sequence[int]) -> list[tuple[Any, ...]]:
+def _find_move_keys(db: Connection, seqs: Sequence[int], unwanted: frozenset[tuple[int, int]]) -> list[list[Any]]:
     """The moves' keys; violations and release tags first, so that what is left out is what matters least."""
-    return db.execute(
-        "SELECT m.tag_id, m.occurred_at, m.event FROM moves m JOIN tags t ON t.id = m.tag_id"
+    rows = db.execute(
+        "SELECT m.seq, m.tag_id, m.occurred_at, m.event FROM moves m JOIN tags t ON t.id = m.tag_id"
         f" WHERE m.seq IN ({marks(seqs)}) ORDER BY m.violates DESC, m.is_release DESC, m.occurred_at, m.event, t.name",
         seqs,
-    ).fetchall()
+    )
+    return [key for seq, *key in rows if (seq, key[0]) not in unwanted]
 
 
-def _read_move(db: Connection, key: tuple[Any, ...], releases: Releases) -> ToldMove:
+def _read_move(db: Connection, key: Sequence[Any], releases: Releases) -> ToldMove:
     (
         registry, repository, tag, kind, occurred_at, seq, is_release, violates, now_id, now, before_id, before,
         head_id, head, head_since,
@@ -194,7 +200,7 @@ def _others(named: tuple[NamedBy, ...], tag: str | None) -> tuple[str, ...]:
     return tuple(release.tag for release in named if release.tag != tag)
 
 
-def _stood(db: Connection, key: tuple[Any, ...], manifest_id: int | None, condition: str, until: int) -> Stretch | None:
+def _stood(db: Connection, key: Sequence[Any], manifest_id: int | None, condition: str, until: int) -> Stretch | None:
     """The tag's last interval with that manifest before the move."""
     row = db.execute(
         "SELECT m.occurred_at, m.until FROM moves m WHERE m.tag_id = ? AND m.manifest_id = ?"
@@ -204,7 +210,9 @@ def _stood(db: Connection, key: tuple[Any, ...], manifest_id: int | None, condit
     return Stretch(*row) if row else None
 
 
-def _find_deployments(db: Connection, seqs: Sequence[int], releases: Releases) -> list[ToldDeployment]:
+def _find_deployments(
+    db: Connection, seqs: Sequence[int], releases: Releases, unwanted: frozenset[tuple[int, int]]
+) -> list[ToldDeployment]:
     columns = ", ".join(KEY)
     rows = db.execute(
         f"SELECT {columns}, p.seq, p.manifest_id, g.name, r.name, t.name, m.digest FROM publications p"
@@ -213,7 +221,7 @@ def _find_deployments(db: Connection, seqs: Sequence[int], releases: Releases) -
         f" WHERE p.seq IN ({marks(seqs)}) ORDER BY {columns}",
         seqs,
     ).fetchall()
-    return [_read_deployment(db, row, releases) for row in rows]
+    return [_read_deployment(db, row, releases) for row in rows if (row[len(KEY)], row[len(KEY) - 1]) not in unwanted]
 
 
 def _read_deployment(db: Connection, row: tuple[Any, ...], releases: Releases) -> ToldDeployment:
