@@ -84,7 +84,7 @@ PAGES: dict[str, Callable[[random.Random, Known], str]] = {
     "a line": lambda chance, known: f"/log/{chance.randrange(known.lines)}",
     "deployments": lambda chance, known: "/deployments?environment=production",
     "a deployment": lambda chance, known: f"/deployments/{chance.choice(known.published)}/production",
-    "what changed within an hour": lambda *drawn: _hour(*drawn),
+    "what changed within an hour": lambda chance, known: f"/compare?{_hour(chance, known)}",
     "registries": lambda chance, known: "/registries",
     "a registry": lambda chance, known: "/registries/main",
     "a repository with its timeline": lambda chance, known: f"/registries/main/{chance.choice(known.repositories)}",
@@ -106,7 +106,7 @@ def _moment(chance: random.Random, known: Known) -> str:
 
 def _hour(chance: random.Random, known: Known) -> str:
     began = chance.randint(known.since, known.until)
-    return f"/compare?from={format_instant(began, 0)}&until={format_instant(began + 3_600 * SECOND, 0)}"
+    return f"from={format_instant(began, 0)}&until={format_instant(began + 3_600 * SECOND, 0)}"
 
 
 def draw_pages(page: str, known: Known, count: int) -> Iterator[str]:
