@@ -5,6 +5,7 @@ from dataclasses import replace
 from tagtrail.config.model import RouteConfig
 from tagtrail.notify.clearing import KEPT_FAILED, KEPT_SENT, Clearing
 from tagtrail.notify.reports import Reports
+from tagtrail.store.claims import claim
 from tagtrail.store.clearing import drop
 from tagtrail.store.outbox import get_channel_state, retry
 from tagtrail.trail.instant import DAY, SECOND
@@ -149,9 +150,9 @@ def test_what_is_dropped_is_never_told_and_nothing_else_is_touched(ledger: Ledge
     assert it.states("ops") == ["sent", "failed", "waiting"]
     lines = ledger.rows("SELECT seq, line FROM lines")
     with it.store.writing() as tx:
-        assert len(drop(tx, channel="ops")) == 2
+        assert len(drop(tx, at=it.clock(), channel="ops")) == 2
         [waiting, *_] = it.deliveries("other")
-        assert drop(tx, delivery=waiting.id) == [waiting.id]
+        assert drop(tx, at=it.clock(), delivery=waiting.id) == [waiting.id]
     assert (it.states("ops"), it.states("other")) == (["sent"], ["waiting"] * 2)
     assert count(it, "delivery_lines") == 3
     assert ledger.rows("SELECT seq, line FROM lines") == lines
@@ -164,5 +165,14 @@ def test_a_dropped_summary_takes_along_what_was_merged_into_it(ledger: Ledger, c
     ledger.receive(push("prod", "one", 1), push("prod", "two", 2, repository="team/web"))
     it.run()
     with it.store.writing() as tx:
-        assert len(drop(tx, channel="ops")) == 1
+        assert len(drop(tx, at=it.clock(), channel="ops")) == 1
     assert (it.deliveries(), count(it, "delivery_lines"), count(it, "attempts")) == ([], 0, 0)
+
+
+def test_what_is_being_sent_is_dropped_only_when_its_lease_is_over(ledger: Ledger, chat_room: ChatRoom) -> None:
+    it = told(ledger, [slack(chat_room)])
+    ledger.receive(push("prod", "one", 1))
+    with it.store.writing() as tx:
+        assert claim(tx, "ops", now=it.clock(), lease_until=it.clock() + SECOND, burst=10) is not None
+        assert drop(tx, at=it.clock(), channel="ops") == []
+        assert len(drop(tx, at=it.clock() + 2 * SECOND, channel="ops")) == 1

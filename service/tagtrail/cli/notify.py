@@ -113,7 +113,7 @@ def drop(*, delivery: str | None, channel: str | None) -> None:
     if (delivery is None) == (channel is None):
         raise click.UsageError("Name either a delivery or --channel.")
     with closing(find_ledger(data_directory())) as store, store.writing() as tx:
-        dropped = remove(tx, delivery=delivery, channel=channel)
+        dropped = remove(tx, at=now(), delivery=delivery, channel=channel)
     if not dropped:
         raise NotRecorded(f"nothing of {delivery or channel} waits or has failed; `tagtrail notify status` tells more")
     click.echo(f"{counted(len(dropped), 'delivery was', 'deliveries were')} dropped.")

@@ -60,15 +60,16 @@ def give_up(tx: Connection, *, at: int, due_before: int, configured: Collection[
     return given_up
 
 
-def drop(tx: Connection, *, delivery: str | None = None, channel: str | None = None) -> list[str]:
+def drop(tx: Connection, *, at: int, delivery: str | None = None, channel: str | None = None) -> list[str]:
     """Remove the delivery of that id, or all of that channel, if they wait or were given up; the ids of these.
 
-    What is being sent at the moment stays, and so does what was sent.
+    What is being sent at the moment stays, unless whoever sent it has died, and so does what was sent.
     """
     dropped = _ids(
         tx,
-        "SELECT id FROM deliveries WHERE state IN ('waiting', 'failed') AND (id = ? OR channel = ?) ORDER BY id",
-        (delivery, channel),
+        "SELECT id FROM deliveries WHERE (state IN ('waiting', 'failed') OR state = 'sending' AND lease_until < ?)"
+        " AND (id = ? OR channel = ?) ORDER BY id",
+        (at, delivery, channel),
     )
     for some in _pieces(dropped):
         merged = _ids(tx, f"SELECT id FROM deliveries WHERE merged_into IN ({marks(some)})", some)
