@@ -38,10 +38,9 @@ def _how(piece: Drawn) -> str:
 
 def _render_piece(piece: Drawn) -> str:
     shade = f" s{piece.colour}" if piece.kind == "digest" else ""
-    return (
-        f'<a class="piece {piece.kind}{shade} {piece.side}" href="{_safe(piece.address)}">'
-        f"{_rect('body', piece, 0, 100)}{_render_body(piece)}{_render_labels(piece)}{_render_marks(piece)}{_render_tip(piece)}</a>"
-    )
+    opening = f'<a class="piece {piece.kind}{shade} {piece.side}" href="{_safe(piece.address)}">'
+    body = f"{_rect('body', piece, 0, 100)}{_render_body(piece)}"
+    return f"{opening}{body}{_render_labels(piece)}{_render_marks(piece)}{_render_tip(piece)}</a>"
 
 
 def _render_body(piece: Drawn) -> str:
