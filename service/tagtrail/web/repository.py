@@ -15,7 +15,7 @@ from tagtrail.web.parts import Parts
 from tagtrail.web.timeline.picture import Timeline, make_timeline
 from tagtrail.web.visit import Page, Visit
 
-_ROWS: Final = 100  # tags
+_ROWS: Final = 50  # tags
 _MOST_DELETED: Final = 50
 
 

@@ -4,6 +4,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Final, Literal
 
+from markupsafe import Markup
+
 from tagtrail.store.database import Connection
 from tagtrail.store.questions.names import Repository
 from tagtrail.store.questions.timeline import (
@@ -30,6 +32,7 @@ from tagtrail.web.timeline.ranges import (
     link_moves,
     link_ranges,
 )
+from tagtrail.web.timeline.svg import render_lane
 from tagtrail.web.timeline.telling import Strung, Telling
 from tagtrail.web.visit import Visit
 
@@ -49,6 +52,10 @@ class Lane:
     folded: int
     is_whole: bool
     pieces: tuple[Drawn, ...]
+
+    def picture(self, ticks: Sequence[Tick]) -> Markup:
+        """The lane as it is drawn."""
+        return render_lane(self.tag or "release tags that never moved", self.pieces, ticks)
 
 
 @dataclass(frozen=True, slots=True)
