@@ -89,6 +89,17 @@ def test_a_good_bundle_is_verified_by_a_python_without_packages(log: Log, folder
     assert sorted(path.name for path in folder.iterdir()) == sorted([*make(log), "SHA256SUMS"])
 
 
+@pytest.mark.parametrize("name", ["json.py", "argparse.py", "os.py", "__future__.py"])
+def test_no_other_file_of_the_folder_is_run(name: str, log: Log, folder: Path, tmp_path: Path) -> None:
+    """As it would be where somebody compares verify.py with one that they trust, and runs it where it lies."""
+    ran = tmp_path / "ran"
+    write(make(log), folder)
+    (folder / name).write_text(f"open({str(ran)!r}, 'w').close()\n")
+    done = subprocess.run([sys.executable, "verify.py"], cwd=folder, capture_output=True, text=True, check=False)
+    assert not ran.exists()
+    assert done.stdout == f"NOT VERIFIED: {name} is not listed in SHA256SUMS; if it is yours, move it out\n"
+
+
 @pytest.mark.parametrize("python", OLD_PYTHONS, ids=lambda path: path.name)
 def test_it_runs_on_every_python_of_this_system(python: Path, log: Log, folder: Path) -> None:
     done = run_alone(write(make(log), folder), python=str(python))
@@ -525,6 +536,7 @@ def add_file(name: str) -> Callable[[Files], None]:
     return change
 
 
+FORMULA = "has a cell that a spreadsheet would take for a formula"
 WRONG_ROW = "is missing, or says something else than the line"
 TAMPERINGS: list[tuple[Callable[[Files], None], str]] = [
     (edit_line, "these are not the lines that were signed"),
@@ -548,6 +560,14 @@ TAMPERINGS: list[tuple[Callable[[Files], None], str]] = [
     (replace_in("pushes.csv", b'"registry.ex', b'"evil","registry.ex'), f"pushes.csv: the row of line 3 {WRONG_ROW}"),
     (replace_in("pushes.csv", b'"claimed"', b'"claimed"\r"evil"'), f"pushes.csv: the row of line 4 {WRONG_ROW}"),
     (replace_in("pushes.csv", b'"claimed"', b'"claimed"\n"evil"'), f"pushes.csv: the row of line 4 {WRONG_ROW}"),
+    (replace_in("pushes.csv", b'"registry.ex', b'"=1+registry.ex'), f"pushes.csv: the row of line 3 {FORMULA}"),
+    (replace_in("pushes.csv", b'"application/', b'"+application/'), f"pushes.csv: the row of line 3 {FORMULA}"),
+    (replace_in("pushes.csv", b'"\'=cmd"', b'"=cmd"'), f"pushes.csv: the row of line 6 {FORMULA}"),
+    (
+        replace_in("deployments.csv", b"\"'=approved", b'"=approved'),
+        f"deployments.csv: the row of line 18 {FORMULA}",
+    ),
+    (replace_in("gaps.csv", b'"..."', b'"@SUM(A1)"'), f"gaps.csv: the row of line 16 {FORMULA}"),
     (drop_row("pushes.csv", 5), f"pushes.csv: the row of line 7 {WRONG_ROW}"),
     (repeat_row("pushes.csv", 5), f"pushes.csv: the row of line 7 {WRONG_ROW}"),
     (append_row, "pushes.csv has a row too many"),
