@@ -833,6 +833,38 @@ def test_a_flipped_bit_anywhere_is_refused(seed: int, log: Log, folder: Path) ->
         assert verdict.code == 1, verdict.text
 
 
+# ---- What it costs
+
+
+PEAK = """
+import runpy, sys
+try:
+    runpy.run_path("verify.py", run_name="__main__")
+except SystemExit as ended:
+    assert not ended.code
+print([line.split()[1] for line in open("/proc/self/status") if line.startswith("VmHWM:")][0])
+"""
+
+
+def peak_of(folder: Path) -> int:
+    """The most memory that the checker held, in KiB."""
+    done = subprocess.run([sys.executable, "-I", "-S", "-c", PEAK], cwd=folder, capture_output=True, check=True)
+    return int(done.stdout.split()[-1])
+
+
+def test_memory_does_not_grow_with_the_lines(tmp_path: Path) -> None:
+    """Half of them are withheld, so that every large file is long."""
+    peaks = []
+    for size in (200, 12_000):
+        log = Log()
+        for number in range(size):
+            log.push(f"1.0.{number}", "one")
+        peaks.append(peak_of(write(make(log, Asked(hidden=range(size // 2), filter=FILTER)), tmp_path / str(size))))
+        files = sum(path.stat().st_size for path in (tmp_path / str(size)).iterdir())
+    assert files > 7_000_000
+    assert peaks[1] - peaks[0] < 2_000
+
+
 # ---- How it is called
 
 
