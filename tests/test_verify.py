@@ -862,7 +862,7 @@ def test_memory_does_not_grow_with_the_lines(tmp_path: Path) -> None:
         peaks.append(peak_of(write(make(log, Asked(hidden=range(size // 2), filter=FILTER)), tmp_path / str(size))))
         files = sum(path.stat().st_size for path in (tmp_path / str(size)).iterdir())
     assert files > 7_000_000
-    assert peaks[1] - peaks[0] < 2_000
+    assert peaks[1] - peaks[0] < 4_000, "two blocks of the file that is being hashed are a half of it"
 
 
 # ---- How it is called

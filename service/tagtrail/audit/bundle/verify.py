@@ -424,7 +424,7 @@ def check_sums(folder: Path, sums: Dict[str, str]) -> None:
     for name in sorted(sums):
         digest = hashlib.sha256()
         with (folder / name).open("rb") as file:
-            for block in iter(lambda: file.read(1 << 22), b""):
+            for block in iter(lambda: file.read(1 << 20), b""):
                 digest.update(block)
         need(digest.hexdigest() == sums[name], f"{name} was changed: SHA256SUMS has another hash for it")
 
