@@ -158,6 +158,18 @@ def test_what_was_withheld_and_pruned_is_told_by_number(log: Log, folder: Path) 
     assert "Pruned:        6: 0-5 (no longer kept by the operator)\n" in text
 
 
+@pytest.mark.parametrize(("lines", "untold"), [([[3, 5]], "2: 6-7"), ([[3, 7]], None), ([], None)])
+def test_a_line_that_is_said_to_be_pruned_and_was_not_is_told(lines: Any, untold: str | None, folder: Path) -> None:
+    """Else whoever has something to hide could call a withheld line one that nobody has any more."""
+    log = tell()
+    log.add("pruned", before=9, reason="old", **({"lines": lines} if lines else {}))
+    verdict = verify(write(make(log, Asked(pruned=range(3, 8))), folder))
+    assert verdict.code == 0
+    assert "Pruned:        5: 3-7 (no longer kept by the operator)" in verdict.text
+    told = re.search("  no line here says that these were: (.*)", verdict.text)
+    assert (told[1] if told else None) == untold
+
+
 def test_a_range_is_verified_and_what_lies_outside_is_told(log: Log, folder: Path) -> None:
     asked = Asked(first=7, end=30, filter={"since": bundles.at(7), "until": bundles.at(30)})
     verdict = verify(write(make(log, asked), folder))

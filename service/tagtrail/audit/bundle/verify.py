@@ -480,6 +480,8 @@ class Views:
         self.kinds: Dict[str, int] = {}
         self.here: Optional[List[int]] = [] if manifest["sample"] else None  # lines that were drawn
         self.erased: List[List[int]] = []
+        self.pruned: List[List[int]] = []
+        self.untold = bytearray()  # as the marks of the proof, without what a line here says was pruned
         self.raw_before = 0  # of lines before this one the events as received are no longer kept
         self.gaps: List[str] = []
         path = folder / "disclosures.ndjson"
@@ -515,6 +517,8 @@ class Views:
             self.erased += entry.get("lines", []) if kind == "erased" else []
             if kind == "pruned" and entry.get("format") == "raw":
                 self.raw_before = max(self.raw_before, entry["before"])
+            elif kind == "pruned":  # with more ranges than a line can name it has none
+                self.pruned += entry.get("lines") or [[0, entry["before"] - 1]]
         elif self.here is not None:
             self.here.append(seq)
 
@@ -561,7 +565,10 @@ class Views:
         tables = (("deployments.csv", self.deployments), ("gaps.csv", self.gap_rows))
         for name, told in (*tables, ("disclosures.ndjson", self.disclosures)):
             need(told.row is None, f"{name} tells of line {told.seq}, which is not here, or twice, or out of order")
-        first = self.proof.first
+        first, self.untold = self.proof.first, self.proof.marks[:]
+        for low, high in self.pruned:
+            part = slice(max(low - first, 0), max(high + 1 - first, 0))
+            self.untold[part] = self.untold[part].replace(b"p", b".")
         for name, marks in self.missing.items():
             gone = [(low, high + 1, b"e") for low, high in self.erased] + [(0, self.raw_before, b"p")] * (name == "raw")
             for low, end, mark in gone:
@@ -665,6 +672,8 @@ def describe(manifest: Any, proof: Proof, views: Views) -> List[str]:
         f"Withheld:      {ranges(proof.marks, b'w', first)} (you may ask for them by number)",
         f"Pruned:        {ranges(proof.marks, b'p', first)} (no longer kept by the operator)",
     ]
+    if views.untold.count(b"p"):
+        text.append(f"  no line here says that these were: {ranges(views.untold, b'p', first)}")
     if not views.missing:
         text.append("Identities:    not in this export: no actors, addresses, or events as they were received")
     whys = ((b"e", "erased since"), (b"p", "pruned since"), (b"?", "not disclosed, no line here says why"))
