@@ -98,7 +98,7 @@ def audit(service: Service, directory: Path) -> None:
     with ZipFile(directory / "audit.zip") as bundle:
         bundle.extractall(directory)
     (unpacked,) = (path for path in directory.iterdir() if path.is_dir())
-    say(f"{key}\n\nWhat the auditor's own machine says of it, offline:\n\n$ python3 verify.py --key ...")
+    say(f"{key}\n\nWhat the auditor's own machine says of it, offline:\n\n$ python3 -I verify.py --key ...")
     say(run(sys.executable, "-I", "verify.py", "--key", key, cwd=unpacked).rstrip())
 
 

@@ -205,10 +205,11 @@ def prove(log: Log, asked: Asked, size: int, end: int, here: Collection[int]) ->
         json.dumps([[node.level, base64(node.hash)] for node in tree.cover(*side)], separators=(",", ":"))
         for side in ((0, asked.first), (end, size))
     )
+    included = frozenset(here)
     withheld = ",\n".join(
         json.dumps([seq, base64(leaf(log.lines[seq]))] + ["pruned"] * (seq in asked.pruned), separators=(",", ":"))
         for seq in range(asked.first, end)
-        if seq not in here
+        if seq not in included
     )
     head = f'{{"origin":"{ORIGIN}","size":{size},"root":"{base64(tree.root(size))}","first":{asked.first},"end":{end},'
     parts = (f'"left":{left},', f'"right":{right},', f'"since":{json.dumps(since)},', '"withheld":[')

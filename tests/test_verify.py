@@ -89,6 +89,17 @@ def test_a_good_bundle_is_verified_by_a_python_without_packages(log: Log, folder
     assert sorted(path.name for path in folder.iterdir()) == sorted([*make(log), "SHA256SUMS"])
 
 
+@pytest.mark.parametrize("name", ["json.py", "argparse.py", "os.py", "__future__.py"])
+def test_no_other_file_of_the_folder_is_run(name: str, log: Log, folder: Path, tmp_path: Path) -> None:
+    """As it would be where somebody compares verify.py with one that they trust, and runs it where it lies."""
+    ran = tmp_path / "ran"
+    write(make(log), folder)
+    (folder / name).write_text(f"open({str(ran)!r}, 'w').close()\n")
+    done = subprocess.run([sys.executable, "verify.py"], cwd=folder, capture_output=True, text=True, check=False)
+    assert not ran.exists()
+    assert done.stdout == f"NOT VERIFIED: {name} is not listed in SHA256SUMS; if it is yours, move it out\n"
+
+
 @pytest.mark.parametrize("python", OLD_PYTHONS, ids=lambda path: path.name)
 def test_it_runs_on_every_python_of_this_system(python: Path, log: Log, folder: Path) -> None:
     done = run_alone(write(make(log), folder), python=str(python))
@@ -145,6 +156,18 @@ def test_what_was_withheld_and_pruned_is_told_by_number(log: Log, folder: Path) 
     text = verify(write(make(log, asked), folder)).text
     assert "Withheld:      4: 9-11, 25 (you may ask for them by number)\n" in text
     assert "Pruned:        6: 0-5 (no longer kept by the operator)\n" in text
+
+
+@pytest.mark.parametrize(("lines", "untold"), [([[3, 5]], "2: 6-7"), ([[3, 7]], None), ([], None)])
+def test_a_line_that_is_said_to_be_pruned_and_was_not_is_told(lines: Any, untold: str | None, folder: Path) -> None:
+    """Else whoever has something to hide could call a withheld line one that nobody has any more."""
+    log = tell()
+    log.add("pruned", before=9, reason="old", **({"lines": lines} if lines else {}))
+    verdict = verify(write(make(log, Asked(pruned=range(3, 8))), folder))
+    assert verdict.code == 0
+    assert "Pruned:        5: 3-7 (no longer kept by the operator)" in verdict.text
+    told = re.search("  no line here says that these were: (.*)", verdict.text)
+    assert (told[1] if told else None) == untold
 
 
 def test_a_range_is_verified_and_what_lies_outside_is_told(log: Log, folder: Path) -> None:
@@ -525,6 +548,7 @@ def add_file(name: str) -> Callable[[Files], None]:
     return change
 
 
+FORMULA = "has a cell that a spreadsheet would take for a formula"
 WRONG_ROW = "is missing, or says something else than the line"
 TAMPERINGS: list[tuple[Callable[[Files], None], str]] = [
     (edit_line, "these are not the lines that were signed"),
@@ -548,6 +572,14 @@ TAMPERINGS: list[tuple[Callable[[Files], None], str]] = [
     (replace_in("pushes.csv", b'"registry.ex', b'"evil","registry.ex'), f"pushes.csv: the row of line 3 {WRONG_ROW}"),
     (replace_in("pushes.csv", b'"claimed"', b'"claimed"\r"evil"'), f"pushes.csv: the row of line 4 {WRONG_ROW}"),
     (replace_in("pushes.csv", b'"claimed"', b'"claimed"\n"evil"'), f"pushes.csv: the row of line 4 {WRONG_ROW}"),
+    (replace_in("pushes.csv", b'"registry.ex', b'"=1+registry.ex'), f"pushes.csv: the row of line 3 {FORMULA}"),
+    (replace_in("pushes.csv", b'"application/', b'"+application/'), f"pushes.csv: the row of line 3 {FORMULA}"),
+    (replace_in("pushes.csv", b'"\'=cmd"', b'"=cmd"'), f"pushes.csv: the row of line 6 {FORMULA}"),
+    (
+        replace_in("deployments.csv", b"\"'=approved", b'"=approved'),
+        f"deployments.csv: the row of line 18 {FORMULA}",
+    ),
+    (replace_in("gaps.csv", b'"..."', b'"@SUM(A1)"'), f"gaps.csv: the row of line 16 {FORMULA}"),
     (drop_row("pushes.csv", 5), f"pushes.csv: the row of line 7 {WRONG_ROW}"),
     (repeat_row("pushes.csv", 5), f"pushes.csv: the row of line 7 {WRONG_ROW}"),
     (append_row, "pushes.csv has a row too many"),
@@ -811,6 +843,38 @@ def test_a_flipped_bit_anywhere_is_refused(seed: int, log: Log, folder: Path) ->
         assert re.search("(erased since|says why): 1: ", verdict.text)
     else:
         assert verdict.code == 1, verdict.text
+
+
+# ---- What it costs
+
+
+PEAK = """
+import runpy, sys
+try:
+    runpy.run_path("verify.py", run_name="__main__")
+except SystemExit as ended:
+    assert not ended.code
+print([line.split()[1] for line in open("/proc/self/status") if line.startswith("VmHWM:")][0])
+"""
+
+
+def peak_of(folder: Path) -> int:
+    """The most memory that the checker held, in KiB."""
+    done = subprocess.run([sys.executable, "-I", "-S", "-c", PEAK], cwd=folder, capture_output=True, check=True)
+    return int(done.stdout.split()[-1])
+
+
+def test_memory_does_not_grow_with_the_lines(tmp_path: Path) -> None:
+    """Half of them are withheld, so that every large file is long."""
+    peaks = []
+    for size in (200, 12_000):
+        log = Log()
+        for number in range(size):
+            log.push(f"1.0.{number}", "one")
+        peaks.append(peak_of(write(make(log, Asked(hidden=range(size // 2), filter=FILTER)), tmp_path / str(size))))
+        files = sum(path.stat().st_size for path in (tmp_path / str(size)).iterdir())
+    assert files > 7_000_000
+    assert peaks[1] - peaks[0] < 4_000, "two blocks of the file that is being hashed are a half of it"
 
 
 # ---- How it is called

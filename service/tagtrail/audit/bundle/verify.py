@@ -1,14 +1,22 @@
 """Checks an export of a tagtrail audit trail, offline, and says in plain words what it shows and what it does not.
 
-    python3 verify.py [FOLDER] [--key KEY] [--checkpoint FILE]
+    python3 -I verify.py [FOLDER] [--key KEY] [--checkpoint FILE]
 
 Needs Python 3.8 or newer and nothing else; changes nothing, connects to nothing. Exit code 0: verified. 1: not
 verified, with the reason. 2: wrongly called. Who can forge an export can forge the checker in it: take this file from
-a source that you trust, or read it. It reads from the top, in the order of the check: steps 1 to 4 and the Ed25519 at
-the end are the proof, step 5 holds the other files against it.
+a source that you trust, or read it.
+
+What is claimed: these are lines of a log, each in its place; the log's key has signed how many lines it has and a hash
+over all of them; none within the range is left out but those that are listed by number. To be read in this order:
+`check`, which is the whole check; part 1, the proof of that claim; part 2, the tables and disclosures that come with
+the lines; part 3, the words of the verdict. Whoever only wants the lines proved, which are the evidence, stops after
+part 1.
 """
 
-from __future__ import annotations
+import sys
+
+if __name__ == "__main__" and not (sys.flags.isolated or getattr(sys.flags, "safe_path", False)):
+    del sys.path[0]  # this folder: a file json.py in it is nothing that Python may run
 
 import argparse
 import base64
@@ -18,17 +26,16 @@ import heapq
 import json
 import os
 import re
-import sys
 from concurrent.futures import ThreadPoolExecutor
 from itertools import islice
 from pathlib import Path
-from typing import Any, Iterator, NamedTuple
+from typing import Any, Dict, Iterator, List, NamedTuple, Optional, Tuple
 
 OPTIONAL = {"rotations", "since-checkpoint", "disclosures.ndjson"}
 FILES = {"README.txt", "verify.py", "keys.vkey", "log-key.pem", "checkpoint", "entries.ndjson", "deployments.csv"}
 FILES |= {"pushes.csv", "gaps.csv", "proof.json", "manifest.json"} | OPTIONAL
 LONGEST_TEXT = 1 << 20  # bytes of a small file, which is read as a whole
-LONGEST_LINE = 1 << 28  # bytes of a line of a large one, which is read line by line
+LONGEST_MANIFEST = 1 << 28  # bytes: with a sample it lists what was drawn
 
 
 class NotVerified(Exception):
@@ -47,15 +54,15 @@ def main() -> int:
     parser.add_argument("folder", nargs="?", type=Path, default=here, help="the unpacked export; default: this folder")
     parser.add_argument("--key", help="the log's key (NAME+ID+KEY, or a file with it), as you got it by another way")
     parser.add_argument("--checkpoint", type=Path, help="a checkpoint of this log that you have kept from earlier")
-    options = parser.parse_args()
-    if not options.folder.is_dir():
-        parser.error(f"{options.folder} is no folder; unpack the zip first")
-    if options.checkpoint is not None and not options.checkpoint.is_file():
-        parser.error(f"{options.checkpoint} is no file")
-    if options.key is not None and "+" not in options.key and not Path(options.key).is_file():
-        parser.error(f"{options.key} is neither a key nor a file with one")
+    folder, key, kept = (options := vars(parser.parse_args()))["folder"], options["key"], options["checkpoint"]
+    if not folder.is_dir():
+        parser.error(f"{folder} is no folder; unpack the zip first")
+    if kept is not None and not kept.is_file():
+        parser.error(f"{kept} is no file")
+    if key is not None and "+" not in key and not Path(key).is_file():
+        parser.error(f"{key} is neither a key nor a file with one")
     try:
-        verdict, code = check(options.folder, options.key, options.checkpoint), 0
+        verdict, code = check(folder, key, kept), 0
     except NotVerified as doubt:
         verdict, code = [f"NOT VERIFIED: {doubt}"], 1
     except (Exception, KeyboardInterrupt) as error:  # what was not foreseen is a doubt too, never a pass
@@ -65,7 +72,7 @@ def main() -> int:
     return code
 
 
-def check(folder: Path, given_key: str | None, kept: Path | None) -> list[str]:
+def check(folder: Path, given_key: Optional[str], kept: Optional[Path]) -> List[str]:
     """All checks, in order; returns the verdict. Raises NotVerified at the first doubt."""
     sums = check_names(folder)
     with ThreadPoolExecutor(1) as other_thread:  # which hashes the files while this one reads them
@@ -74,106 +81,139 @@ def check(folder: Path, given_key: str | None, kept: Path | None) -> list[str]:
             keys = check_keys(folder)
             trust = check_given_key(given_key, keys)
             checkpoint = open_checkpoint(read_text(folder / "checkpoint"), "checkpoint", keys, keys[-1:])
-            manifest = json.loads(read_text(folder / "manifest.json", LONGEST_LINE))
+            manifest = json.loads(read_text(folder / "manifest.json", LONGEST_MANIFEST))
             proof = Proof(folder / "proof.json")
             check_range(manifest, proof, checkpoint)
             growth = check_growth(folder, proof, checkpoint, keys, kept)
-            found = check_lines(folder, proof, checkpoint, manifest)
-            check_manifest(manifest, proof, found)
+            views = Views(folder, proof, manifest)
+            for entry in prove_lines(folder / "entries.ndjson", proof, checkpoint):
+                views.check(entry)
+            views.finish()
+            check_manifest(manifest, proof, views)
         finally:
             hashing.result()  # that a file was changed is told before what was found in it
-    return [*trust, "", *describe(manifest, proof, found), *growth, "", *NOT_SHOWN]
+    return [*trust, "", *describe(manifest, proof, views), *growth, "", *NOT_SHOWN]
 
 
-# ---- 1. The files are those that SHA256SUMS lists, and no others (sha256sum -c does not see others) -----------------
+# ---- Part 1, the proof: the lines --------------------------------------------------------------------------------
 
 
-def check_names(folder: Path) -> dict[str, str]:
-    there = {item.name: item for item in os.scandir(folder)}
-    for name, item in there.items():
-        need(item.is_file(follow_symlinks=False), f"{name} is not a plain file")
-    need(there.pop("SHA256SUMS", None), "there is no SHA256SUMS here; is this the folder tagtrail-export of an export?")
-    sums: dict[str, str] = {}
-    for number, line in enumerate(read_text(folder / "SHA256SUMS").split("\n")[:-1], 1):
-        hash, _, name = line.partition("  ")
-        need(name in FILES and name not in sums, f"SHA256SUMS line {number} names no file of an export, or one twice")
-        sums[name] = hash
-    for name in sorted(there):
-        need(name in sums, f"{name} is not listed in SHA256SUMS; if it is yours, move it out")
-    for name in sorted(FILES - OPTIONAL | set(sums)):
-        need(name in sums and name in there, f"{name} is missing")
-    return sums
+class Tree:
+    """The right edge of a tree of RFC 6962, section 2.1: hashes are put to it from left to right."""
+
+    def __init__(self) -> None:
+        self.size = 0
+        self.edge: List[bytes] = []  # full subtrees, the largest first: one for each bit that is set in the size
+
+    def add(self, hash: bytes, level: int = 0) -> None:
+        """Put the hash of the next 2^level lines to it."""
+        size = self.size
+        if level and size & ((1 << level) - 1):
+            raise NotVerified(f"proof.json: a subtree of 2^{level} lines cannot stand after {size} lines")
+        self.size = size + (1 << level)
+        size >>= level
+        while size & 1:
+            hash = hashlib.sha256(b"\x01" + self.edge.pop() + hash).digest()
+            size >>= 1
+        self.edge.append(hash)
+
+    def root(self) -> bytes:
+        root = self.edge[-1] if self.edge else hashlib.sha256().digest()
+        for hash in reversed(self.edge[:-1]):
+            root = hash_node(hash, root)
+        return root
 
 
-def check_sums(folder: Path, sums: dict[str, str]) -> None:
-    for name in sorted(sums):
-        digest = hashlib.sha256()
-        with (folder / name).open("rb") as file:
-            for block in iter(lambda: file.read(1 << 22), b""):
-                digest.update(block)
-        need(digest.hexdigest() == sums[name], f"{name} was changed: SHA256SUMS has another hash for it")
+def hash_node(left: bytes, right: bytes) -> bytes:
+    return hashlib.sha256(b"\x01" + left + right).digest()
 
 
-# ---- 2. The keys: each new one was introduced by a checkpoint that the old and the new one signed --------------------
-
-DER = bytes.fromhex("302a300506032b6570032100")  # what stands before an Ed25519 key in a PEM file: RFC 8410, section 4
-
-
-class Key(NamedTuple):
-    """An Ed25519 verifier key: https://c2sp.org/signed-note, "Verifier keys"."""
-
-    name: str
-    public: bytes
-
-    @property
-    def id(self) -> bytes:
-        return hashlib.sha256(self.name.encode() + b"\n\x01" + self.public).digest()[:4]
-
-    def __str__(self) -> str:
-        return f"{self.name}+{self.id.hex()}+{base64.b64encode(bytes([1]) + self.public).decode()}"
-
-
-def read_key(text: str, where: str) -> Key:
-    name, _, rest = text.partition("+")
-    key = Key(name, unbase64(rest.partition("+")[2], where)[1:])
-    need(len(key.public) == 32 and str(key) == text, f"{where} is no Ed25519 verifier key (NAME+ID+KEY)")
-    return key
-
-
-def check_keys(folder: Path) -> list[Key]:
-    """The log's keys, oldest first."""
-    lines = read_text(folder / "keys.vkey").split("\n")[:-1]
-    keys = [read_key(line, f"keys.vkey line {number}") for number, line in enumerate(lines, 1)]
-    rotations = read_text(folder / "rotations") if (folder / "rotations").exists() else ""
-    *notes, rest = re.sub("(\n\u2014 [^\n]*\n)(?!\u2014)", "\\1\0", rotations).split("\0")
-    need(not rest, "rotations goes on after its last note")
-    need(len(notes) == len(keys) - 1, f"keys.vkey has {len(keys)} keys and rotations {len(notes)} notes, not one less")
-    for number, note in enumerate(notes, 1):
-        open_checkpoint(note, f"rotations, note {number}", keys, keys[number - 1 : number + 1])
-    pem = "".join(read_text(folder / "log-key.pem").split("\n")[1:-2])
-    need(unbase64(pem, "log-key.pem") == DER + keys[-1].public, "log-key.pem is not the newest key of keys.vkey")
-    return keys
+def prove_lines(path: Path, proof: "Proof", checkpoint: "Checkpoint") -> Iterator[Dict[str, Any]]:
+    """Each line, as soon as it has its place. After the last, lines and withheld hashes together have given the root
+    that was signed; until then nothing is proved."""
+    tree, parse = Tree(), json.JSONDecoder().raw_decode
+    for level, hash in proof.left:
+        tree.add(hash, level)
+    need(tree.size == proof.first, f"proof.json: there are {tree.size} lines left of a range from {proof.first}")
+    withheld = proof.withheld
+    for number, line in enumerate(read_lines(path), 1):
+        text = line.decode()
+        entry, end = parse(text)
+        if text[end:] != "\n":
+            raise NotVerified(f"entries.ndjson line {number} is cut off, or goes on after its end")
+        while withheld.seq == tree.size:
+            tree.add(withheld.take())
+        if entry["seq"] != tree.size:
+            refuse_place(tree.size, entry["seq"], f"; entries.ndjson line {number} is line {entry['seq']}", withheld)
+        tree.add(hashlib.sha256(b"\x00" + line[:-1]).digest())
+        yield entry
+    while withheld.seq == tree.size:
+        tree.add(withheld.take())
+    if tree.size != proof.end or withheld.seq >= 0:
+        refuse_place(tree.size, tree.size, "", withheld)
+    for level, hash in proof.right:
+        tree.add(hash, level)
+    need(
+        (tree.size, tree.root()) == (checkpoint.size, checkpoint.root),
+        f"these are not the lines that were signed: the {tree.size} lines of this export give another root than the"
+        f" {checkpoint.size} of its checkpoint, so a line or a hash was changed, put in or left out",
+    )
 
 
-def check_given_key(given: str | None, keys: list[Key]) -> list[str]:
-    """The auditor's key is one of the log's, so the rotations lead from it to the newest."""
-    if given is None:
-        return [
-            "VERIFIED, but only against the key that is in this export itself.",
-            "You gave no --key, and whoever made this export could have put a key of their own in it. Compare this key",
-            "with the one that the operator gave you by another way, or better: run again with --key and that one.",
-            f"  {keys[-1]}",
-            f"  SHA-256 {hashlib.sha256(DER + keys[-1].public).hexdigest()}",
-            "  (of log-key.pem: openssl pkey -pubin -in log-key.pem -outform DER | sha256sum)",
-        ]
-    key = read_key(read_text(Path(given)).strip() if Path(given).is_file() else given, "the key that you gave")
-    need(key in keys, f"this export is signed by another key than the one that you gave, by {keys[-1]}")
-    changes = len(keys) - 1 - keys.index(key)
-    led = f" {changes} later change(s) of key lead from it to {keys[-1]}, each signed by the old key." * bool(changes)
-    return [f"VERIFIED with the key that you gave.{led}"]
+def refuse_place(seq: int, here: int, place: str, withheld: "Told") -> None:
+    """Line `seq` should come next, and neither entries.ndjson nor proof.json has it there."""
+    need(here >= seq, f"line {here} is here twice, or withheld too, or out of order{place}")
+    is_behind = 0 <= withheld.seq < seq
+    need(not is_behind, f"proof.json: line {withheld.seq} is withheld twice, or out of order, or is here too")
+    raise NotVerified(f"line {seq} is missing: neither in entries.ndjson nor withheld in proof.json{place}")
 
 
-# ---- 3. The checkpoint: the log's name, its number of lines and the root hash over them all, signed ------------------
+END: Tuple[int, Any] = (-1, None)
+
+
+class Told:
+    """What a file tells of the lines, in their order; `seq` is the line that it tells of next, -1 at its end."""
+
+    def __init__(self, rows: Iterator[Tuple[int, Any]]) -> None:
+        self.rows = rows
+        self.seq, self.row = next(rows, END)
+
+    def take(self) -> Any:
+        row = self.row
+        self.seq, self.row = next(self.rows, END)
+        return row
+
+
+class Proof:
+    """proof.json: which range of the log this is, the hashes of the tree left and right of it, the withheld lines."""
+
+    def __init__(self, path: Path) -> None:
+        lines = read_lines(path)
+        head = json.loads(b"".join(islice(lines, 5)) + b"]}")  # then comes a line for each withheld line
+        self.checkpoint = Checkpoint(head["origin"], whole(head["size"]), read_hash(head["root"], "proof.json"))
+        self.first, self.end, self.since = whole(head["first"]), whole(head["end"]), head["since"]
+        self.left, self.right = (
+            [(min(whole(level), 64), read_hash(hash, "proof.json")) for level, hash in head[side]]
+            for side in ("left", "right")
+        )
+        self.marks = bytearray()  # a byte for each line of the range: w is withheld, p withheld because pruned
+        self.withheld = Told(self._read_withheld(lines))
+
+    def _read_withheld(self, lines: Iterator[bytes]) -> Iterator[Tuple[int, bytes]]:
+        for line in lines:
+            if line == b"]}\n":
+                need(next(lines, None) is None, "proof.json goes on after its end")
+                return
+            seq, hash, *pruned = json.loads(line.rstrip(b",\n"))
+            need(pruned in ([], ["pruned"]), f"proof.json: line {seq} is no withheld line")
+            place = whole(seq) - self.first
+            if len(self.marks) <= place < self.end - self.first:  # if it is not the next, its place will be refused
+                self.marks += b"." * (place - len(self.marks)) + (b"p" if pruned else b"w")
+            yield seq, read_hash(hash, "proof.json")
+        raise NotVerified("proof.json ends too early")
+
+
+# ---- Part 1, the proof: the checkpoint, which is the log's name, its number of lines and their root, signed ---------
 
 
 class Checkpoint(NamedTuple):
@@ -184,7 +224,7 @@ class Checkpoint(NamedTuple):
     root: bytes
 
 
-def open_checkpoint(note: str, where: str, keys: list[Key], signers: list[Key]) -> Checkpoint:
+def open_checkpoint(note: str, where: str, keys: "List[Key]", signers: "List[Key]") -> Checkpoint:
     """All of the signers have signed it (any of the keys, where none is named), and no signature of a key is false.
 
     https://c2sp.org/signed-note: a text, an empty line, then lines of an em dash, a name, and in Base64 four bytes of
@@ -210,39 +250,33 @@ def open_checkpoint(note: str, where: str, keys: list[Key], signers: list[Key]) 
     return Checkpoint(origin, int(size), read_hash(root, where))
 
 
-def check_growth(folder: Path, proof: Proof, checkpoint: Checkpoint, keys: list[Key], kept: Path | None) -> list[str]:
+def check_growth(
+    folder: Path, proof: Proof, checkpoint: Checkpoint, keys: "List[Key]", kept: Optional[Path]
+) -> List[str]:
     """The log has only grown since a checkpoint that the auditor has kept."""
     path, known = folder / "since-checkpoint", [checkpoint]
     need(path.exists() == bool(proof.since), "since-checkpoint is here without its proof in proof.json, or the reverse")
     if proof.since:
         since = open_checkpoint(read_text(path), path.name, keys, [])
         hashes = iter([read_hash(hash, "proof.json") for hash in proof.since["proof"]])
-        is_grown = since.size == proof.since["size"] <= checkpoint.size
-        is_grown = is_grown and (
+        is_grown = since.size == proof.since["size"] <= checkpoint.size and (
             not since.size or grow(since.size, checkpoint.size, since.root, hashes) == (since.root, checkpoint.root)
         )
-        need(
-            is_grown and next(hashes, None) is None,
-            f"this log has not grown from since-checkpoint: its first {since.size} lines are not those of then",
-        )
+        otherwise = f"this log has not grown from since-checkpoint: its first {since.size} lines are not those of then"
+        need(is_grown and next(hashes, None) is None, otherwise)
         known.append(since)
     if kept is None:
-        return (
-            [f"Earlier:       grown from the {known[1].size} lines of since-checkpoint; is that yours?"]
-            if proof.since
-            else []
-        )
+        return [
+            f"Earlier:       grown from the {one.size} lines of since-checkpoint; is that yours?" for one in known[1:]
+        ]
     mine = open_checkpoint(read_text(kept), kept.name, keys, [])
-    for other in known:
-        is_fork = mine.size == other.size and mine.root != other.root
-        need(
-            not is_fork, f"your checkpoint and this export disagree on the first {mine.size} lines: history was changed"
-        )
+    is_fork = any(mine.size == other.size and mine.root != other.root for other in known)
+    need(not is_fork, f"your checkpoint and this export disagree on the first {mine.size} lines: history was changed")
     need(mine in known, f"nothing ties this export to your checkpoint of {mine.size} lines; ask for one")
     return [f"Earlier:       grown from your own checkpoint: its {mine.size} lines are still the same"]
 
 
-def grow(old: int, new: int, root: bytes | None, proof: Iterator[bytes]) -> tuple[bytes, bytes]:
+def grow(old: int, new: int, root: Optional[bytes], proof: Iterator[bytes]) -> Tuple[bytes, bytes]:
     """The roots of the first `old` and of all `new` lines to which the proof leads: RFC 6962, section 2.1.2."""
     if old == new:
         same = next(proof, b"") if root is None else root
@@ -256,346 +290,143 @@ def grow(old: int, new: int, root: bytes | None, proof: Iterator[bytes]) -> tupl
     return hash_node(left, old_right), hash_node(left, right)
 
 
-# ---- 4. The lines: each in its place, here or withheld by its hash; together they give the root that was signed ------
+# ---- Part 1, the proof: the keys, each new one introduced by a checkpoint that the old and the new one signed ------
+
+DER = bytes.fromhex("302a300506032b6570032100")  # what stands before an Ed25519 key in a PEM file: RFC 8410, section 4
 
 
-class Tree:
-    """The right edge of a tree of RFC 6962, section 2.1: hashes are put to it from left to right."""
+class Key(NamedTuple):
+    """An Ed25519 verifier key: https://c2sp.org/signed-note, "Verifier keys"."""
 
-    def __init__(self) -> None:
-        self.size = 0
-        self.edge: list[bytes] = []  # full subtrees, the largest first: one for each bit that is set in the size
+    name: str
+    id: bytes
+    public: bytes
 
-    def add(self, hash: bytes, level: int = 0) -> None:
-        """Put the hash of the next 2^level lines to it."""
-        size = self.size
-        if level and size & ((1 << level) - 1):
-            raise NotVerified(f"proof.json: a subtree of 2^{level} lines cannot stand after {size} lines")
-        self.size = size + (1 << level)
-        size >>= level
-        while size & 1:
-            hash = hashlib.sha256(b"\x01" + self.edge.pop() + hash).digest()
-            size >>= 1
-        self.edge.append(hash)
-
-    def root(self) -> bytes:
-        root = self.edge[-1] if self.edge else hashlib.sha256().digest()
-        for hash in reversed(self.edge[:-1]):
-            root = hash_node(hash, root)
-        return root
+    def __str__(self) -> str:
+        return f"{self.name}+{self.id.hex()}+{base64.b64encode(bytes([1]) + self.public).decode()}"
 
 
-def hash_node(left: bytes, right: bytes) -> bytes:
-    return hashlib.sha256(b"\x01" + left + right).digest()
+def read_key(text: str, where: str) -> Key:
+    name, _, rest = text.partition("+")
+    public = unbase64(rest.partition("+")[2], where)[1:]
+    key = Key(name, hashlib.sha256(name.encode() + b"\n\x01" + public).digest()[:4], public)
+    need(len(public) == 32 and str(key) == text, f"{where} is no Ed25519 verifier key (NAME+ID+KEY)")
+    return key
 
 
-class Proof:
-    """proof.json: which range of the log this is, the hashes of the tree left and right of it, the withheld lines."""
-
-    def __init__(self, path: Path) -> None:
-        self.lines = read_lines(path)
-        head = json.loads(b"".join(islice(self.lines, 5)) + b"]}")  # then comes a line for each withheld line
-        self.checkpoint = Checkpoint(head["origin"], whole(head["size"]), read_hash(head["root"], "proof.json"))
-        self.first, self.end, self.since = whole(head["first"]), whole(head["end"]), head["since"]
-        self.left, self.right = (
-            [(min(whole(level), 64), read_hash(hash, "proof.json")) for level, hash in head[side]]
-            for side in ("left", "right")
-        )
-
-    def withheld(self) -> Iterator[tuple[int, Any]]:
-        """Number of each line that is not here; its hash, and whether it is no longer kept."""
-        for line in self.lines:
-            if line == b"]}\n":
-                need(next(self.lines, None) is None, "proof.json goes on after its end")
-                return
-            seq, hash, *pruned = json.loads(line.rstrip(b",\n"))
-            need(pruned in ([], ["pruned"]), f"proof.json: line {seq} is no withheld line")
-            yield whole(seq), (read_hash(hash, "proof.json"), bool(pruned))
-        raise NotVerified("proof.json ends too early")
+def check_keys(folder: Path) -> List[Key]:
+    """The log's keys, oldest first."""
+    lines = read_text(folder / "keys.vkey").split("\n")[:-1]
+    keys = [read_key(line, f"keys.vkey line {number}") for number, line in enumerate(lines, 1)]
+    rotations = read_text(folder / "rotations") if (folder / "rotations").exists() else ""
+    *notes, rest = re.sub("(\n\u2014 [^\n]*\n)(?!\u2014)", "\\1\0", rotations).split("\0")
+    need(not rest, "rotations goes on after its last note")
+    need(len(notes) == len(keys) - 1, f"keys.vkey has {len(keys)} keys and rotations {len(notes)} notes, not one less")
+    for number, note in enumerate(notes, 1):
+        open_checkpoint(note, f"rotations, note {number}", keys, keys[number - 1 : number + 1])
+    pem = "".join(read_text(folder / "log-key.pem").split("\n")[1:-2])
+    need(unbase64(pem, "log-key.pem") == DER + keys[-1].public, "log-key.pem is not the newest key of keys.vkey")
+    return keys
 
 
-END: tuple[int, Any] = (-1, None)
+def check_given_key(given: Optional[str], keys: List[Key]) -> List[str]:
+    """The auditor's key is one of the log's, so the rotations lead from it to the newest."""
+    if given is None:
+        return [
+            "VERIFIED, but only against the key that is in this export itself.",
+            "You gave no --key, and whoever made this export could have put a key of their own in it. Compare this key",
+            "with the one that the operator gave you by another way, or better: run again with --key and that one.",
+            f"  {keys[-1]}",
+            f"  SHA-256 {hashlib.sha256(DER + keys[-1].public).hexdigest()}",
+            "  (of log-key.pem: openssl pkey -pubin -in log-key.pem -outform DER | sha256sum)",
+        ]
+    key = read_key(read_text(Path(given)).strip() if Path(given).is_file() else given, "the key that you gave")
+    need(key in keys, f"this export is signed by another key than the one that you gave, by {keys[-1]}")
+    changes = len(keys) - 1 - keys.index(key)
+    led = f" {changes} later change(s) of key lead from it to {keys[-1]}, each signed by the old key." * bool(changes)
+    return [f"VERIFIED with the key that you gave.{led}"]
 
 
-class Told:
-    """What a file tells of the lines, in their order; `seq` is the line that it tells of next, -1 at its end."""
+# ---- Part 1, the proof: Ed25519, RFC 8032, section 5.1, in plain numbers ------------------------------------------
 
-    def __init__(self, rows: Iterator[tuple[int, Any]]) -> None:
-        self.rows = rows
-        self.seq, self.row = next(rows, END)
-
-    def take(self) -> Any:
-        row: Any = self.row
-        self.seq, self.row = next(self.rows, END)
-        return row
+P = 2**255 - 19
+ORDER = 2**252 + 27742317777372353535851937790883648493
+D = -121665 * pow(121666, P - 2, P) % P
+Point = Tuple[int, int, int, int]  # extended coordinates (X, Y, Z, T), section 5.1.4: x = X/Z, y = Y/Z, x * y = T/Z
 
 
-def check_lines(folder: Path, proof: Proof, checkpoint: Checkpoint, manifest: Any) -> Found:
-    """The lines and the withheld hashes give the root that was signed; every other file is read in step with them."""
-    tree, found, parse = Tree(), Found(folder, proof, manifest), json.JSONDecoder().raw_decode
-    for level, hash in proof.left:
-        tree.add(hash, level)
-    need(tree.size == proof.first, f"proof.json: there are {tree.size} lines left of a range from {proof.first}")
-    withheld = Told(proof.withheld())
-    for number, line in enumerate(read_lines(folder / "entries.ndjson"), 1):
-        text = line.decode()
-        entry, end = parse(text)
-        if text[end:] != "\n":
-            raise NotVerified(f"entries.ndjson line {number} is cut off, or goes on after its end")
-        if withheld.seq == tree.size:
-            pass_withheld(tree, withheld, found)
-        if entry["seq"] != tree.size:
-            say_what_is_wrong(
-                tree.size, f"; entries.ndjson line {number} is line {entry['seq']}", entry["seq"], withheld
-            )
-        tree.add(hashlib.sha256(b"\x00" + line[:-1]).digest())
-        found.add(entry, number)
-    pass_withheld(tree, withheld, found)
-    if tree.size != proof.end or withheld.seq >= 0:
-        say_what_is_wrong(tree.size, "", tree.size, withheld)
-    found.finish()
-    for level, hash in proof.right:
-        tree.add(hash, level)
-    need(
-        (tree.size, tree.root()) == (checkpoint.size, checkpoint.root),
-        f"these are not the lines that were signed: the {tree.size} lines of this export give another root than the"
-        f" {checkpoint.size} of its checkpoint, so a line or a hash was changed, put in or left out",
-    )
-    return found
+def is_signed(public: bytes, message: bytes, signature: bytes) -> bool:
+    """Section 5.1.7, strictly: no second way to write the key, R or S is taken."""
+    key, number = decode_point(public), int.from_bytes(signature[32:], "little")
+    if key is None or len(signature) != 64 or number >= ORDER:
+        return False
+    challenge = int.from_bytes(hashlib.sha512(signature[:32] + public + message).digest(), "little")
+    # S * B = R + k * A, the other way round: R is computed, and must be written as it was
+    x, y, z, _ = add(multiply(number, BASE), multiply(ORDER - challenge % ORDER, key))
+    inverse = pow(z, P - 2, P)
+    return (y * inverse % P | (x * inverse % P & 1) << 255).to_bytes(32, "little") == signature[:32]
 
 
-def pass_withheld(tree: Tree, withheld: Told, found: Found) -> None:
-    while withheld.seq == tree.size:
-        hash, is_pruned = withheld.take()
-        found.marks[tree.size - found.first] = ord("p" if is_pruned else "w")
-        tree.add(hash)
+def decode_point(encoded: bytes) -> Optional[Point]:
+    """Section 5.1.3; None for what is no point, or is written in another way than the one."""
+    y, sign = int.from_bytes(encoded, "little") & ((1 << 255) - 1), encoded[-1] >> 7 if encoded else 0
+    square = (y * y - 1) * pow(D * y * y + 1, P - 2, P) % P
+    x = pow(square, (P + 3) // 8, P)
+    if x * x % P != square:
+        x = x * pow(2, (P - 1) // 4, P) % P
+    if len(encoded) != 32 or y >= P or x * x % P != square or (x == 0 and sign):
+        return None
+    x = x if x & 1 == sign else P - x
+    return x, y, 1, x * y % P
 
 
-def say_what_is_wrong(seq: int, place: str, here: int, withheld: Told) -> None:
-    """Line `seq` should come next, and neither entries.ndjson nor proof.json has it there."""
-    need(here >= seq, f"line {here} is here twice, or withheld too, or out of order{place}")
-    is_behind = 0 <= withheld.seq < seq
-    need(not is_behind, f"proof.json: line {withheld.seq} is withheld twice, or out of order, or is here too")
-    raise NotVerified(f"line {seq} is missing: neither in entries.ndjson nor withheld in proof.json{place}")
+def add(one: Point, other: Point) -> Point:
+    """Section 5.1.4."""
+    (x1, y1, z1, t1), (x2, y2, z2, t2) = one, other
+    a, b, c, d = (y1 - x1) * (y2 - x2), (y1 + x1) * (y2 + x2), 2 * t1 * t2 * D, 2 * z1 * z2
+    e, f, g, h = b - a, d - c, d + c, b + a
+    return e * f % P, g * h % P, f * g % P, e * h % P
 
 
-# ---- 5. What only repeats the lines, or speaks of them: disclosures, CSVs, manifest.json ----------------------------
+def multiply(number: int, point: Point) -> Point:
+    total: Point = (0, 1, 1, 0)
+    while number:
+        if number & 1:
+            total = add(total, point)
+        point, number = add(point, point), number >> 1
+    return total
 
 
-class Found:
-    """What the lines say, gathered one after the other, with the other files held against each when it comes by."""
+BASE = decode_point((4 * pow(5, P - 2, P) % P).to_bytes(32, "little")) or (0, 1, 1, 0)
 
-    def __init__(self, folder: Path, proof: Proof, manifest: Any) -> None:
-        self.first, self.first_at, self.last_at = proof.first, "", ""
-        self.kinds: dict[str, int] = {}
-        self.here: list[int] | None = [] if manifest["sample"] else None  # lines that were drawn
-        self.marks = bytearray(b"." * (proof.end - proof.first))  # a byte for each line: w is withheld, p pruned
-        self.erased: list[list[int]] = []
-        self.raw_before = 0  # of lines before this one the events as received are no longer kept
-        self.gaps: list[str] = []
-        path = folder / "disclosures.ndjson"
-        need(path.exists() is manifest["identities"], "disclosures.ndjson is here, or not, against manifest.json")
-        self.missing = {"who": self.marks[:], "raw": self.marks[:]} if path.exists() else {}  # ?: not disclosed
-        self.disclosures = Told((row["seq"], row) for row in map(json.loads, read_lines(path) if path.exists() else ()))
-        self.deployments = read_table(folder / "deployments.csv", DEPLOYMENTS)
-        self.gap_rows = read_table(folder / "gaps.csv", GAPS)
-        self.pushes = read_rows(folder / "pushes.csv")
-        need(next(self.pushes, "").startswith(PUSHES), "pushes.csv begins with other columns")
-
-    def add(self, entry: dict[str, Any], number: int) -> None:
-        seq, at, kind = entry["seq"], entry["at"], entry["kind"]
-        if not self.last_at < at:  # 2026-04-20T12:00:00.000000Z: as texts they sort as times do
-            raise NotVerified(f"entries.ndjson line {number}: its time {at} does not come after {self.last_at}")
-        self.first_at, self.last_at = self.first_at or at, at
-        self.kinds[kind] = self.kinds.get(kind, 0) + 1
-        if kind == "push":
-            self.check_push(entry)
-        if self.deployments.seq == seq or kind == "deployment":
-            self.check_deployments(entry)
-        while self.gap_rows.seq == seq:
-            registry, since, until, cause, _, explanation = self.gap_rows.take()
-            who = f", registry {registry}" * bool(registry)
-            self.gaps.append(f"  {since} to {until or '(still)'}, line {seq}{who}: {cause}: {explanation}")
-        if self.missing:
-            self.check_disclosures(entry)
-        if kind != "push" and "repository" not in entry:
-            self.erased += entry.get("lines", []) if kind == "erased" else []
-            if kind == "pruned" and entry.get("format") == "raw":
-                self.raw_before = max(self.raw_before, entry["before"])
-        elif self.here is not None:
-            self.here.append(seq)
-
-    def check_push(self, entry: dict[str, Any]) -> None:
-        """The next row must say what the line says; no cell holds the quotes that stand between two cells."""
-        seq, tag, digest = entry["seq"], entry.get("tag", ""), entry["digest"]
-        told = f'{image_of(entry)}","{seq}","{entry["at"]}","{entry["occurred"]}","{entry["registry"]}"'
-        row = next(self.pushes, "")
-        while self.missing and row.count('"') % 2:  # a user agent may have several lines
-            row += next(self.pushes, '"')
-        before, _, after = row.partition(f'{told},"{entry["repository"]}","{tag}","{digest}","')
-        if not after or '"' in before[1:]:
-            raise NotVerified(f"pushes.csv: {WRONG_ROW.format(seq)}")
-
-    def check_deployments(self, entry: dict[str, Any]) -> None:
-        """Each row must say what the line says; a declared deployment has exactly one, of its own environment."""
-        rows = []
-        while self.deployments.seq == entry["seq"]:
-            rows.append(self.deployments.take())
-        own = [entry.get(name, "") for name in ("registry", "repository", "tag", "digest", "occurred")]
-        is_right = all(row[0].endswith(image_of(entry)) and row[2:7] == own for row in rows)
-        if entry["kind"] == "deployment":
-            is_right = is_right and [row[1] for row in rows] == [entry["environment"]]
-        if not is_right:
-            raise NotVerified(f"deployments.csv: {WRONG_ROW.format(entry['seq'])}")
-
-    def check_disclosures(self, entry: dict[str, Any]) -> None:
-        """What is disclosed of the line, which has a hash of each document: RFC 9901, section 4.2.3."""
-        seq = entry["seq"]
-        documents = self.disclosures.take() if self.disclosures.seq == seq else {}
-        for name, marks in self.missing.items():
-            document, hash = documents.get(name), entry.get(name)
-            if document is None and hash is not None:
-                marks[seq - self.first] = ord("?")
-            elif document is not None and hash != base64url(hashlib.sha256(document.encode()).digest()):
-                raise NotVerified(f"disclosures.ndjson: {name!r} of line {seq} is not what that line was written with")
-
-    def finish(self) -> None:
-        """Nothing is left over, and it is known why a document is missing."""
-        need(not next(self.pushes, ""), "pushes.csv has a row too many, or one out of order")
-        tables = (("deployments.csv", self.deployments), ("gaps.csv", self.gap_rows))
-        for name, told in (*tables, ("disclosures.ndjson", self.disclosures)):
-            need(told.row is None, f"{name} tells of line {told.seq}, which is not here, or twice, or out of order")
-        for name, marks in self.missing.items():
-            gone = [(low, high + 1, b"e") for low, high in self.erased] + [(0, self.raw_before, b"p")] * (name == "raw")
-            for low, end, mark in gone:
-                part = slice(max(low - self.first, 0), max(end - self.first, 0))
-                marks[part] = marks[part].replace(b"?", mark)
+# ---- Part 1, the proof: the files are those of SHA256SUMS, and no others; how they are read ------------------------
 
 
-PUSHES = '"image","seq","at","occurred","registry","repository","tag","digest",'
-DEPLOYMENTS = "image,environment,registry,repository,tag,digest,at,"
-GAPS = "registry,from,until,cause,seq,explanation"
-WRONG_ROW = "the row of line {} is missing, or says something else than the line"
+def check_names(folder: Path) -> Dict[str, str]:
+    """The hash of each file. `sha256sum -c` does not see files that are not listed."""
+    there = {item.name: item for item in os.scandir(folder)}
+    for name, item in there.items():
+        need(item.is_file(follow_symlinks=False), f"{name} is not a plain file")
+    need(there.pop("SHA256SUMS", None), "there is no SHA256SUMS here; is this the folder tagtrail-export of an export?")
+    sums: Dict[str, str] = {}
+    for number, line in enumerate(read_text(folder / "SHA256SUMS").split("\n")[:-1], 1):
+        hash, _, name = line.partition("  ")
+        need(name in FILES and name not in sums, f"SHA256SUMS line {number} names no file of an export, or one twice")
+        sums[name] = hash
+    for name in sorted(there):
+        need(name in sums, f"{name} is not listed in SHA256SUMS; if it is yours, move it out")
+    for name in sorted(FILES - OPTIONAL | set(sums)):
+        need(name in sums and name in there, f"{name} is missing")
+    return sums
 
 
-def image_of(entry: dict[str, Any]) -> str:
-    tag = f":{entry['tag']}" if "tag" in entry else ""
-    return f"{entry['repository']}{tag}@{entry['digest']}" if "digest" in entry else f"{entry['repository']}{tag}"
-
-
-def read_rows(path: Path) -> Iterator[str]:
-    with path.open(encoding="utf-8-sig", newline="") as file:  # a lone CR ends a row too, as in a spreadsheet
-        yield from file
-
-
-def read_table(path: Path, columns: str) -> Told:
-    rows = csv.reader(read_rows(path), strict=True)
-    names = next(rows, [])
-    need(",".join(names).startswith(columns), f"{path.name} begins with other columns")
-    return Told((int(row[names.index("seq")]), row) for row in rows)
-
-
-def check_range(manifest: Any, proof: Proof, checkpoint: Checkpoint) -> None:
-    """manifest.json, proof.json and the checkpoint speak of the same log and range; the range is what was asked for."""
-    need(
-        manifest["format"] == 1, "manifest.json: this is no export of format 1; take the verify.py of a newer tagtrail"
-    )
-    need(proof.checkpoint == checkpoint, "proof.json is of another log, size or root than the signed checkpoint")
-    told = (manifest["origin"], manifest["size"], manifest["first"], manifest["end"])
-    is_same = told == (*checkpoint[:2], proof.first, proof.end)
-    need(is_same, "manifest.json and proof.json are of different ranges")
-    need(proof.first <= proof.end <= checkpoint.size, "proof.json: its range goes beyond the log")
-    asked = manifest["filter"]
-    is_whole = (proof.first == 0 or "since" in asked) and (proof.end == checkpoint.size or "until" in asked)
-    need(is_whole, "lines at an end of the log are left out, though manifest.json says that nobody asked for that")
-
-
-def check_manifest(manifest: Any, proof: Proof, found: Found) -> None:
-    counted: dict[str, Any] = {"lines": sum(found.kinds.values()), "kinds": found.kinds, "gaps": len(found.gaps)}
-    counted.update(withheld=found.marks.count(b"w"), pruned=found.marks.count(b"p"))
-    for name, count in counted.items():
-        is_right = manifest[name] == count
-        need(is_right, f"manifest.json has {name}: {json.dumps(manifest[name])}, not {json.dumps(count)}")
-    is_narrow = manifest["sample"] or set(manifest["filter"]) - {"since", "until"}
-    withheld = ranges(found.marks, b"w", found.first)
-    need(is_narrow or not counted["withheld"], f"lines {withheld} are withheld, and manifest.json has no filter")
-    if found.here is not None:
-        check_sample(manifest["sample"], proof, found.here)
-
-
-def check_sample(sample: Any, proof: Proof, here: list[int]) -> None:
-    """Of the lines that fit, those with the smallest hash: printf %s%s "$seed" "$seq" | sha256sum"""
-    last = proof.first - 1
-    for low, high in sample["population"]:
-        is_inside = last < whole(low) <= whole(high) < proof.end
-        need(is_inside, "manifest.json: the sample's population is not in the range")
-        last = high
-    seqs = (seq for low, high in sample["population"] for seq in range(low, high + 1))
-    lots = ((hashlib.sha256(f"{sample['seed']}{seq}".encode()).digest(), seq) for seq in seqs)
-    drawn = sorted(seq for _, seq in heapq.nsmallest(whole(sample["count"]), lots))
-    need(drawn == sample["drawn"], f"manifest.json: these are not the lines that the seed {sample['seed']!r} draws")
-    need(drawn == here, f"lines {sorted({*drawn} ^ {*here})[:9]} were drawn and are not here, or the reverse")
-
-
-# ---- 6. The verdict --------------------------------------------------------------------------------------------------
-
-MOST_SHOWN = 40  # of anything listed
-NOT_SHOWN = [
-    "What this does not show:",
-    "  - that the registry reported everything, what happened in a gap, or what a withheld line says (a gap, perhaps)",
-    "  - who stood behind an actor's name: it is what the registry or the pipeline said",
-    "  - that what was published under a tag ran anywhere",
-    "  - what manifest.json says of the question, of who asked and of the coverage: that is not signed",
-    "  - what a CSV says beyond time, repository, tag and digest of its line: hosts, persons, how a deployment began",
-    "    and ended, what was before it, all of gaps, and whether one is missing. The lines are the evidence.",
-]
-
-
-def describe(manifest: Any, proof: Proof, found: Found) -> list[str]:
-    log, lines = proof.checkpoint, sum(found.kinds.values())
-    outside = [(0, proof.first - 1), (proof.end, log.size - 1)]
-    not_asked = " and ".join(f"{low}-{high}" for low, high in outside if low <= high)
-    kinds = ", ".join(f"{kind} {count}" for kind, count in sorted(found.kinds.items()))
-    text = [
-        f"This is what the log {log.origin} recorded. When it was signed it had {log.size} lines; {lines} of them",
-        "are here, unchanged, each in its place; from the first to the last none is left out but those listed below.",
-        "",
-        f"Lines:         {lines}" + f", recorded from {found.first_at} to {found.last_at} ({kinds})" * bool(lines),
-        f"Asked:         {json.dumps(manifest['filter'], sort_keys=True)} by {manifest['asked_by']}",
-        f"Not asked for: {not_asked or 'none'}",
-        f"Withheld:      {ranges(found.marks, b'w', found.first)} (you may ask for them by number)",
-        f"Pruned:        {ranges(found.marks, b'p', found.first)} (no longer kept by the operator)",
-    ]
-    if not found.missing:
-        text.append("Identities:    not in this export: no actors, addresses, or events as they were received")
-    for name, marks in found.missing.items():
-        text.append(f"Identities:    {name!r} as the lines were written with, but for those")
-        for mark, why in (
-            (b"e", "erased since"),
-            (b"p", "pruned since"),
-            (b"?", "not disclosed, no line here says why"),
-        ):
-            text.append(f"  {why}: {ranges(marks, mark, found.first)}")
-    if manifest["sample"]:
-        seed, drawn = manifest["sample"]["seed"], manifest["sample"]["drawn"]
-        text.append(f"Sample:        {len(drawn)} lines, drawn by the seed {seed!r}; is that your seed?")
-    text.append(f"Known gaps:    {len(found.gaps) or 'none in these lines'}")
-    text += found.gaps[:MOST_SHOWN] + ["  and more, in gaps.csv"] * (len(found.gaps) > MOST_SHOWN)
-    for item in manifest["coverage"]:
-        period = f"{item['registry']}, {item['from']} to {item['until']}"
-        text.append(f"Coverage:      {period}: {item['coverage']}, {item['means']}")
-    return text
-
-
-def ranges(marks: bytearray, mark: bytes, first: int) -> str:
-    """How many lines have the mark, and which."""
-    runs = [(first + run.start(), first + run.end() - 1) for run in re.finditer(re.escape(mark) + b"+", marks)]
-    shown = ", ".join(str(low) if low == high else f"{low}-{high}" for low, high in runs[:MOST_SHOWN])
-    more = f" and {len(runs) - MOST_SHOWN} ranges more" if len(runs) > MOST_SHOWN else ""
-    return f"{marks.count(mark)}: {shown}{more}" if runs else "none"
-
-
-# ---- Reading what somebody else wrote --------------------------------------------------------------------------------
+def check_sums(folder: Path, sums: Dict[str, str]) -> None:
+    for name in sorted(sums):
+        digest = hashlib.sha256()
+        with (folder / name).open("rb") as file:
+            for block in iter(lambda: file.read(1 << 20), b""):
+                digest.update(block)
+        need(digest.hexdigest() == sums[name], f"{name} was changed: SHA256SUMS has another hash for it")
 
 
 def read_lines(path: Path) -> Iterator[bytes]:
@@ -630,67 +461,243 @@ def unbase64(text: str, where: str) -> bytes:
         raise NotVerified(f"{where} has something that is no Base64") from None
 
 
+# ---- Part 2, the views: what only repeats the lines, or speaks of them ---------------------------------------------
+
+PUSHES = '"image","seq","at","occurred","registry","repository","tag","digest",'
+DEPLOYMENTS = "image,environment,registry,repository,tag,digest,at,"
+GAPS = "registry,from,until,cause,seq,explanation"
+WRONG_ROW = "the row of line {} is missing, or says something else than the line"
+FORMULA = "the row of line {} has a cell that a spreadsheet would take for a formula; do not open this table"
+FORMULAS = frozenset("=+-@\t\r")  # with one of these such a cell begins
+BEGINS_FORMULA = re.compile(',"[-=+@\t\r]')
+
+
+class Views:
+    """The tables and disclosures, held against each line when it comes by; and what the lines say, gathered."""
+
+    def __init__(self, folder: Path, proof: Proof, manifest: Any) -> None:
+        self.proof, self.first_at, self.last_at = proof, "", ""
+        self.kinds: Dict[str, int] = {}
+        self.here: Optional[List[int]] = [] if manifest["sample"] else None  # lines that were drawn
+        self.erased: List[List[int]] = []
+        self.pruned: List[List[int]] = []
+        self.untold = bytearray()  # as the marks of the proof, without what a line here says was pruned
+        self.raw_before = 0  # of lines before this one the events as received are no longer kept
+        self.gaps: List[str] = []
+        path = folder / "disclosures.ndjson"
+        need(path.exists() is manifest["identities"], "disclosures.ndjson is here, or not, against manifest.json")
+        size = proof.end - proof.first if path.exists() else 0
+        self.missing = {name: bytearray(b"." * size) for name in ("who", "raw") if path.exists()}  # ?: not disclosed
+        self.disclosures = Told((row["seq"], row) for row in map(json.loads, read_lines(path) if path.exists() else ()))
+        self.deployments = read_table(folder / "deployments.csv", DEPLOYMENTS)
+        self.gap_rows = read_table(folder / "gaps.csv", GAPS)
+        self.pushes = read_rows(folder / "pushes.csv")
+        need(next(self.pushes, "").startswith(PUSHES), "pushes.csv begins with other columns")
+
+    def check(self, entry: Dict[str, Any]) -> None:
+        seq, at, kind = entry["seq"], entry["at"], entry["kind"]
+        if not self.last_at < at:  # 2026-04-20T12:00:00.000000Z: as texts they sort as times do
+            number = sum(self.kinds.values()) + 1
+            raise NotVerified(f"entries.ndjson line {number}: its time {at} does not come after {self.last_at}")
+        self.first_at, self.last_at = self.first_at or at, at
+        self.kinds[kind] = self.kinds.get(kind, 0) + 1
+        if kind == "push":
+            self.check_push(entry)
+        if self.deployments.seq == seq or kind == "deployment":
+            self.check_deployments(entry)
+        while self.gap_rows.seq == seq:
+            row = self.gap_rows.take()
+            registry, since, until, cause, _, explanation = row
+            need_no_formula("gaps.csv", row, seq)
+            who = f", registry {registry}" * bool(registry)
+            self.gaps.append(f"  {since} to {until or '(still)'}, line {seq}{who}: {cause}: {explanation}")
+        if self.missing:
+            self.check_disclosures(entry)
+        if kind != "push" and "repository" not in entry:
+            self.erased += entry.get("lines", []) if kind == "erased" else []
+            if kind == "pruned" and entry.get("format") == "raw":
+                self.raw_before = max(self.raw_before, entry["before"])
+            elif kind == "pruned":  # with more ranges than a line can name it has none
+                self.pruned += entry.get("lines") or [[0, entry["before"] - 1]]
+        elif self.here is not None:
+            self.here.append(seq)
+
+    def check_push(self, entry: Dict[str, Any]) -> None:
+        """The next row must say what the line says; no cell holds the quotes that stand between two cells."""
+        seq, tag, digest = entry["seq"], entry.get("tag", ""), entry["digest"]
+        told = f'{image_of(entry)}","{seq}","{entry["at"]}","{entry["occurred"]}","{entry["registry"]}"'
+        row = next(self.pushes, "")
+        while self.missing and row.count('"') % 2:  # a user agent may have several lines
+            row += next(self.pushes, '"')
+        before, _, after = row.partition(f'{told},"{entry["repository"]}","{tag}","{digest}","')
+        if not after or '"' in before[1:]:
+            raise NotVerified(f"pushes.csv: {WRONG_ROW.format(seq)}")
+        if before[1:2] in FORMULAS or after[0] in FORMULAS or BEGINS_FORMULA.search(after):
+            raise NotVerified(f"pushes.csv: {FORMULA.format(seq)}")
+
+    def check_deployments(self, entry: Dict[str, Any]) -> None:
+        """Each row must say what the line says; a declared deployment has exactly one, of its own environment."""
+        rows = []
+        while self.deployments.seq == entry["seq"]:
+            rows.append(self.deployments.take())
+        own = [entry.get(name, "") for name in ("registry", "repository", "tag", "digest", "occurred")]
+        is_right = all(row[0].endswith(image_of(entry)) and row[2:7] == own for row in rows)
+        if entry["kind"] == "deployment":
+            is_right = is_right and [row[1] for row in rows] == [entry["environment"]]
+        need(is_right, f"deployments.csv: {WRONG_ROW.format(entry['seq'])}")
+        for row in rows:
+            need_no_formula("deployments.csv", row, entry["seq"])
+
+    def check_disclosures(self, entry: Dict[str, Any]) -> None:
+        """What is disclosed of the line, which has a hash of each document: RFC 9901, section 4.2.3."""
+        seq = entry["seq"]
+        documents = self.disclosures.take() if self.disclosures.seq == seq else {}
+        for name, marks in self.missing.items():
+            document, hash = documents.get(name), entry.get(name)
+            if document is None and hash is not None:
+                marks[seq - self.proof.first] = ord("?")
+            elif document is not None and hash != base64url(hashlib.sha256(document.encode()).digest()):
+                raise NotVerified(f"disclosures.ndjson: {name!r} of line {seq} is not what that line was written with")
+
+    def finish(self) -> None:
+        """Nothing is left over, and it is known why a document is missing."""
+        need(not next(self.pushes, ""), "pushes.csv has a row too many, or one out of order")
+        tables = (("deployments.csv", self.deployments), ("gaps.csv", self.gap_rows))
+        for name, told in (*tables, ("disclosures.ndjson", self.disclosures)):
+            need(told.row is None, f"{name} tells of line {told.seq}, which is not here, or twice, or out of order")
+        first, self.untold = self.proof.first, self.proof.marks[:]
+        for low, high in self.pruned:
+            part = slice(max(low - first, 0), max(high + 1 - first, 0))
+            self.untold[part] = self.untold[part].replace(b"p", b".")
+        for name, marks in self.missing.items():
+            gone = [(low, high + 1, b"e") for low, high in self.erased] + [(0, self.raw_before, b"p")] * (name == "raw")
+            for low, end, mark in gone:
+                part = slice(max(low - first, 0), max(end - first, 0))
+                marks[part] = marks[part].replace(b"?", mark)
+
+
+def image_of(entry: Dict[str, Any]) -> str:
+    tag = f":{entry['tag']}" if "tag" in entry else ""
+    return f"{entry['repository']}{tag}@{entry['digest']}" if "digest" in entry else f"{entry['repository']}{tag}"
+
+
+def need_no_formula(name: str, row: List[str], seq: int) -> None:
+    need(FORMULAS.isdisjoint(cell[:1] for cell in row), f"{name}: {FORMULA.format(seq)}")
+
+
+def read_rows(path: Path) -> Iterator[str]:
+    with path.open(encoding="utf-8-sig", newline="") as file:  # a lone CR ends a row too, as in a spreadsheet
+        yield from file
+
+
+def read_table(path: Path, columns: str) -> Told:
+    rows = csv.reader(read_rows(path), strict=True)
+    names = next(rows, [])
+    need(",".join(names).startswith(columns), f"{path.name} begins with other columns")
+    return Told((int(row[names.index("seq")]), row) for row in rows)
+
+
 def base64url(content: bytes) -> str:
     """RFC 4648, section 5, without padding."""
     return base64.urlsafe_b64encode(content).rstrip(b"=").decode()
 
 
-# ---- Ed25519, RFC 8032, section 5.1, in plain numbers ----------------------------------------------------------------
-
-P = 2**255 - 19
-ORDER = 2**252 + 27742317777372353535851937790883648493
-D = -121665 * pow(121666, P - 2, P) % P
-
-
-def is_signed(public: bytes, message: bytes, signature: bytes) -> bool:
-    """Section 5.1.7, strictly: no second way to write the key, R or S is taken."""
-    key, number = decode_point(public), int.from_bytes(signature[32:], "little")
-    if key is None or len(signature) != 64 or number >= ORDER:
-        return False
-    challenge = int.from_bytes(hashlib.sha512(signature[:32] + public + message).digest(), "little") % ORDER
-    x, y, z, t = key
-    # S * B = R + k * A, the other way round: R is computed, and must be written as it was
-    return encode_point(add(multiply(number, BASE), multiply(challenge, (-x, y, z, -t)))) == signature[:32]
+def check_range(manifest: Any, proof: Proof, checkpoint: Checkpoint) -> None:
+    """manifest.json, proof.json and the checkpoint speak of the same log and range; the range is what was asked for."""
+    is_known = manifest["format"] == 1
+    need(is_known, "manifest.json: this is no export of format 1; take the verify.py of a newer tagtrail")
+    need(proof.checkpoint == checkpoint, "proof.json is of another log, size or root than the signed checkpoint")
+    told = (manifest["origin"], manifest["size"], manifest["first"], manifest["end"])
+    is_same = told == (*checkpoint[:2], proof.first, proof.end)
+    need(is_same, "manifest.json and proof.json are of different ranges")
+    need(proof.first <= proof.end <= checkpoint.size, "proof.json: its range goes beyond the log")
+    asked = manifest["filter"]
+    is_whole = (proof.first == 0 or "since" in asked) and (proof.end == checkpoint.size or "until" in asked)
+    need(is_whole, "lines at an end of the log are left out, though manifest.json says that nobody asked for that")
 
 
-def decode_point(encoded: bytes) -> tuple[int, ...] | None:
-    """Section 5.1.3; None for what is no point, or is written in another way than the one."""
-    y, sign = int.from_bytes(encoded, "little") & ((1 << 255) - 1), encoded[-1] >> 7 if encoded else 0
-    square = (y * y - 1) * pow(D * y * y + 1, P - 2, P) % P
-    x = pow(square, (P + 3) // 8, P)
-    if x * x % P != square:
-        x = x * pow(2, (P - 1) // 4, P) % P
-    if len(encoded) != 32 or y >= P or x * x % P != square or (x == 0 and sign):
-        return None
-    x = x if x & 1 == sign else P - x
-    return x, y, 1, x * y % P  # extended coordinates (X, Y, Z, T), section 5.1.4: x = X/Z, y = Y/Z, x * y = T/Z
+def check_manifest(manifest: Any, proof: Proof, views: Views) -> None:
+    counted: Dict[str, Any] = {"lines": sum(views.kinds.values()), "kinds": views.kinds, "gaps": len(views.gaps)}
+    counted.update(withheld=proof.marks.count(b"w"), pruned=proof.marks.count(b"p"))
+    for name, count in counted.items():
+        is_right = manifest[name] == count
+        need(is_right, f"manifest.json has {name}: {json.dumps(manifest[name])}, not {json.dumps(count)}")
+    is_narrow = manifest["sample"] or set(manifest["filter"]) - {"since", "until"}
+    withheld = ranges(proof.marks, b"w", proof.first)
+    need(is_narrow or not counted["withheld"], f"lines {withheld} are withheld, and manifest.json has no filter")
+    if views.here is not None:
+        check_sample(manifest["sample"], proof, views.here)
 
 
-def encode_point(point: tuple[int, ...]) -> bytes:
-    """Section 5.1.2."""
-    x, y, z, _ = point
-    inverse = pow(z, P - 2, P)
-    return (y * inverse % P | (x * inverse % P & 1) << 255).to_bytes(32, "little")
+def check_sample(sample: Any, proof: Proof, here: List[int]) -> None:
+    """Of the lines that fit, those with the smallest hash: printf %s%s "$seed" "$seq" | sha256sum"""
+    last = proof.first - 1
+    for low, high in sample["population"]:
+        is_inside = last < whole(low) <= whole(high) < proof.end
+        need(is_inside, "manifest.json: the sample's population is not in the range")
+        last = high
+    seqs = (seq for low, high in sample["population"] for seq in range(low, high + 1))
+    lots = ((hashlib.sha256(f"{sample['seed']}{seq}".encode()).digest(), seq) for seq in seqs)
+    drawn = sorted(seq for _, seq in heapq.nsmallest(whole(sample["count"]), lots))
+    need(drawn == sample["drawn"], f"manifest.json: these are not the lines that the seed {sample['seed']!r} draws")
+    need(drawn == here, f"lines {sorted({*drawn} ^ {*here})[:9]} were drawn and are not here, or the reverse")
 
 
-def add(one: tuple[int, ...], other: tuple[int, ...]) -> tuple[int, ...]:
-    """Section 5.1.4."""
-    (x1, y1, z1, t1), (x2, y2, z2, t2) = one, other
-    a, b, c, d = (y1 - x1) * (y2 - x2), (y1 + x1) * (y2 + x2), 2 * t1 * t2 * D, 2 * z1 * z2
-    e, f, g, h = b - a, d - c, d + c, b + a
-    return e * f % P, g * h % P, f * g % P, e * h % P
+# ---- Part 3, the verdict -------------------------------------------------------------------------------------------
+
+MOST_SHOWN = 40  # of anything listed
+NOT_SHOWN = [
+    "What this does not show:",
+    "  - that the registry reported everything, what happened in a gap, or what a withheld line says (a gap, perhaps)",
+    "  - who stood behind an actor's name: it is what the registry or the pipeline said",
+    "  - that what was published under a tag ran anywhere",
+    "  - what manifest.json says of the question, of who asked and of the coverage: that is not signed",
+    "  - what a CSV says beyond time, repository, tag and digest of its line: hosts, persons, how a deployment began",
+    "    and ended, what was before it, all of gaps, and whether one is missing. The lines are the evidence.",
+]
 
 
-def multiply(number: int, point: tuple[int, ...]) -> tuple[int, ...]:
-    total: tuple[int, ...] = (0, 1, 1, 0)
-    while number:
-        if number & 1:
-            total = add(total, point)
-        point, number = add(point, point), number >> 1
-    return total
+def describe(manifest: Any, proof: Proof, views: Views) -> List[str]:
+    log, lines, first = proof.checkpoint, sum(views.kinds.values()), proof.first
+    outside = [(0, first - 1), (proof.end, log.size - 1)]
+    not_asked = " and ".join(f"{low}-{high}" for low, high in outside if low <= high)
+    kinds = ", ".join(f"{kind} {count}" for kind, count in sorted(views.kinds.items()))
+    text = [
+        f"This is what the log {log.origin} recorded. When it was signed it had {log.size} lines; {lines} of them",
+        "are here, unchanged, each in its place; from the first to the last none is left out but those listed below.",
+        "",
+        f"Lines:         {lines}" + f", recorded from {views.first_at} to {views.last_at} ({kinds})" * bool(lines),
+        f"Asked:         {json.dumps(manifest['filter'], sort_keys=True)} by {manifest['asked_by']}",
+        f"Not asked for: {not_asked or 'none'}",
+        f"Withheld:      {ranges(proof.marks, b'w', first)} (you may ask for them by number)",
+        f"Pruned:        {ranges(proof.marks, b'p', first)} (no longer kept by the operator)",
+    ]
+    if views.untold.count(b"p"):
+        text.append(f"  no line here says that these were: {ranges(views.untold, b'p', first)}")
+    if not views.missing:
+        text.append("Identities:    not in this export: no actors, addresses, or events as they were received")
+    whys = ((b"e", "erased since"), (b"p", "pruned since"), (b"?", "not disclosed, no line here says why"))
+    for name, marks in views.missing.items():
+        text.append(f"Identities:    {name!r} as the lines were written with, but for those")
+        text += [f"  {why}: {ranges(marks, mark, first)}" for mark, why in whys]
+    if manifest["sample"]:
+        seed, drawn = manifest["sample"]["seed"], manifest["sample"]["drawn"]
+        text.append(f"Sample:        {len(drawn)} lines, drawn by the seed {seed!r}; is that your seed?")
+    text.append(f"Known gaps:    {len(views.gaps) or 'none in these lines'}")
+    text += views.gaps[:MOST_SHOWN] + ["  and more, in gaps.csv"] * (len(views.gaps) > MOST_SHOWN)
+    for item in manifest["coverage"]:
+        period = f"{item['registry']}, {item['from']} to {item['until']}"
+        text.append(f"Coverage:      {period}: {item['coverage']}, {item['means']}")
+    return text
 
 
-BASE = decode_point((4 * pow(5, P - 2, P) % P).to_bytes(32, "little")) or ()
+def ranges(marks: bytearray, mark: bytes, first: int) -> str:
+    """How many lines have the mark, and which."""
+    runs = [(first + run.start(), first + run.end() - 1) for run in re.finditer(re.escape(mark) + b"+", marks)]
+    shown = ", ".join(str(low) if low == high else f"{low}-{high}" for low, high in runs[:MOST_SHOWN])
+    more = f" and {len(runs) - MOST_SHOWN} ranges more" if len(runs) > MOST_SHOWN else ""
+    return f"{marks.count(mark)}: {shown}{more}" if runs else "none"
+
 
 if __name__ == "__main__":
     sys.exit(main())
