@@ -3,6 +3,7 @@
 import gzip
 import hashlib
 import io
+import itertools
 import json
 import os
 import shutil
@@ -41,11 +42,19 @@ def need(command: str) -> str:
     return found
 
 
+# Below the ports that systems give to clients (Linux: from 32768 on), so that no connection takes a port between two
+# starts of its service; each process of the tests begins somewhere else.
+_FIRST, _COUNT = 10_000, 22_000
+_ports = (_FIRST + number % _COUNT for number in itertools.count(os.getpid() * 7_919))
+
+
 def free_port() -> int:
-    """A port that nothing listens on."""
-    with socket.socket() as listener:
-        listener.bind(("127.0.0.1", 0))
-        return int(listener.getsockname()[1])
+    """A port that nothing listens on, and that was not given out lately."""
+    for port in _ports:
+        with socket.socket() as listener, suppress(OSError):
+            listener.bind(("127.0.0.1", port))
+            return port
+    raise AssertionError("there are always more ports")
 
 
 def eventually(holds: Callable[[], bool], what: str, *, seconds: float = 20) -> None:
@@ -166,7 +175,8 @@ class Service:
 class Registry:
     """The real registry, told by its own `notifications:` to post to the service.
 
-    With `users` it lets only them in, by htpasswd; the first of them acts until `act_as` names another.
+    With `users` it lets only them in, by htpasswd; the first of them acts until `act_as` names another. A `block` is
+    pasted under its own settings as text, in the place of notifications made here.
     """
 
     directory: Path
@@ -175,6 +185,7 @@ class Registry:
     debug_port: int = field(default_factory=free_port)
     ignore_blobs: bool = False
     users: Sequence[str] = ()
+    block: str | None = None
     process: Process = field(init=False)
 
     def __post_init__(self) -> None:
@@ -201,7 +212,9 @@ class Registry:
             passwords.write_text("".join(f"{user}:{_BCRYPT}\n" for user in self.users))
             config["auth"] = {"htpasswd": {"realm": "registry", "path": str(passwords)}}
         path = self.directory / "config.yml"
-        path.write_text(yaml.safe_dump(config))
+        if self.block is not None:
+            del config["notifications"]
+        path.write_text(yaml.safe_dump(config) + (self.block or ""))
         self.process = Process(
             [need("docker-registry"), "serve", str(path)],
             self.directory / "registry.log",

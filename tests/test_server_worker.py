@@ -20,6 +20,7 @@ from tagtrail import logs
 from tagtrail.server.connections import Connection, Progress
 from tagtrail.server.gunicorn import serve
 from tagtrail.server.terms import KIB, Terms
+from tests.real import free_port
 
 LARGE = 64 * KIB * 1024  # bytes of the answer that nobody takes at once
 ROOT = Path(__file__).parent.parent
@@ -175,12 +176,6 @@ def post(path: str = "/events", body: bytes = b"x" * 1500) -> bytes:
 
 def get(path: str) -> bytes:
     return b"GET %s HTTP/1.1\r\nHost: here\r\n\r\n" % path.encode()
-
-
-def free_port() -> int:
-    with socket.create_server(("127.0.0.1", 0)) as sock:
-        port: int = sock.getsockname()[1]
-        return port
 
 
 def seconds_of(work: Callable[[], object]) -> float:
