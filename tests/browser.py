@@ -1,8 +1,9 @@
-"""The system's Chromium, as somebody sits before it. What must happen in no window is remembered, and fails the test."""
+"""The system's Chromium, as somebody sits before it. What must happen in no window is remembered, and fails a test."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from datetime import timedelta
 from importlib.resources import files
 from typing import Any
 from urllib.parse import urlsplit
@@ -20,6 +21,7 @@ _SWITCHES = (
 )  # fmt: skip
 NARROW, WIDE = 320, 1280
 SCHEMES = ("light", "dark")
+ZONE, AHEAD = "Asia/Kolkata", timedelta(hours=5, minutes=30)  # where all windows are; it has no summer time
 _AXE = (files("axe_playwright_python") / "axe.min.js").read_text()
 _RUN_AXE = """async () => {
   const found = await axe.run(document, {
@@ -100,7 +102,7 @@ class Desk:
         """A window without cookies, closed at the end of the block; nothing strange may have happened in it."""
         home = service if isinstance(service, str) else service.url
         context = self.browser.new_context(
-            java_script_enabled=scripted, accept_downloads=True, timezone_id="Europe/Berlin", locale="en-GB", **more
+            java_script_enabled=scripted, accept_downloads=True, timezone_id=ZONE, locale="en-GB", **more
         )
         context.set_default_timeout(15_000)
         try:

@@ -76,7 +76,7 @@ def test_a_wrong_token_is_refused_and_may_be_corrected(house: House, window: Win
     window.forgive("status of 401")
     window.page.get_by_label("Token").fill(house.token("read"))
     window.page.keyboard.press("Enter")
-    assert path_of(window.page) == "/violations"
+    window.page.wait_for_url(f"{window.home}/violations")
 
 
 def test_a_token_that_may_not_read_is_told_so(house: House, window: Window) -> None:
