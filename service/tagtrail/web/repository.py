@@ -1,20 +1,21 @@
 """A repository: its tags along time, what they are now, and which were deleted."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Final
 
 from tagtrail.errors import NotRecorded
 from tagtrail.store.answers import Filter, TaggedDigest
-from tagtrail.store.questions.names import find_repositories
-from tagtrail.store.questions.tags import find_tags
+from tagtrail.store.questions.names import Repository, find_repositories
+from tagtrail.store.questions.tags import read_tags
 from tagtrail.store.questions.timeline import MOST_TAGS, KnownTag, find_digests, find_known_tags
 from tagtrail.trail.names import Reference
 from tagtrail.trail.rules import TagRule
-from tagtrail.web.paging import Paging
+from tagtrail.web.parts import Parts
 from tagtrail.web.timeline.picture import Timeline, make_timeline
 from tagtrail.web.visit import Page, Visit
 
-_ROWS: Final = 100  # tags
+_ROWS: Final = 50  # tags
 _MOST_DELETED: Final = 50
 
 
@@ -46,7 +47,7 @@ class RepositoryView:
     reference: str
     timeline: Timeline
     tags: tuple[Row, ...]
-    paging: Paging
+    parts: Parts
     deleted: tuple[Deleted, ...]
     looked_at: int
     is_whole: bool
@@ -61,19 +62,31 @@ def make_repository(visit: Visit, *, registry: str, repository: str) -> Reposito
     environments = visit.rules.environments_in(registry, repository).values()
     tags, is_whole = find_known_tags(visit.db, found, first=[rule.tag for rule in environments])
     timeline = make_timeline(visit, found, tags)
-    listed = find_tags(visit.db, asked, visit.cut((str, str, str), rows=_ROWS))
-    called = listed.items[0].host if listed.items else None
+    present = _order(visit, found, tags)
+    parts = Parts.of(visit.parameters, "tags", len(present), size=_ROWS)
+    listed = read_tags(visit.db, found, parts.cut(present))
     return RepositoryView(
         registry=registry,
         repository=repository,
-        reference=str(Reference(repository, host=visit.hosts.host(registry, called))),
+        reference=str(Reference(repository, host=visit.hosts.host(registry, listed[0].host if listed else None))),
         timeline=timeline,
-        tags=tuple(_make_row(visit, tag) for tag in listed.items),
-        paging=Paging.of(listed, visit.parameters),
+        tags=tuple(_make_row(visit, tag) for tag in listed),
+        parts=parts,
         deleted=_make_deleted(visit, tags),
         looked_at=MOST_TAGS,
         is_whole=is_whole,
     )
+
+
+def _order(visit: Visit, repository: Repository, tags: Sequence[KnownTag]) -> list[KnownTag]:
+    """The tags that name something now: environments', other moving ones, then releases, newest first."""
+    means = [rule.tag for rule in visit.rules.environments_in(repository.registry, repository.name).values()]
+
+    def key(tag: KnownTag) -> tuple[int, int]:
+        is_release = visit.rules.is_release(repository.name, tag.name)
+        return means.index(tag.name) if tag.name in means else len(means) + is_release, -tag.since
+
+    return sorted((tag for tag in tags if tag.manifest_id is not None), key=key)
 
 
 def _make_row(visit: Visit, tag: TaggedDigest) -> Row:

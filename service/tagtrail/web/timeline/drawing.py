@@ -3,10 +3,12 @@
 from dataclasses import dataclass
 from typing import Final, Literal
 
+from tagtrail.audit.sentences import MOVE_WORDS
 from tagtrail.store.questions.timeline import Change
 from tagtrail.trail.moves import MoveKind
 from tagtrail.trail.names import short_digest
 from tagtrail.trail.words import counted, visible
+from tagtrail.web.manner import in_utc
 from tagtrail.web.timeline.folding import Frame
 from tagtrail.web.timeline.pieces import Piece, PieceKind
 from tagtrail.web.timeline.telling import Told
@@ -15,7 +17,7 @@ WIDTHS: Final = (16, 26, 40, 56, 80, 120)  # of a lane, in rem: the style sheet 
 NEVER: Final = len(WIDTHS)
 
 _LETTER, _PADDING, _MARK = 0.42, 0.9, 1.2  # rem
-_LONGEST: Final = 40  # letters of a label
+_LONGEST: Final = 24  # letters of a name
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,7 +34,7 @@ class Drawn:
 
     `tags` are the release tags that named the digest meanwhile, or for a lane of many tags those that were created.
     `side` is where its details have room. `move` is None where it shows what stood before the range began; `address`
-    is where it leads.
+    is where it leads, `evidence` the page of its line.
     """
 
     kind: PieceKind
@@ -53,6 +55,39 @@ class Drawn:
     seq: int | None
     actor: str | None
     address: str
+    evidence: str | None
+
+    @property
+    def what(self) -> str:
+        """What it shows, in a few words."""
+        match self.kind:
+            case "many":
+                also = [(self.violations, "violation", "violations"), (self.deletions, "deletion", "deletions")]
+                return ", ".join([counted(self.count, "move", "moves"), *(counted(*each) for each in also if each[0])])
+            case "unread":
+                return "older moves, which were not read"
+            case "gone":
+                return "deleted: a violation" if self.violations else "deleted"
+        names = " ".join(visible(tag[:_LONGEST]) for tag in self.tags[:2])
+        more = f" and {len(self.tags) - 2} more" if len(self.tags) > 2 else ""
+        return f"{names}{more} {visible(short_digest(self.digest or ''))}".lstrip()
+
+    @property
+    def moved(self) -> str:
+        """How it came to be so."""
+        if self.move is not None:
+            return MOVE_WORDS[self.move]
+        return "stood before" if self.kind == "digest" else ""
+
+    @property
+    def since_text(self) -> str:
+        """Since when, in UTC."""
+        return in_utc(self.since)
+
+    @property
+    def until_text(self) -> str:
+        """Until when, in UTC."""
+        return "now" if self.until is None else in_utc(self.until)
 
 
 def draw(piece: Piece, frame: Frame, told: Told) -> Drawn:
@@ -77,6 +112,7 @@ def draw(piece: Piece, frame: Frame, told: Told) -> Drawn:
         seq=piece.cause.seq if piece.cause else None,
         actor=told.actor,
         address=told.address,
+        evidence=told.evidence,
     )
 
 

@@ -1,11 +1,11 @@
 """The timeline of a repository: the range, the lanes in it, and what the page says of what it left out."""
 
-import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Final, Literal
 
-from tagtrail.errors import BadParameter
+from markupsafe import Markup
+
 from tagtrail.store.database import Connection
 from tagtrail.store.questions.names import Repository
 from tagtrail.store.questions.timeline import (
@@ -18,6 +18,7 @@ from tagtrail.store.questions.timeline import (
     find_newest_times,
     find_standing,
 )
+from tagtrail.web.parts import Parts
 from tagtrail.web.timeline.axis import Tick, make_ticks
 from tagtrail.web.timeline.drawing import Drawn, draw
 from tagtrail.web.timeline.folding import Frame
@@ -30,8 +31,8 @@ from tagtrail.web.timeline.ranges import (
     choose_frame,
     link_moves,
     link_ranges,
-    query_of,
 )
+from tagtrail.web.timeline.svg import render_lane
 from tagtrail.web.timeline.telling import Strung, Telling
 from tagtrail.web.visit import Visit
 
@@ -52,56 +53,46 @@ class Lane:
     is_whole: bool
     pieces: tuple[Drawn, ...]
 
+    def picture(self, ticks: Sequence[Tick]) -> Markup:
+        """The lane as it is drawn."""
+        return render_lane(self.tag or "release tags that never moved", self.pieces, ticks)
+
 
 @dataclass(frozen=True, slots=True)
 class Timeline:
-    """The picture. `lanes` are those from number `first` on, of `count` in all; `before` and `after` lead to others."""
+    """The picture. `parts` says which of the lanes are shown; that of release tags at rest comes with the first."""
 
     since: int
     until: int
     ticks: tuple[Tick, ...]
     lanes: tuple[Lane, ...]
-    first: int
-    count: int
-    before: str | None
-    after: str | None
+    parts: Parts
     ranges: tuple[RangeLink, ...]
     ways: tuple[RangeLink, ...]
 
 
 def make_timeline(visit: Visit, repository: Repository, tags: Sequence[KnownTag]) -> Timeline:
     """The timeline of these tags in the range, and with the part of the lanes, that the query asks for."""
-    wanted, part = visit.filter("since", "until", "lanes"), _read_part(visit.parameters.get("lanes", "1"))
+    wanted = visit.filter("since", "until", "lanes", "tags")
     ids = [tag.id for tag in tags]
     newest = find_newest_times(visit.db, ids, most=WELL)
     asked = Asked(wanted.since, wanted.until, visit.now, find_first_time(visit.db, ids), newest)
     frame = choose_frame(asked)
-    lanes, first, count = _make_lanes(visit, repository, tags, frame, part)
-    query = query_of(frame.since, frame.until if frame.until < visit.now else None)
+    lanes, parts = _make_lanes(visit, repository, tags, frame)
     return Timeline(
         since=frame.since,
         until=frame.until,
         ticks=make_ticks(frame),
         lanes=lanes,
-        first=first,
-        count=count,
-        before=f"{query}&lanes={part - 1}" if part > 1 else None,
-        after=f"{query}&lanes={part + 1}" if first + LANES < count else None,
+        parts=parts,
         ranges=link_ranges(frame, asked),
         ways=link_moves(frame, asked),
     )
 
 
-def _read_part(text: str) -> int:
-    if not re.fullmatch(r"[1-9]\d{0,2}", text, re.ASCII):
-        raise BadParameter("lanes", f"lanes is {text[:20]!r}; write the number of a part, such as 2")
-    return int(text)
-
-
 def _make_lanes(
-    visit: Visit, repository: Repository, tags: Sequence[KnownTag], frame: Frame, part: int
-) -> tuple[tuple[Lane, ...], int, int]:
-    """The lanes of the part, the number of its first, and how many there are; release tags at rest come last."""
+    visit: Visit, repository: Repository, tags: Sequence[KnownTag], frame: Frame
+) -> tuple[tuple[Lane, ...], Parts]:
     ids = [tag.id for tag in tags]
     standing = find_standing(visit.db, ids, at=frame.since)
     environments = visit.rules.environments_in(repository.registry, repository.name)
@@ -112,8 +103,8 @@ def _make_lanes(
         is_release=lambda tag: visit.rules.is_release(repository.name, tag),
         environment_tags=[rule.tag for rule in environments.values()],
     )
-    first = (part - 1) * LANES
-    shown = Folding(folding.own[first : first + LANES], folding.folded if part == 1 else ())
+    parts = Parts.of(visit.parameters, "lanes", len(folding.own), size=LANES)
+    shown = Folding(tuple(parts.cut(folding.own)), folding.folded if parts.before is None else ())
     meanings: dict[str, list[str]] = {}
     for name, rule in environments.items():
         meanings.setdefault(rule.tag, []).append(name)
@@ -130,7 +121,7 @@ def _make_lanes(
         )
         for lane in strung
     )
-    return tuple(lanes), first, len(folding.own)
+    return tuple(lanes), parts
 
 
 def _kind(visit: Visit, repository: Repository, tag: str | None) -> LaneKind:

@@ -16,12 +16,13 @@ from tagtrail.web.timeline.ranges import query_around
 
 @dataclass(frozen=True, slots=True)
 class Told:
-    """What is told of one piece; `address` is where it leads."""
+    """What is told of one piece; `address` is where it leads, `evidence` the page of its line."""
 
     digest: str | None
     tags: tuple[str, ...]
     actor: str | None
     address: str
+    evidence: str | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,13 +47,17 @@ class Telling:
         self._actors = find_actors(db, (cause.seq for cause in causes))
         self._releases = Releases(db)
         self._releases.load(manifests)
+        self._here = url_for("web.repository", **self._place)
+        self._entries = url_for("web.entry", seq=0).removesuffix("0")
         self._addresses = {digest: url_for("web.digest", digest=digest) for digest in self._digests.values()}
 
     def tell(self, lane: Strung, piece: Piece) -> Told:
         """What is told of a piece of the lane."""
         digest = self._digests.get(piece.manifest_id) if piece.manifest_id is not None else None
         actor = self._actors.get(piece.cause.seq) if piece.cause is not None else None
-        return Told(digest, self._tags(lane, piece), actor, self._address(lane, piece, digest))
+        evidence = f"{self._entries}{piece.cause.seq}" if piece.cause is not None else None
+        address = self._addresses[digest] if digest is not None else evidence or self._way_in(lane, piece)
+        return Told(digest, self._tags(lane, piece), actor, address, evidence)
 
     def _tags(self, lane: Strung, piece: Piece) -> tuple[str, ...]:
         """The other release tags that named the digest meanwhile; in a lane of several tags those that were created."""
@@ -65,16 +70,12 @@ class Telling:
         named = self._releases.during(piece.manifest_id, piece.since, piece.until)
         return tuple(each.tag for each in named if each.tag != lane.tag)
 
-    def _address(self, lane: Strung, piece: Piece, digest: str | None) -> str:
-        """To the digest; of what is folded, to a range in which it can be seen, or else to the tag's moves."""
-        if digest is not None:
-            return self._addresses[digest]
-        if piece.kind == "gone" and piece.cause is not None:
-            return url_for("web.entry", seq=piece.cause.seq)
+    def _way_in(self, lane: Strung, piece: Piece) -> str:
+        """Of what is folded: to a range in which it can be seen, or else to the tag's moves."""
         last = piece.ended if piece.kind == "unread" else self._last(lane, piece)
         query = query_around(piece.since, last, self._now)
         if query is not None or lane.tag is None:
-            return url_for("web.repository", **self._place) + (query or "")
+            return self._here + (query or "")
         return url_for("web.tag", **self._place, tag=lane.tag)
 
     def _last(self, lane: Strung, piece: Piece) -> int:
