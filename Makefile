@@ -10,7 +10,7 @@ run: $(VENV)/run.stamp
 
 test: $(VENV)/dev.stamp
 	@sh tests/install-system-packages.sh docker-registry skopeo wrk golang-go golang-golang-x-mod-dev
-	$(BIN)/python -m pytest $(ARGS)
+	$(BIN)/python -m pytest -n 3 --dist worksteal $(ARGS)
 
 check: $(VENV)/dev.stamp
 	$(BIN)/ruff check .

@@ -184,7 +184,8 @@ class Service:
 class Registry:
     """The real registry, told by its own `notifications:` to post to the service.
 
-    With `users` it lets only them in, by htpasswd; the first of them acts until `act_as` names another.
+    With `users` it lets only them in, by htpasswd; the first of them acts until `act_as` names another. A `block` is
+    pasted under its own settings as text, in the place of notifications made here.
     """
 
     directory: Path
@@ -193,6 +194,7 @@ class Registry:
     debug_port: int = field(default_factory=free_port)
     ignore_blobs: bool = False
     users: Sequence[str] = ()
+    block: str | None = None
     process: Process = field(init=False)
 
     def __post_init__(self) -> None:
@@ -219,7 +221,9 @@ class Registry:
             passwords.write_text("".join(f"{user}:{_BCRYPT}\n" for user in self.users))
             config["auth"] = {"htpasswd": {"realm": "registry", "path": str(passwords)}}
         path = self.directory / "config.yml"
-        path.write_text(yaml.safe_dump(config))
+        if self.block is not None:
+            del config["notifications"]
+        path.write_text(yaml.safe_dump(config) + (self.block or ""))
         self.process = Process(
             [need("docker-registry"), "serve", str(path)],
             self.directory / "registry.log",
