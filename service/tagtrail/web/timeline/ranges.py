@@ -61,7 +61,8 @@ def _choose_length(asked: Asked) -> int:
 
 def _everything(asked: Asked) -> int:
     """How long the range is that holds all moves, and a little before them."""
-    first = asked.now - DAY if asked.first is None else min(asked.first, asked.now - DAY)
+    day = _end(asked.now, DAY) - DAY
+    first = day if asked.first is None else min(asked.first, day)
     length = _end(asked.now, asked.now - first) - first
     return length + length // 50
 
