@@ -18,7 +18,7 @@ from tagtrail.trail.rules import Rules
 from tagtrail.web.choices import find_environment_choices, registry_choices
 from tagtrail.web.visit import Page, Visit
 
-_MOST_SHOWN: Final = 100  # tags
+_MOST_SHOWN: Final = 60  # tags
 _MOST_DECLARED: Final = 50
 _QUICK: Final = (("last hour", DAY // 24), ("last 24 hours", DAY), ("last 7 days", 7 * DAY))
 
