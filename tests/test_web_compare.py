@@ -79,8 +79,12 @@ def test_the_second_time_lies_after_the_first(client: FlaskClient, since: float,
     assert "until does not lie after from" in visit(client, between(since, until), status=400).text
 
 
-def test_other_bad_parameters_are_told(client: FlaskClient) -> None:
+def test_odd_parameters_are_answered_and_bad_ones_told(client: FlaskClient) -> None:
     assert "from:" in visit(client, "/compare?from=yesterday", status=400).text
+    assert "no tag moved that was asked for" in visit(client, "/compare?environment=nowhere").text
+    assert (
+        "tags of 3 repositories" in visit(client, "/compare?from=1970-01-01&until=2262-04-11T23:47:16.854775807Z").text
+    )
     assert "there is no parameter 'since'" in visit(client, "/compare?since=2026-04-20", status=400).text
 
 
@@ -106,7 +110,7 @@ def test_many_tags_are_cut_with_those_of_environments_shown(told: Ledger, client
     told.receive_body(envelope(*many))
     page = visit(client, between(0, 400))
     assert "127 tags of 4 repositories moved" in page.text
-    assert "And 27 tags more" in page.text
+    assert "And 67 tags more" in page.text
     assert "staging staging" in page.text
 
 

@@ -18,8 +18,9 @@ from tagtrail.trail.rules import Rules
 from tagtrail.web.choices import find_environment_choices, registry_choices
 from tagtrail.web.visit import Page, Visit
 
-_MOST_SHOWN: Final = 100  # tags
+_MOST_SHOWN: Final = 60  # tags
 _MOST_DECLARED: Final = 50
+_LATEST: Final = 2**63 - 2  # the last instant after which a column can hold another
 _QUICK: Final = (("last hour", DAY // 24), ("last 24 hours", DAY), ("last 7 days", 7 * DAY))
 
 Place = tuple[str, str]  # a registry and a repository
@@ -96,7 +97,7 @@ class Comparison:
 def make_compare(visit: Visit) -> Comparison:
     """What changed between `from` and `until`; without them, in the last 24 hours. Raises BadParameter."""
     asked = visit.filter("from", "until", "registry", "repository", "environment")
-    until = visit.now if asked.until is None else asked.until
+    until = visit.now if asked.until is None else min(asked.until, _LATEST)
     since = _read_since(visit, until)
     compared = find_compared(visit.db, asked, since=since, until=until, tags=_tags_of(visit.rules, asked.environment))
     changed = find_changed(compared, visit.rules, environment=asked.environment)

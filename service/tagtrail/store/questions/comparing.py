@@ -10,7 +10,6 @@ from tagtrail.store.database import Connection
 from tagtrail.store.questions.history import Tag
 from tagtrail.store.questions.names import (
     Repository,
-    find_registry_id,
     find_repositories,
     find_tag_ids,
     is_glob,
@@ -23,12 +22,10 @@ from tagtrail.trail.moves import Moment, Move
 MOST_COMPARED: Final = 1_000  # moves looked at, the newest
 
 _MOVES = Series(
-    "moves m CROSS JOIN tags t ON t.id = m.tag_id CROSS JOIN repositories r ON r.id = t.repository_id"
-    " CROSS JOIN registries g ON g.id = r.registry_id",
+    "moves m",
     ("m.occurred_at", "m.event", "m.tag_id"),
-    ("m.seq", "m.kind", "m.manifest_id", "m.previous_id", "m.violates", "t.name", "r.id", "r.name", "g.id", "g.name"),
+    ("m.seq", "m.kind", "m.manifest_id", "m.previous_id", "m.violates"),
 )
-_REPOSITORY_AT, _REGISTRY_AT = (len(_MOVES.key) + _MOVES.facts.index(column) for column in ("r.id", "g.id"))
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,10 +61,11 @@ def find_compared(
     rows = list(islice(walk(db, _MOVES, _source(db, asked, tags), span), MOST_COMPARED + 1))
     if len(rows) > MOST_COMPARED:
         since = int(rows[-1][0])
+    named = _find_tags(db, {row[2] for row in rows})
     keep = _keep(db, asked)
-    kept = [row for row in rows if row[0] > since and keep(row)]
+    kept = [row for row in rows if row[0] > since and keep(named[row[2]])]
     return Compared(
-        moves=tuple((_tag(row), _move(row)) for row in kept),
+        moves=tuple((named[row[2]], _move(row)) for row in kept),
         violations=frozenset(row[3] for row in kept if row[7]),
         since=since,
         until=until,
@@ -107,19 +105,21 @@ def _along(tag_ids: Collection[int]) -> Source:
     return Source(column="m.tag_id", ids=tuple(tag_ids)) if tag_ids else Source("0")
 
 
-def _keep(db: Connection, asked: Filter) -> Callable[[Row], bool]:
-    """Whether a row fits, for what no index leads to."""
+def _find_tags(db: Connection, tag_ids: Collection[int]) -> dict[int, Tag]:
+    rows = db.execute(
+        "SELECT t.id, t.name, r.id, g.name, r.name FROM tags t JOIN repositories r ON r.id = t.repository_id"
+        f" JOIN registries g ON g.id = r.registry_id WHERE t.id IN ({marks(tag_ids)})",
+        tuple(tag_ids),
+    )
+    return {identity: Tag(identity, name, Repository(*place)) for identity, name, *place in rows}
+
+
+def _keep(db: Connection, asked: Filter) -> Callable[[Tag], bool]:
+    """Whether a tag fits, for what no index leads to."""
     if restricts_repositories(asked):
         ids = frozenset(repository.id for repository in find_repositories(db, asked))
-        return lambda row: row[_REPOSITORY_AT] in ids
-    if asked.registry is not None:
-        registry_id = find_registry_id(db, asked.registry)
-        return lambda row: bool(row[_REGISTRY_AT] == registry_id)
-    return lambda row: True
-
-
-def _tag(row: Row) -> Tag:
-    return Tag(row[2], row[8], Repository(row[9], row[12], row[10]))
+        return lambda tag: tag.repository.id in ids
+    return lambda tag: asked.registry in (None, tag.repository.registry)
 
 
 def _move(row: Row) -> Move[int]:
