@@ -60,7 +60,7 @@ def make_repository(visit: Visit, *, registry: str, repository: str) -> Reposito
     if found is None:
         raise NotRecorded(f"no repository {repository[:80]} is recorded in a registry {registry[:80]}")
     environments = visit.rules.environments_in(registry, repository).values()
-    tags, is_whole = find_known_tags(visit.db, found, first=[rule.tag for rule in environments])
+    tags, is_whole = find_known_tags(visit.db, found, first=[rule.tag for rule in environments], most=MOST_TAGS)
     timeline = make_timeline(visit, found, tags)
     present = _order(visit, found, tags)
     parts = Parts.of(visit.parameters, "tags", len(present), size=_ROWS)

@@ -17,8 +17,13 @@ _STEPS: Final = tuple(n * SECOND for n in (1, 2, 5, 10, 30)) + tuple(
     ) for n in numbers
 )  # fmt: skip
 _MONTHS: Final = (1, 3, 6, 12, 24, 60, 120, 600)
+_MONTH: Final = 61 * DAY // 2  # about
+_NAMES: Final = ("Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec")
 _MONDAY: Final = 4 * DAY  # 1970 began with a Thursday
 _EDGE: Final = 6.0  # percent
+
+
+Form = Literal["second", "minute", "day", "month", "year"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,16 +40,16 @@ def make_ticks(frame: Frame) -> tuple[Tick, ...]:
     """The marks within the frame, at most 7."""
     for step in _STEPS:
         if frame.span <= _MOST * step:
-            return tuple(_tick(frame, instant, _clock(step)) for instant in _every(frame, step))
-    months = next((n for n in _MONTHS if frame.span <= _MOST * n * 30 * DAY), _MONTHS[-1])
-    written = "%Y" if months >= 12 else "%b %Y"
+            return tuple(_tick(frame, instant, _form(step)) for instant in _every(frame, step))
+    months = next((n for n in _MONTHS if frame.span <= _MOST * n * _MONTH), _MONTHS[-1])
+    written: Form = "year" if months >= 12 else "month"
     return tuple(_tick(frame, instant, written) for instant in _every_months(frame, months))
 
 
-def _clock(step: int) -> str:
+def _form(step: int) -> Form:
     if step >= DAY:
-        return "%-d %b"
-    return "%H:%M" if step >= _MINUTE else "%H:%M:%S"
+        return "day"
+    return "minute" if step >= _MINUTE else "second"
 
 
 def _every(frame: Frame, step: int) -> range:
@@ -57,18 +62,31 @@ def _every_months(frame: Frame, months: int) -> Iterator[int]:
     year, month = time.gmtime(frame.since // SECOND)[:2]
     number = year * 12 + month - 1
     number -= number % months
-    while (instant := _month(number)) < frame.until:
+    while (instant := _begin_of(number)) < frame.until:
         if instant >= frame.since:
             yield instant
         number += months
 
 
-def _month(number: int) -> int:
+def _begin_of(number: int) -> int:
     return int(datetime(number // 12, number % 12 + 1, 1, tzinfo=UTC).timestamp()) * SECOND
 
 
-def _tick(frame: Frame, instant: int, written: str) -> Tick:
+def _tick(frame: Frame, instant: int, form: Form) -> Tick:
     x = frame.percent(instant)
-    is_midnight = written == "%H:%M" and instant % DAY == 0
-    label = time.strftime("%-d %b" if is_midnight else written, time.gmtime(instant // SECOND))
-    return Tick(instant, x, label, "start" if x < _EDGE else "end" if x > 100 - _EDGE else "middle")
+    return Tick(instant, x, _write(instant, form), "start" if x < _EDGE else "end" if x > 100 - _EDGE else "middle")
+
+
+def _write(instant: int, form: Form) -> str:
+    """The instant on the axis; midnight by its day, which the hours after it are of."""
+    at = time.gmtime(instant // SECOND)
+    if form == "minute" and instant % DAY == 0:
+        form = "day"
+    month = _NAMES[at.tm_mon - 1]
+    return {
+        "second": f"{at.tm_hour:02}:{at.tm_min:02}:{at.tm_sec:02}",
+        "minute": f"{at.tm_hour:02}:{at.tm_min:02}",
+        "day": f"{at.tm_mday} {month}",
+        "month": f"{month} {at.tm_year}",
+        "year": str(at.tm_year),
+    }[form]

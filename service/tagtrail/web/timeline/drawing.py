@@ -33,7 +33,7 @@ class Drawn:
     """A piece on the page, `x` and `width` in percent. `labels` are the long one and, where it differs, a short one.
 
     `tags` are the release tags that named the digest meanwhile, or for a lane of many tags those that were created.
-    `side` is where its details have room. `move` is None where it shows what stood before the range began; `address`
+    `side` is where its details have room. `move` is None where it shows what stood before the range began; `leads_to`
     is where it leads, `evidence` the page of its line.
     """
 
@@ -54,7 +54,7 @@ class Drawn:
     move: MoveKind | None
     seq: int | None
     actor: str | None
-    address: str
+    leads_to: str
     evidence: str | None
 
     @property
@@ -111,7 +111,7 @@ def draw(piece: Piece, frame: Frame, told: Told) -> Drawn:
         move=piece.cause.kind if piece.cause and piece.count else None,
         seq=piece.cause.seq if piece.cause else None,
         actor=told.actor,
-        address=told.address,
+        leads_to=told.leads_to,
         evidence=told.evidence,
     )
 

@@ -61,15 +61,14 @@ def _choose_length(asked: Asked) -> int:
 
 def _everything(asked: Asked) -> int:
     """How long the range is that holds all moves, and a little before them."""
-    day = _end(asked.now, DAY) - DAY
-    first = day if asked.first is None else min(asked.first, day)
-    length = _end(asked.now, asked.now - first) - first
+    end = _end(asked.now, DAY if asked.first is None else max(DAY, asked.now - asked.first))
+    length = DAY if asked.first is None else max(DAY, end - asked.first)
     return length + length // 50
 
 
 def _end(now: int, length: int) -> int:
-    """A little after now."""
-    step = max(1, length // _STEPS)
+    """A little after now; the step is a power of two, so that it stays the same while the length grows with time."""
+    step = 1 << max(0, (length // _STEPS).bit_length() - 1)
     return -(-now // step) * step
 
 

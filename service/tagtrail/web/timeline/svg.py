@@ -38,7 +38,7 @@ def _how(piece: Drawn) -> str:
 
 def _render_piece(piece: Drawn) -> str:
     shade = f" s{piece.colour}" if piece.kind == "digest" else ""
-    opening = f'<a class="piece {piece.kind}{shade} {piece.side}" href="{_safe(piece.address)}">'
+    opening = f'<a class="piece {piece.kind}{shade} {piece.side}" href="{_safe(piece.leads_to)}">'
     body = f"{_rect('body', piece, 0, 100)}{_render_body(piece)}"
     return f"{opening}{body}{_render_labels(piece)}{_render_marks(piece)}{_render_tip(piece)}</a>"
 

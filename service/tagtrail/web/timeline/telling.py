@@ -16,12 +16,12 @@ from tagtrail.web.timeline.ranges import query_around
 
 @dataclass(frozen=True, slots=True)
 class Told:
-    """What is told of one piece; `address` is where it leads, `evidence` the page of its line."""
+    """What is told of one piece; `leads_to` is where it leads, `evidence` the page of its line."""
 
     digest: str | None
     tags: tuple[str, ...]
     actor: str | None
-    address: str
+    leads_to: str
     evidence: str | None
 
 
