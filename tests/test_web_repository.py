@@ -35,7 +35,7 @@ def pieces(seen: Seen, class_: str = "piece") -> list[str]:
 def test_each_moving_tag_and_each_violated_release_tag_has_a_lane(ledger: Ledger, client: FlaskClient) -> None:
     ledger.receive(*story())
     seen = look(client, f"{ADDRESS}?since={at(0)}&until={at(100)}")
-    assert lanes(seen) == ["prod", "1.1.0", "1.0.0", "stable", "release tags that never moved"]
+    assert lanes(seen) == ["prod", "1.1.0", "1.0.0", "stable", "release tags that did not move"]
     assert any("violation: moved by mallory" in text for text in pieces(seen, "digest"))
     assert any("deleted: a violation" in text and "by carol" in text for text in pieces(seen, "gone"))
     assert any(text.startswith("\N{LEFTWARDS ARROW WITH HOOK} 1.0.0") for text in pieces(seen, "digest"))
@@ -137,7 +137,7 @@ def receive_many(ledger: Ledger, events: list[SomeEvent]) -> None:
 def test_of_many_tags_and_moves_a_bounded_part_is_read_and_drawn(
     ledger: Ledger, client: FlaskClient, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("tagtrail.web.timeline.picture.MOST_MOVES", 600)
+    monkeypatch.setattr("tagtrail.web.timeline.stringing.MOST_MOVES", 600)
     events = [push(f"1.{number}.0", f"r{number}", number * 40) for number in range(100)]
     events += [push(f"topic-{n % 40}", f"c{n}", 5_000 + n) for n in range(1_000)]
     events += [push("prod", f"c{n}", 7_000 + n) for n in range(400)]

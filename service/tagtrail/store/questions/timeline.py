@@ -16,7 +16,7 @@ _MOST_RECENT: Final = 2_000  # lines of a repository looked at for the tags that
 
 _LATEST = 2**63 - 1
 _MOVES = Series("moves", ("occurred_at", "event", "tag_id"))
-_TAG = "SELECT t.id, t.name, t.head_id, t.last_id, t.head_since, t.head_seq FROM tags t WHERE t.repository_id = ?"
+_TAG = "SELECT t.id, t.name, t.head_id, t.last_id, t.head_since, t.head_seq FROM tags t"
 _CHANGE = "m.tag_id, m.occurred_at, m.until, m.kind, m.manifest_id, m.seq, m.violates"
 _NEWEST = (
     "(m.occurred_at, m.event) = (SELECT n.occurred_at, n.event FROM moves n WHERE n.tag_id = wanted.id"
@@ -64,7 +64,7 @@ def find_known_tags(
 
     Where there are more than `most`, they are those named `first`, those of its newest lines, and then the first ones.
     """
-    rows = db.execute(f"{_TAG} ORDER BY t.name LIMIT ?", (repository.id, most + 1)).fetchall()
+    rows = db.execute(f"{_TAG} WHERE t.repository_id = ? ORDER BY t.name LIMIT ?", (repository.id, most + 1)).fetchall()
     if len(rows) <= most:
         return _known(rows), True
     busy = db.execute(
@@ -72,8 +72,10 @@ def find_known_tags(
         " WHERE tag_id IS NOT NULL LIMIT ?",
         (repository.id, _MOST_RECENT, most),
     ).fetchall()
-    named = db.execute(f"{_TAG} AND t.name IN ({marks(first)})", (repository.id, *first)).fetchall()
-    named += db.execute(f"{_TAG} AND t.id IN ({marks(busy)})", (repository.id, *(row[0] for row in busy))).fetchall()
+    named = db.execute(
+        f"{_TAG} WHERE t.repository_id = ? AND t.name IN ({marks(first)})", (repository.id, *first)
+    ).fetchall()
+    named += db.execute(f"{_TAG} WHERE t.id IN ({marks(busy)})", [row[0] for row in busy]).fetchall()
     chosen = {row[0]: row for row in named + rows}
     return _known(sorted(list(chosen.values())[:most], key=lambda row: str(row[1]))), False
 
@@ -100,7 +102,7 @@ def find_first_time(db: Connection, tag_ids: Sequence[int]) -> int | None:
 
 def find_standing(db: Connection, tag_ids: Sequence[int], *, at: int) -> dict[int, Change]:
     """For each tag the move that made it what it was just before the instant."""
-    sql = f"SELECT {_CHANGE} FROM wanted JOIN moves m ON m.tag_id = wanted.id AND {_NEWEST}"
+    sql = f"SELECT {_CHANGE} FROM wanted CROSS JOIN moves m ON m.tag_id = wanted.id AND {_NEWEST}"
     rows = db.execute(f"{_wanted(tag_ids)} {sql}", (*tag_ids, 0, at)).fetchall() if tag_ids else []
     return {row[0]: Change._make(row) for row in rows}
 
@@ -109,7 +111,8 @@ def find_activity(db: Connection, tag_ids: Sequence[int], *, since: int, until: 
     """What each tag that moved within the range did."""
     sql = (
         f"SELECT (SELECT count(*) FROM (SELECT 1 FROM moves c WHERE c.tag_id = wanted.id AND c.occurred_at >= ?"
-        f" AND c.occurred_at < ? LIMIT 2)), {_CHANGE} FROM wanted JOIN moves m ON m.tag_id = wanted.id AND {_NEWEST}"
+        f" AND c.occurred_at < ? LIMIT 2)), {_CHANGE}"
+        f" FROM wanted CROSS JOIN moves m ON m.tag_id = wanted.id AND {_NEWEST}"
     )
     values = (*tag_ids, since, until, since, until)
     rows = db.execute(f"{_wanted(tag_ids)} {sql}", values).fetchall() if tag_ids else []

@@ -1,29 +1,18 @@
 """The timeline of a repository: the range, the lanes in it, and what the page says of what it left out."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Final, Literal
 
 from markupsafe import Markup
 
-from tagtrail.store.database import Connection
 from tagtrail.store.questions.names import Repository
-from tagtrail.store.questions.timeline import (
-    Change,
-    KnownTag,
-    count_changes,
-    find_activity,
-    find_changes,
-    find_first_time,
-    find_newest_times,
-    find_standing,
-)
+from tagtrail.store.questions.timeline import KnownTag, find_first_time, find_newest_times
 from tagtrail.web.parts import Parts
 from tagtrail.web.timeline.axis import Tick, make_ticks
 from tagtrail.web.timeline.drawing import Drawn, draw
 from tagtrail.web.timeline.folding import Frame
-from tagtrail.web.timeline.lanes import Folding, fold_tags, join, share
-from tagtrail.web.timeline.pieces import Strand, make_pieces
+from tagtrail.web.timeline.lanes import Folding, fold_tags
 from tagtrail.web.timeline.ranges import (
     WELL,
     Asked,
@@ -32,12 +21,12 @@ from tagtrail.web.timeline.ranges import (
     link_moves,
     link_ranges,
 )
+from tagtrail.web.timeline.stringing import Strung, read_past, string
 from tagtrail.web.timeline.svg import render_lane
-from tagtrail.web.timeline.telling import Strung, Telling
+from tagtrail.web.timeline.telling import Telling
 from tagtrail.web.visit import Visit
 
 LANES: Final = 16  # on one page
-MOST_MOVES: Final = 10_000  # that are read for one picture
 
 LaneKind = Literal["moving", "release", "folded"]
 
@@ -55,7 +44,7 @@ class Lane:
 
     def picture(self, ticks: Sequence[Tick]) -> Markup:
         """The lane as it is drawn."""
-        return render_lane(self.tag or "release tags that never moved", self.pieces, ticks)
+        return render_lane(self.tag or "release tags that did not move", self.pieces, ticks)
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,67 +82,34 @@ def make_timeline(visit: Visit, repository: Repository, tags: Sequence[KnownTag]
 def _make_lanes(
     visit: Visit, repository: Repository, tags: Sequence[KnownTag], frame: Frame
 ) -> tuple[tuple[Lane, ...], Parts]:
-    ids = [tag.id for tag in tags]
-    standing = find_standing(visit.db, ids, at=frame.since)
+    past = read_past(visit.db, tags, frame)
     environments = visit.rules.environments_in(repository.registry, repository.name)
     folding = fold_tags(
         tags,
-        activity=find_activity(visit.db, ids, since=frame.since, until=frame.until),
-        standing=standing,
+        activity=past.activity,
+        standing=past.standing,
         is_release=lambda tag: visit.rules.is_release(repository.name, tag),
         environment_tags=[rule.tag for rule in environments.values()],
     )
     parts = Parts.of(visit.parameters, "lanes", len(folding.own), size=LANES)
-    shown = Folding(tuple(parts.cut(folding.own)), folding.folded if parts.before is None else ())
-    meanings: dict[str, list[str]] = {}
-    for name, rule in environments.items():
-        meanings.setdefault(rule.tag, []).append(name)
-    strung = _string(visit.db, shown, standing, frame)
+    strung = string(visit.db, Folding(tuple(parts.cut(folding.own)), () if parts.before else folding.folded), past)
     telling = Telling(visit.db, repository, strung, now=visit.now)
-    lanes = (
-        Lane(
-            tag=lane.tag,
-            kind=_kind(visit, repository, lane.tag),
-            environments=tuple(meanings.get(lane.tag or "", ())),
-            folded=len(lane.names),
-            is_whole=lane.strand.is_whole,
-            pieces=tuple(draw(piece, frame, telling.tell(lane, piece)) for piece in lane.pieces),
-        )
-        for lane in strung
+    return tuple(_draw_lane(visit, repository, lane, telling, frame) for lane in strung), parts
+
+
+def _draw_lane(visit: Visit, repository: Repository, lane: Strung, telling: Telling, frame: Frame) -> Lane:
+    means = visit.rules.environments_of(repository.registry, repository.name, lane.tag or "")
+    return Lane(
+        tag=lane.tag,
+        kind=_kind(visit, repository, lane.tag),
+        environments=tuple(rule.name for rule in means),
+        folded=len(lane.names),
+        is_whole=lane.strand.is_whole,
+        pieces=tuple(draw(piece, frame, telling.tell(lane, piece)) for piece in lane.pieces),
     )
-    return tuple(lanes), parts
 
 
 def _kind(visit: Visit, repository: Repository, tag: str | None) -> LaneKind:
     if tag is None:
         return "folded"
     return "release" if visit.rules.is_release(repository.name, tag) else "moving"
-
-
-def _string(db: Connection, shown: Folding, standing: Mapping[int, Change], frame: Frame) -> list[Strung]:
-    """The lanes before they are drawn; for all of them together at most MOST_MOVES are read."""
-    folded = _string_folded(db, shown.folded, standing, frame)
-    left = MOST_MOVES - sum(len(lane.strand.changes) for lane in folded)
-    ids = [tag.id for tag in shown.own]
-    counts = count_changes(db, ids, since=frame.since, until=frame.until, most=MOST_MOVES)
-    most = share(counts.values(), max(left, LANES))
-    strung = []
-    for tag in shown.own:
-        changes = find_changes(db, tag.id, since=frame.since, until=frame.until, most=most) if counts[tag.id] else ()
-        strand = Strand(changes, standing.get(tag.id), is_whole=counts[tag.id] <= most)
-        strung.append(Strung(tag.name, strand, make_pieces(strand, frame), {}))
-    return strung + folded
-
-
-def _string_folded(
-    db: Connection, folded: Sequence[KnownTag], standing: Mapping[int, Change], frame: Frame
-) -> list[Strung]:
-    """The one lane of release tags at rest: at each time, the tag that was created last."""
-    if not folded:
-        return []
-    created = find_activity(db, [tag.id for tag in folded], since=frame.since, until=frame.until)
-    changes = sorted((done.newest for done in created.values()), key=lambda change: change.occurred_at)
-    stood = (standing[tag.id] for tag in folded if tag.id in standing and tag.id not in created)
-    newest = max(stood, key=lambda change: change.occurred_at, default=None)
-    strand = Strand(changes, newest, starts=join(changes))
-    return [Strung(None, strand, make_pieces(strand, frame), {tag.id: tag.name for tag in folded})]

@@ -1,6 +1,6 @@
 """What is told of pieces: digests, the release tags that named them, who moved what, and where each piece leads."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -10,8 +10,9 @@ from tagtrail.store.database import Connection
 from tagtrail.store.questions.names import Repository
 from tagtrail.store.questions.releases import Releases
 from tagtrail.store.questions.timeline import find_actors, find_digests
-from tagtrail.web.timeline.pieces import Piece, Strand
+from tagtrail.web.timeline.pieces import Piece
 from tagtrail.web.timeline.ranges import query_around
+from tagtrail.web.timeline.stringing import Strung
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,16 +24,6 @@ class Told:
     actor: str | None
     leads_to: str
     evidence: str | None
-
-
-@dataclass(frozen=True, slots=True)
-class Strung:
-    """A lane before it is drawn: of one tag, or (`tag` None) of several whose names are in `names`."""
-
-    tag: str | None
-    strand: Strand
-    pieces: tuple[Piece, ...]
-    names: Mapping[int, str]
 
 
 class Telling:
