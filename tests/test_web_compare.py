@@ -10,7 +10,7 @@ from tagtrail.store.questions.history import Tag
 from tagtrail.store.questions.names import Repository
 from tagtrail.trail.differences import Difference
 from tagtrail.trail.instant import SECOND, format_instant
-from tagtrail.web.compare import Changed, group, sort_changed, summarise
+from tagtrail.web.pages.compare import Changed, group, sort_changed, summarise
 from tests.asking import RULES, story
 from tests.browsing import open_pages, visit
 from tests.conftest import Ledger

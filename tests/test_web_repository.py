@@ -162,7 +162,7 @@ def test_a_repository_with_more_tags_than_are_looked_at_says_so(
     ledger.receive(*(push(f"1.{number}.0", "one", number) for number in range(8)))
     ledger.receive(push("prod", "one", 50), push("zeta", "one", 60), delete_tag("zeta", 70))
     monkeypatch.setattr("tagtrail.store.questions.timeline._MOST_RECENT", 2)
-    monkeypatch.setattr("tagtrail.web.repository.MOST_TAGS", 4)
+    monkeypatch.setattr("tagtrail.web.pages.repository.MOST_TAGS", 4)
     seen = look(client, ADDRESS)
     assert lanes(seen)[:2] == ["prod", "zeta"]
     assert "more than 4 tags" in " ".join(each.text for each in seen.find("p"))

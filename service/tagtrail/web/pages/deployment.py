@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 from typing import Final
 
+from tagtrail.audit.going_back import WayBack, make_way_back
 from tagtrail.errors import NotRecorded
 from tagtrail.store.annotations import find_annotations
 from tagtrail.store.answers import Annotated, DeploymentAnswer, Following, Key, Published
@@ -12,11 +13,18 @@ from tagtrail.store.questions.entries import get_entries
 from tagtrail.store.questions.environments import find_roll_back
 from tagtrail.store.questions.publishing import find_published
 from tagtrail.store.questions.releases import Releases
-from tagtrail.web.log import Told, tell
-from tagtrail.web.returning import Return, make_return
+from tagtrail.web.told import Told, tell
 from tagtrail.web.visit import Page, Visit
 
 _MOST_LINES: Final = 20  # of the evidence that are told
+
+
+@dataclass(frozen=True, slots=True)
+class Back:
+    """An earlier deployment, and the way back to it."""
+
+    target: Published
+    way: WayBack
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,8 +41,8 @@ class DeploymentView:
     evidence: tuple[Told, ...]
     lines_left_out: int
     annotations: tuple[Annotated, ...]
-    back: Return | None
-    again: Return | None
+    back: Back | None
+    again: WayBack | None
 
 
 def make_deployment(visit: Visit, *, seq: int, environment: str) -> DeploymentView:
@@ -55,7 +63,7 @@ def make_deployment(visit: Visit, *, seq: int, environment: str) -> DeploymentVi
         evidence=tuple(tell(visit, get_entries(visit.db, _with_own(deployment, told)))),
         lines_left_out=len(deployment.rests_on) - len(told),
         annotations=tuple(find_annotations(visit.db, [seq])[seq]),
-        back=make_return(visit, environment, target) if target else None,
+        back=Back(target, _find_way(visit, environment, target)) if target else None,
         again=_make_way_again(visit, key, following) if following else None,
     )
 
@@ -71,10 +79,15 @@ def _with_own(deployment: DeploymentAnswer, told: tuple[int, ...]) -> tuple[int,
     return told if deployment.seq in told else (*told[1:], deployment.seq)
 
 
-def _make_way_again(visit: Visit, key: Key, following: Following) -> Return:
+def _make_way_again(visit: Visit, key: Key, following: Following) -> WayBack:
     """The way back to this deployment, from whatever followed it."""
     target = find_published(visit.db, key, Releases(visit.db), was_rolled_back=following.direction == "back")
-    return make_return(visit, str(key[2]), target)
+    return _find_way(visit, str(key[2]), target)
+
+
+def _find_way(visit: Visit, environment: str, target: Published) -> WayBack:
+    rule = visit.rules.environments_in(target.registry, target.repository).get(environment)
+    return make_way_back(visit.db, visit.hosts, target, tag=rule.tag if rule else None)
 
 
 DEPLOYMENT: Final = Page("deployment", "/deployments/<int:seq>/<environment>", make_deployment)

@@ -17,7 +17,7 @@ from tagtrail.store.questions.entries import get_entries
 from tagtrail.store.questions.evidence import Evidence, Received, get_evidence
 from tagtrail.store.tree import StoredCheckpoint, find_checkpoint
 from tagtrail.trail.instant import parse_instant
-from tagtrail.web.log import tell
+from tagtrail.web.told import tell
 from tagtrail.web.visit import Page, Visit
 
 
