@@ -10,7 +10,7 @@ from tagtrail.config.load import load, with_ingest_token
 from tagtrail.ledger.annotate import Annotation, annotate
 from tagtrail.store.answers import Recent
 from tagtrail.trail.instant import DAY, SECOND
-from tagtrail.web.strip import WEEKS, Day, make_strip
+from tagtrail.web.strip import STEP, WEEKS, Bars, make_strip
 from tests.conftest import Ledger
 from tests.events import delete_tag, digest_of, push
 from tests.pages import visit
@@ -84,12 +84,12 @@ def test_a_deleted_tag_of_an_environment_is_withdrawn(client: FlaskClient, ledge
 
 
 def test_the_board_goes_on_and_is_narrowed(client: FlaskClient, ledger: Ledger) -> None:
-    ledger.receive(*(push("prod", "one", at, repository=f"team/app-{at:02d}") for at in range(25)))
+    ledger.receive(*(push("prod", "one", at, repository=f"team/app-{at:02d}") for at in range(15)))
     ledger.receive(push("prod", "one", 90, repository="other/app"))
     page = visit(client, "/")
     [more] = [link for link in page.links if "cursor=" in link]
     board = visit(client, f"/{more}").text.partition("Published now")[2].partition("Wiring")[0]
-    assert "team/app-24" in board
+    assert "team/app-14" in board
     assert "team/app-05" not in board
     narrowed = visit(client, "/?repository=other/**").text.partition("Published now")[2].partition("Wiring")[0]
     assert "other/app" in narrowed
@@ -125,7 +125,9 @@ def test_the_strip_has_a_place_for_each_day_on_which_something_was_published() -
         Recent(today * DAY + 2 * SECOND, "back"),
         Recent(today * DAY + 3 * SECOND, None),
     ]
+    last = STEP * (7 * WEEKS - 1)
     assert make_strip(recent, today=today) == (
-        Day(0, first * DAY, 1, went_back=False, withdrew=False),
-        Day(7 * WEEKS - 1, today * DAY, 3, went_back=True, withdrew=True),
+        Bars("moved", "M0 17v-7h5v7z"),
+        Bars("withdrawn", f"M{last} 17v-13h5v13z"),
     )
+    assert make_strip(recent[:-1], today=today)[0] == Bars("back", f"M{last} 17v-10h5v10z")

@@ -1,14 +1,18 @@
 """What holds for every page: nobody is named without the scope, what comes from outside is text, failures are pages."""
 
 from pathlib import Path
+from urllib.parse import parse_qs, urlsplit
 
 import pytest
+from flask import url_for
 from flask.testing import FlaskClient
 
 from tagtrail.ledger.tokens import make_token
 from tagtrail.store.claims import release_claims
+from tagtrail.web.addresses import Addresses
 from tagtrail.web.assets import FOLDER
 from tagtrail.web.pages import PAGES
+from tagtrail.web.visit import Page
 from tests.conftest import Ledger
 from tests.events import delete_tag, digest_of, envelope, push
 from tests.pages import Shown, shown, sign_in, visit
@@ -191,6 +195,21 @@ def test_a_ticket_is_tied_to_a_line_once_however_often_the_form_is_sent(client: 
     assert "ticket OPS-17" in visit(client, "/violations").text
     wrong = shown(client.post(f"{address}/annotations", data=data | {"relation": "wish", "key": "form-2"}))
     assert (wrong.status, "choose one of" in wrong.text) == (400, True)
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
+def test_an_address_is_the_one_that_flask_would_make(client: FlaskClient, page: Page) -> None:
+    named = {
+        "registry": "main", "repository": "team/app_x/y.z", "tag": "v1.0_x", "digest": digest_of("one"),
+        "seq": 7, "environment": "production", "delivery": "msg_0198",
+    }  # fmt: skip
+    values = {name: value for name, value in named.items() if f"{name}>" in page.rule}
+    query = {"since": "2026-04-20T14:03:00+02:00", "actor": "a&b=c d/é", "none": None}
+    address = Addresses([(page.name, page.rule)])(page.name, **values, **query)
+    with client.application.test_request_context():
+        made = url_for(f"web.{page.name}", **values, **query)
+    assert parse_qs(urlsplit(address).query) == parse_qs(urlsplit(made).query)
+    assert urlsplit(address).path == urlsplit(made).path
 
 
 def test_a_static_file_may_be_kept_for_ever_and_no_other_is_served(client: FlaskClient) -> None:

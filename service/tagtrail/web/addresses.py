@@ -1,8 +1,31 @@
 """Where pages are: an image's page has the address that reads like its reference, `/registries/main/team/app:1.0.0`."""
 
-from urllib.parse import quote
+import re
+from collections.abc import Iterable
+from typing import Final
+from urllib.parse import quote, urlencode
 
 from werkzeug.routing import BaseConverter, Map
+
+_PART: Final = re.compile(r"<(?:\w+:)?(\w+)>")
+_PLAIN: Final = "/:+="  # what stands in a path as it is
+
+
+class Addresses:
+    """The addresses of pages by their names: those of Flask's `url_for` at a tenth of its cost; a page has hundreds.
+
+    `rules` are pairs of a page's name and its rule.
+    """
+
+    def __init__(self, rules: Iterable[tuple[str, str]]) -> None:
+        self._forms = {name: (_PART.sub(r"{\1}", rule), _PART.findall(rule)) for name, rule in rules}
+
+    def __call__(self, name: str, **values: object) -> str:
+        """The page's address; what its rule does not name becomes its query, and None is left out."""
+        form, parts = self._forms[name]
+        path = form.format_map({part: quote(str(values.pop(part)), safe=_PLAIN) for part in parts})
+        query = {key: value for key, value in values.items() if value is not None}
+        return f"{path}?{urlencode(query, safe='/:')}" if query else path
 
 
 class RepositoryConverter(BaseConverter):

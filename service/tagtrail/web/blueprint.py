@@ -6,6 +6,7 @@ from collections.abc import Callable
 from typing import Any
 from uuid import uuid4
 
+import msgspec
 from flask import Blueprint, Flask, Response, make_response, render_template, request
 from flask_wtf.csrf import CSRFProtect
 
@@ -18,7 +19,7 @@ from tagtrail.ledger.readings import Readings
 from tagtrail.ledger.record import Recorder
 from tagtrail.store.database import Store
 from tagtrail.web.actions import add_actions
-from tagtrail.web.addresses import add_converters
+from tagtrail.web.addresses import Addresses, add_converters
 from tagtrail.web.assets import add_assets, asset
 from tagtrail.web.doors import add_doors
 from tagtrail.web.failures import SignInNeeded, register_failures
@@ -36,7 +37,12 @@ def mount_pages(
     """Add the pages to the application. `wiring` says how to wire each registry that is configured."""
     add_converters(app.url_map)
     app.jinja_env.filters |= FILTERS
-    app.jinja_env.globals |= {"asset": asset, "version": __version__, "form_key": _form_key}
+    app.jinja_env.globals |= {
+        "asset": asset,
+        "link": Addresses((page.name, page.rule) for page in PAGES),
+        "version": __version__,
+        "form_key": _form_key,
+    }
     app.jinja_env.trim_blocks = app.jinja_env.lstrip_blocks = True
     blueprint = Blueprint(BLUEPRINT, __name__, template_folder="templates")
     readings = Readings(recorder)
@@ -110,7 +116,7 @@ def _entity_tag(view: object, visit: Visit) -> str:
     """What changes with anything that the page shows, but for how long ago that was."""
     caller = visit.caller
     shown = (__version__, request.full_path, caller.name, caller.kind, sorted(caller.scopes), view)
-    return hashlib.sha256(repr(shown).encode("utf-8", "backslashreplace")).hexdigest()[:24]
+    return hashlib.sha256(msgspec.msgpack.encode(shown, enc_hook=repr)).hexdigest()[:24]
 
 
 def _tagged(response: Response, tag: str) -> Response:

@@ -1,17 +1,18 @@
 """The repositories that the trail knows, by name, with how many tags each has had and when it last changed."""
 
 from dataclasses import dataclass
+from typing import Final
 
 from tagtrail.store.answers import Cut, Filter, Page
 from tagtrail.store.database import Connection
 from tagtrail.store.questions.names import iterate_repositories
 
-_MOST_COUNTED = 1_000  # tags of one repository
+MOST_COUNTED: Final = 100  # tags of one repository
 
 
 @dataclass(frozen=True, slots=True)
 class Listed:
-    """A repository: `tags` that point to something now, up to 1,000; `last_at` by our clock, of its newest line."""
+    """A repository: `tags` that name something now, up to MOST_COUNTED; `last_at`, by our clock, of its newest line."""
 
     registry: str
     repository: str
@@ -35,7 +36,7 @@ def find_listed(db: Connection, asked: Filter, cut: Cut) -> Page[Listed]:
 def _count(db: Connection, repository_id: int) -> tuple[int, int | None]:
     (tags,) = db.execute(
         "SELECT count(*) FROM (SELECT 1 FROM tags WHERE repository_id = ? AND head_id IS NOT NULL LIMIT ?)",
-        (repository_id, _MOST_COUNTED),
+        (repository_id, MOST_COUNTED),
     ).fetchone()
     last = db.execute(
         "SELECT received_at FROM entries WHERE repository_id = ? ORDER BY seq DESC LIMIT 1", (repository_id,)

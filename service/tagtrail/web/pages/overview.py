@@ -12,11 +12,11 @@ from tagtrail.trail.commands import make_commands
 from tagtrail.trail.instant import DAY, SECOND
 from tagtrail.trail.names import Reference
 from tagtrail.web.paging import Paging
-from tagtrail.web.strip import WEEKS, Day, make_strip
+from tagtrail.web.strip import WEEKS, Bars, make_strip
 from tagtrail.web.visit import Page, Visit
 from tagtrail.web.wired import Wired, find_wired
 
-_ROWS: Final = 20  # repositories on the board
+_ROWS: Final = 12  # repositories on the board
 _MOVES: Final = 12
 _VIOLATIONS: Final = 5
 _FRESH: Final = 600 * SECOND  # in which it is said that a registry's first event has arrived
@@ -28,7 +28,7 @@ class Place:
     """An environment of a repository on the board; `command` puts its tag one step back."""
 
     posting: Posting
-    strip: tuple[Day, ...]
+    strip: tuple[Bars, ...]
     command: str | None
 
 

@@ -6,7 +6,7 @@ from typing import Final
 from tagtrail.errors import NotRecorded
 from tagtrail.store.answers import Cut, Filter, Traffic
 from tagtrail.store.questions.registries import find_traffic
-from tagtrail.store.questions.repositories import Listed, find_listed
+from tagtrail.store.questions.repositories import MOST_COUNTED, Listed, find_listed
 from tagtrail.trail.instant import DAY
 from tagtrail.web.paging import Paging
 from tagtrail.web.visit import Page, Visit
@@ -14,7 +14,7 @@ from tagtrail.web.wired import Wired, find_wired
 
 _DAYS: Final = 7  # of traffic that are shown
 _MOST_COUNTS: Final = 200
-_ROWS: Final = 100  # repositories
+_ROWS: Final = 50  # repositories
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,6 +33,7 @@ class RegistryView:
     traffic: tuple[Traffic, ...]
     repositories: tuple[Listed, ...]
     paging: Paging
+    most_counted: int = MOST_COUNTED
 
 
 def make_registries(visit: Visit) -> Registries:
