@@ -1,6 +1,7 @@
 """What holds for every page: nobody is named without the scope, what comes from outside is text, failures are pages."""
 
 from pathlib import Path
+from typing import Any
 from urllib.parse import parse_qs, urlsplit
 
 import pytest
@@ -199,12 +200,12 @@ def test_a_ticket_is_tied_to_a_line_once_however_often_the_form_is_sent(client: 
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
 def test_an_address_is_the_one_that_flask_would_make(client: FlaskClient, page: Page) -> None:
-    named = {
+    named: dict[str, Any] = {
         "registry": "main", "repository": "team/app_x/y.z", "tag": "v1.0_x", "digest": digest_of("one"),
         "seq": 7, "environment": "production", "delivery": "msg_0198",
     }  # fmt: skip
     values = {name: value for name, value in named.items() if f"{name}>" in page.rule}
-    query = {"since": "2026-04-20T14:03:00+02:00", "actor": "a&b=c d/é", "none": None}
+    query: dict[str, Any] = {"since": "2026-04-20T14:03:00+02:00", "actor": "a&b=c d/é", "none": None}
     address = Addresses([(page.name, page.rule)])(page.name, **values, **query)
     with client.application.test_request_context():
         made = url_for(f"web.{page.name}", **values, **query)
