@@ -17,7 +17,7 @@ from tagtrail.ledger.prune import RAW
 from tagtrail.ledger.rulebook import rules_of
 from tagtrail.store.answers import Annotated, Change, Filter, LoggedEntry
 from tagtrail.store.database import Connection
-from tagtrail.store.questions.names import find_manifest_ids, find_repositories
+from tagtrail.store.questions.names import Repository, find_manifest_ids, find_repositories
 from tagtrail.store.questions.releases import Releases
 from tagtrail.trail.instant import parse_instant
 from tagtrail.trail.moves import MoveKind
@@ -99,15 +99,18 @@ class ReleaseTags:
     def __init__(self, reader: Callable[[], Connection]) -> None:
         self._reader = reader
         self.of = lru_cache(maxsize=_REMEMBERED)(self._find)
+        self._within = lru_cache(maxsize=_REMEMBERED)(self._find_repositories)
 
     def _find(self, registry: str, repository: str, digest: str, at: int) -> tuple[str, ...]:
         """Those that named the digest at the instant or after it: they may arrive a second later."""
         db = self._reader()
-        having = find_repositories(db, Filter(registry=registry, repository=repository))
-        manifests = find_manifest_ids(db, digest, having)
+        manifests = find_manifest_ids(db, digest, self._within(registry, repository))
         return tuple(
             dict.fromkeys(named.tag for manifest in manifests for named in Releases(db).during(manifest, at, None))
         )
+
+    def _find_repositories(self, registry: str, repository: str) -> tuple[Repository, ...]:
+        return tuple(find_repositories(self._reader(), Filter(registry=registry, repository=repository)))
 
 
 @dataclass(frozen=True, slots=True)

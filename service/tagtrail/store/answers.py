@@ -213,6 +213,16 @@ class DeploymentAnswer:
 
 
 @dataclass(frozen=True, slots=True)
+class Following:
+    """What came after a deployment in its environment and repository; without a digest it was a withdrawal."""
+
+    seq: int
+    occurred_at: int
+    direction: Direction | None
+    digest: str | None
+
+
+@dataclass(frozen=True, slots=True)
 class EnvironmentState:
     """What is published for an environment in one repository, now or at an instant; `published` is not "running".
 

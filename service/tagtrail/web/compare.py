@@ -1,12 +1,226 @@
-"""Soon."""
+"""Two instants compared: which tags moved in between and what that came to, environments first."""
 
+from collections import Counter
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from itertools import groupby
 from typing import Final
+from urllib.parse import urlencode
 
+from tagtrail.errors import BadParameter
+from tagtrail.store.answers import Cut, DeploymentAnswer, Filter
+from tagtrail.store.questions.comparing import Compared, NamedDigest, find_compared, name_manifests
+from tagtrail.store.questions.deployments import find_deployments
+from tagtrail.store.questions.history import Tag
+from tagtrail.trail.differences import Difference, find_differences
+from tagtrail.trail.instant import DAY, format_instant
+from tagtrail.trail.rules import Rules
+from tagtrail.web.choices import find_environment_choices, registry_choices
 from tagtrail.web.visit import Page, Visit
 
+_MOST_SHOWN: Final = 60  # tags
+_MOST_DECLARED: Final = 50
+_LATEST: Final = 2**63 - 2  # the last instant after which a column can hold another
+_QUICK: Final = (("last hour", DAY // 24), ("last 24 hours", DAY), ("last 7 days", 7 * DAY))
 
-def make(visit: Visit) -> str:
-    return ""
+Place = tuple[str, str]  # a registry and a repository
 
 
-COMPARE: Final = Page("compare", "/compare", make)
+@dataclass(frozen=True, slots=True)
+class Changed:
+    """A tag that moved: what it was, what it became, and the lines of its moves, oldest first."""
+
+    tag: Tag
+    environments: tuple[str, ...]
+    difference: Difference[int]
+    violations: int
+    was: NamedDigest | None = None
+    became: NamedDigest | None = None
+
+    @property
+    def place(self) -> Place:
+        """Its repository."""
+        return self.tag.repository.registry, self.tag.repository.name
+
+    @property
+    def lines(self) -> tuple[int, ...]:
+        """The lines of its moves, oldest first."""
+        return tuple(move.seq for move in self.difference.moves)
+
+
+@dataclass(frozen=True, slots=True)
+class Group:
+    """A repository with what changed in it."""
+
+    registry: str
+    repository: str
+    tags: tuple[Changed, ...]
+    declared: tuple[DeploymentAnswer, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Summary:
+    """How much changed. `environments` has the number of repositories in which each environment did, by name."""
+
+    tags: int
+    repositories: int
+    violations: int
+    environments: tuple[tuple[str, int], ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Comparison:
+    """What changed after `since` up to and with `until`.
+
+    `since` is later than `asked_since` where there was more than can be compared at once. `left_out` counts tags that
+    are not shown; `has_more_declared` tells that there were more declarations than are.
+    """
+
+    since: int
+    until: int
+    asked_since: int
+    asked: Filter
+    summary: Summary
+    groups: tuple[Group, ...]
+    left_out: int
+    has_more_declared: bool
+    quick: tuple[tuple[str, str], ...]
+    environments: tuple[str, ...]
+    registries: tuple[str, ...]
+
+    @property
+    def is_cut(self) -> bool:
+        """Whether less than was asked for is compared."""
+        return self.since != self.asked_since
+
+
+def make_compare(visit: Visit) -> Comparison:
+    """What changed between `from` and `until`; without them, in the last 24 hours. Raises BadParameter."""
+    asked = visit.filter("from", "until", "registry", "repository", "environment")
+    until = visit.now if asked.until is None else min(asked.until, _LATEST)
+    since = _read_since(visit, until)
+    compared = find_compared(visit.db, asked, since=since, until=until, tags=_tags_of(visit.rules, asked.environment))
+    changed = find_changed(compared, visit.rules, environment=asked.environment)
+    declared = find_deployments(
+        visit.db,
+        replace(asked, since=compared.since + 1, until=until + 1),
+        Cut(_MOST_DECLARED),
+        basis="declared",
+    )
+    shown = sort_changed(changed)[:_MOST_SHOWN]
+    return Comparison(
+        since=compared.since,
+        until=until,
+        asked_since=since,
+        asked=replace(asked, until=None),
+        summary=summarise(changed, declared.items),
+        groups=group(_name(visit, compared, shown), declared.items),
+        left_out=len(changed) - len(shown),
+        has_more_declared=declared.after is not None,
+        quick=_quick(visit),
+        environments=find_environment_choices(visit),
+        registries=registry_choices(visit),
+    )
+
+
+def _read_since(visit: Visit, until: int) -> int:
+    since = visit.instant("from")
+    if since is None:
+        return max(0, until - DAY)
+    if until <= since:
+        raise BadParameter("until", "until does not lie after from; nothing can change between them")
+    return since
+
+
+def _tags_of(rules: Rules, environment: str | None) -> frozenset[str] | None:
+    """The tags that mean the environment anywhere; None where none is asked for."""
+    return (
+        None if environment is None else frozenset(rule.tag for rule in rules.environments if rule.name == environment)
+    )
+
+
+def find_changed(compared: Compared, rules: Rules, *, environment: str | None = None) -> list[Changed]:
+    """Each tag that moved, with the environments that it means by the rules in force."""
+    found = []
+    for tag, difference in find_differences(compared.moves).items():
+        place = tag.repository
+        environments = tuple(rule.name for rule in rules.environments_of(place.registry, place.name, tag.name))
+        if environment is None or environment in environments:
+            violations = sum(move.seq in compared.violations for move in difference.moves)
+            found.append(Changed(tag, environments, difference, violations))
+    return found
+
+
+def sort_changed(changed: Iterable[Changed]) -> list[Changed]:
+    """By repository, and within one by name; environments first, then what was violated."""
+    known = list(changed)
+    of_environments = {each.place for each in known if each.environments}
+    return sorted(
+        known,
+        key=lambda each: (
+            each.place not in of_environments,
+            each.place,
+            not each.environments,
+            not each.violations,
+            each.tag.name,
+        ),
+    )
+
+
+def group(changed: Iterable[Changed], declared: Iterable[DeploymentAnswer]) -> tuple[Group, ...]:
+    """What changed and what was declared under its repository; those of which only declarations are known come last."""
+    waiting: dict[Place, list[DeploymentAnswer]] = {}
+    for deployment in declared:
+        waiting.setdefault((deployment.registry, deployment.repository), []).append(deployment)
+    groups = [
+        Group(registry, repository, tuple(tags), tuple(waiting.pop((registry, repository), ())))
+        for (registry, repository), tags in groupby(changed, key=lambda each: each.place)
+    ]
+    return (*groups, *(Group(registry, name, (), tuple(rest)) for (registry, name), rest in sorted(waiting.items())))
+
+
+def summarise(changed: Sequence[Changed], declared: Iterable[DeploymentAnswer]) -> Summary:
+    """How much changed."""
+    touched = {(name, each.place) for each in changed for name in each.environments}
+    touched |= {(each.environment, (each.registry, each.repository)) for each in declared}
+    environments = Counter(name for name, _ in touched)
+    return Summary(
+        tags=len(changed),
+        repositories=len({each.place for each in changed}),
+        violations=sum(bool(each.violations) for each in changed),
+        environments=tuple(sorted(environments.items())),
+    )
+
+
+def _name(visit: Visit, compared: Compared, changed: Sequence[Changed]) -> list[Changed]:
+    """The same with the digests, and the release tags that named them at each of the instants."""
+    before = name_manifests(visit.db, _ids(each.difference.was for each in changed), at=compared.since)
+    after = name_manifests(visit.db, _ids(each.difference.became for each in changed), at=compared.until)
+    return [
+        replace(each, was=_look_up(before, each.difference.was), became=_look_up(after, each.difference.became))
+        for each in changed
+    ]
+
+
+def _ids(found: Iterable[int | None]) -> set[int]:
+    return {identity for identity in found if identity is not None}
+
+
+def _look_up(named: Mapping[int, NamedDigest], identity: int | None) -> NamedDigest | None:
+    return None if identity is None else named[identity]
+
+
+def _quick(visit: Visit) -> tuple[tuple[str, str], ...]:
+    """Queries for the times up to now."""
+    kept = {name: text for name, text in visit.parameters.items() if name not in ("from", "until", "cursor", "limit")}
+    return tuple(
+        (said, f"?{urlencode({**kept, 'from': _whole_second(visit.now - length), 'until': _whole_second(visit.now)})}")
+        for said, length in _QUICK
+    )
+
+
+def _whole_second(instant: int) -> str:
+    return format_instant(instant, 0)
+
+
+COMPARE: Final = Page("compare", "/compare", make_compare)

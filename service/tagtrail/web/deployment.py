@@ -1,12 +1,80 @@
-"""Soon."""
+"""One deployment: what was there before and after, what it rests on, and how to go back."""
 
+from dataclasses import dataclass
 from typing import Final
 
+from tagtrail.errors import NotRecorded
+from tagtrail.store.annotations import find_annotations
+from tagtrail.store.answers import Annotated, DeploymentAnswer, Following, Key, Published
+from tagtrail.store.lines import get_last_seq
+from tagtrail.store.questions.deployments import find_last_time, find_next, get_deployment
+from tagtrail.store.questions.entries import get_entries
+from tagtrail.store.questions.environments import find_roll_back
+from tagtrail.store.questions.publishing import find_published
+from tagtrail.store.questions.releases import Releases
+from tagtrail.web.log import Told, tell
+from tagtrail.web.returning import Return, make_return
 from tagtrail.web.visit import Page, Visit
 
-
-def make(visit: Visit, *, seq: int, environment: str) -> str:
-    return ""
+_MOST_LINES: Final = 20  # of the evidence that are told
 
 
-DEPLOYMENT: Final = Page("deployment", "/deployments/<int:seq>/<environment>", make)
+@dataclass(frozen=True, slots=True)
+class DeploymentView:
+    """A deployment. `last_time` is when its environment had the digest before, if it did; `following` what came after.
+
+    `back` leads from it to an earlier one, `again` to it, where something else has followed.
+    """
+
+    deployment: DeploymentAnswer
+    reference: str
+    last_time: Published | None
+    following: Following | None
+    evidence: tuple[Told, ...]
+    lines_left_out: int
+    annotations: tuple[Annotated, ...]
+    back: Return | None
+    again: Return | None
+
+
+def make_deployment(visit: Visit, *, seq: int, environment: str) -> DeploymentView:
+    """The deployment that the line made for the environment. Raises NotRecorded."""
+    visit.filter()
+    found = get_deployment(visit.db, seq, environment) if seq <= get_last_seq(visit.db) else None
+    if found is None:
+        raise NotRecorded(f"line {str(seq)[:20]} is no deployment to {environment[:80]}")
+    key, deployment = found
+    following = find_next(visit.db, key)
+    target = find_roll_back(visit.db, key)
+    told = deployment.rests_on[-_MOST_LINES:]
+    return DeploymentView(
+        deployment=deployment,
+        reference=_refer(visit, deployment),
+        last_time=find_last_time(visit.db, key),
+        following=following,
+        evidence=tuple(tell(visit, get_entries(visit.db, _with_own(deployment, told)))),
+        lines_left_out=len(deployment.rests_on) - len(told),
+        annotations=tuple(find_annotations(visit.db, [seq])[seq]),
+        back=make_return(visit, environment, target) if target else None,
+        again=_make_way_again(visit, key, following) if following else None,
+    )
+
+
+def _refer(visit: Visit, deployment: DeploymentAnswer) -> str:
+    return visit.hosts.reference(
+        deployment.registry, deployment.host, deployment.repository, deployment.tag, deployment.digest
+    )
+
+
+def _with_own(deployment: DeploymentAnswer, told: tuple[int, ...]) -> tuple[int, ...]:
+    """Its own line is told whichever others are left out."""
+    return told if deployment.seq in told else (*told[1:], deployment.seq)
+
+
+def _make_way_again(visit: Visit, key: Key, following: Following) -> Return:
+    """The way back to this deployment, from whatever followed it."""
+    target = find_published(visit.db, key, Releases(visit.db), was_rolled_back=following.direction == "back")
+    return make_return(visit, str(key[2]), target)
+
+
+DEPLOYMENT: Final = Page("deployment", "/deployments/<int:seq>/<environment>", make_deployment)

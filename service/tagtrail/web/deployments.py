@@ -1,12 +1,40 @@
-"""Soon."""
+"""Deployments: what was published for the environments, newest first, and what each replaced."""
 
+from dataclasses import dataclass
 from typing import Final
 
+from tagtrail.store.answers import DeploymentAnswer, Filter
+from tagtrail.store.questions.deployments import find_deployments
+from tagtrail.web.choices import find_environment_choices, registry_choices
+from tagtrail.web.exports import Exports, make_exports
+from tagtrail.web.paging import Paging
 from tagtrail.web.visit import Page, Visit
 
 
-def make(visit: Visit) -> str:
-    return ""
+@dataclass(frozen=True, slots=True)
+class Deployments:
+    """A part of the list."""
+
+    asked: Filter
+    items: tuple[DeploymentAnswer, ...]
+    paging: Paging
+    exports: Exports
+    environments: tuple[str, ...]
+    registries: tuple[str, ...]
 
 
-DEPLOYMENTS: Final = Page("deployments", "/deployments", make)
+def make_deployments(visit: Visit) -> Deployments:
+    """The deployments that the query asks for."""
+    asked = visit.filter("registry", "repository", "tag", "digest", "actor", "environment", "since", "until")
+    found = find_deployments(visit.db, asked, visit.cut((int, bytes, str, int, int)))
+    return Deployments(
+        asked=asked,
+        items=found.items,
+        paging=Paging.of(found, visit.parameters),
+        exports=make_exports(visit, "deployments"),
+        environments=find_environment_choices(visit),
+        registries=registry_choices(visit),
+    )
+
+
+DEPLOYMENTS: Final = Page("deployments", "/deployments", make_deployments)

@@ -4,7 +4,7 @@ from collections.abc import Callable, Iterator
 from heapq import merge
 from typing import Final
 
-from tagtrail.store.answers import Cut, DeploymentAnswer, Filter, Key, Page
+from tagtrail.store.answers import Cut, DeploymentAnswer, Filter, Following, Key, Page, Published
 from tagtrail.store.database import Connection
 from tagtrail.store.questions.names import (
     find_actor_id,
@@ -14,11 +14,12 @@ from tagtrail.store.questions.names import (
     find_tag_ids,
     restricts_repositories,
 )
-from tagtrail.store.questions.publishing import KEY, read_deployments
+from tagtrail.store.questions.publishing import BY_KEY, KEY, find_published, read_deployments
 from tagtrail.store.questions.releases import Releases
 from tagtrail.store.questions.series import GLANCE, MANY_RANGES, Row, Series, Source, Span, gather, walk
+from tagtrail.trail.deployments import Basis
 
-_FACTS = ("p.manifest_id", "p.seq")
+_FACTS = ("p.manifest_id", "p.seq", "p.basis")
 PUBLICATIONS: Final = Series("publications p", KEY, _FACTS)
 _WITH_ENTRIES = Series(
     "publications p CROSS JOIN entries e ON e.seq = p.seq", KEY, (*_FACTS, "e.registry_id", "e.actor_id")
@@ -28,18 +29,22 @@ _LATEST = 2**63 - 1
 Wanted = dict[str, frozenset[int | str]]  # for each column that is asked about, the values that will do
 
 
-def find_deployments(db: Connection, asked: Filter, cut: Cut) -> Page[DeploymentAnswer]:
+def find_deployments(db: Connection, asked: Filter, cut: Cut, *, basis: Basis | None = None) -> Page[DeploymentAnswer]:
     """The deployments that the filter asks for, newest first by the registry's clock; no withdrawals.
+
+    `basis` leaves only those that were reported, or declared.
 
     Key: (occurred_at, event, environment, repository's id, tag's id).
     """
-    found, after = find_keys(db, asked, cut)
+    found, after = find_keys(db, asked, cut, basis=basis)
     return Page(tuple(read_deployments(db, found, Releases(db))), after)
 
 
-def find_keys(db: Connection, asked: Filter, cut: Cut) -> tuple[list[Key], Key | None]:
+def find_keys(db: Connection, asked: Filter, cut: Cut, *, basis: Basis | None = None) -> tuple[list[Key], Key | None]:
     """The keys of the deployments that the filter asks for, and the key to go on after."""
     wanted = _find_wanted(db, asked)
+    if basis is not None:
+        wanted["p.basis"] = frozenset({basis})
     series = _WITH_ENTRIES if wanted.keys() & {"e.registry_id", "e.actor_id"} else PUBLICATIONS
     span = Span(cut.after or (_LATEST if asked.until is None else asked.until, b"", "", 0, 0), asked.since or 0)
     keep = _keep(series, wanted, _LATEST if asked.last_seq is None else asked.last_seq)
@@ -51,12 +56,43 @@ def find_keys(db: Connection, asked: Filter, cut: Cut) -> tuple[list[Key], Key |
     return [row[: len(KEY)] for row in found], after
 
 
-def get_deployment(db: Connection, seq: int) -> tuple[Key, DeploymentAnswer] | None:
-    """The deployment that the line `seq` declared, with its key."""
+def get_deployment(db: Connection, seq: int, environment: str | None = None) -> tuple[Key, DeploymentAnswer] | None:
+    """The deployment that the line `seq` made for the environment, with its key.
+
+    Of a line that declared one the environment need not be named: it has only one.
+    """
     key = db.execute(
-        f"SELECT {', '.join(KEY)} FROM publications p WHERE p.seq = ? AND p.basis = 'declared'", (seq,)
+        f"SELECT {', '.join(KEY)} FROM publications p WHERE p.seq = ? AND p.manifest_id IS NOT NULL"
+        " AND coalesce(p.environment = ?, p.basis = 'declared')",
+        (seq, environment),
     ).fetchone()
     return (key, read_deployments(db, [key], Releases(db))[0]) if key else None
+
+
+def find_next(db: Connection, key: Key) -> Following | None:
+    """What replaced the deployment with this key in its place, or withdrew it; None while nothing has."""
+    occurred_at, event, environment, repository_id, tag_id = key
+    row = db.execute(
+        "SELECT p.seq, p.occurred_at, p.direction, m.digest FROM publications p"
+        " LEFT JOIN manifests m ON m.id = p.manifest_id WHERE p.environment = ? AND p.repository_id = ?"
+        " AND (p.occurred_at, p.event, p.tag_id) > (?, ?, ?) ORDER BY p.occurred_at, p.event, p.tag_id LIMIT 1",
+        (environment, repository_id, occurred_at, event, tag_id),
+    ).fetchone()
+    return Following(*row) if row else None
+
+
+def find_last_time(db: Connection, key: Key) -> Published | None:
+    """When the environment had the digest of the deployment with this key last before it."""
+    row = db.execute(
+        f"SELECT {', '.join(f'before.{column[2:]}' for column in KEY)} FROM publications p"
+        # The digest's own publications are few; those of the place need not be.
+        " CROSS JOIN publications before ON before.manifest_id = p.manifest_id"
+        " AND +before.environment = p.environment AND +before.repository_id = p.repository_id"
+        " AND (before.occurred_at, before.event, before.tag_id) < (p.occurred_at, p.event, p.tag_id)"
+        f" WHERE {BY_KEY} ORDER BY before.occurred_at DESC, before.event DESC, before.tag_id DESC LIMIT 1",
+        key,
+    ).fetchone()
+    return find_published(db, row, Releases(db), was_rolled_back=False) if row else None
 
 
 def _find_wanted(db: Connection, asked: Filter) -> Wanted:

@@ -45,6 +45,11 @@ def find_entries(db: Connection, asked: Filter, cut: Cut) -> Page[LoggedEntry]:
     return Page(tuple(_read_entries(db, page.items)) if page.items else (), page.after)
 
 
+def get_entries(db: Connection, seqs: Sequence[int]) -> tuple[LoggedEntry, ...]:
+    """The lines of these numbers, newest first; those that there are not, or no more, are left out."""
+    return tuple(_read_entries(db, seqs)) if seqs else ()
+
+
 def find_lines(db: Connection, asked: Filter, cut: Cut) -> Page[bytes]:
     """As `find_entries`, but nothing of the lines except their bytes: the evidence itself."""
     if asked == Filter(since=asked.since, until=asked.until, last_seq=asked.last_seq):

@@ -12,8 +12,8 @@ from tagtrail.store.questions.releases import Releases
 from tagtrail.store.questions.series import Row
 
 KEY: Final = ("p.occurred_at", "p.event", "p.environment", "p.repository_id", "p.tag_id")
+BY_KEY: Final = " AND ".join(f"{column} = ?" for column in KEY)
 
-_BY_KEY = " AND ".join(f"{column} = ?" for column in KEY)
 _BY_LINE = "p.seq = ? AND p.environment = ? AND p.repository_id = ? AND p.manifest_id IS NOT NULL LIMIT 1"
 _DEPLOYMENT = (
     "SELECT p.environment, g.name, r.name, t.name, m.digest, p.occurred_at, p.event, p.until, p.seq, p.basis,"
@@ -21,7 +21,7 @@ _DEPLOYMENT = (
     " p.environment, p.repository_id FROM publications p JOIN repositories r ON r.id = p.repository_id"
     " JOIN registries g ON g.id = r.registry_id JOIN manifests m ON m.id = p.manifest_id"
     " JOIN lines l ON l.seq = p.seq JOIN entries e ON e.seq = p.seq LEFT JOIN actors a ON a.id = e.actor_id"
-    f" LEFT JOIN tags t ON t.id = p.tag_id LEFT JOIN disclosures d ON d.seq = p.seq WHERE {_BY_KEY}"
+    f" LEFT JOIN tags t ON t.id = p.tag_id LEFT JOIN disclosures d ON d.seq = p.seq WHERE {BY_KEY}"
 )
 # The last that was heard of the manifest itself tells whether it was deleted.
 _PUBLISHED = (
@@ -50,7 +50,7 @@ def read_deployments(db: Connection, keys: Sequence[Key], releases: Releases) ->
 
 def find_published(db: Connection, key: Key, releases: Releases, *, was_rolled_back: bool) -> Published:
     """The deployment with this key, as one to roll back to."""
-    return _published(db.execute(_PUBLISHED + _BY_KEY, key).fetchone(), releases, was_rolled_back=was_rolled_back)
+    return _published(db.execute(_PUBLISHED + BY_KEY, key).fetchone(), releases, was_rolled_back=was_rolled_back)
 
 
 def _deployment(row: Row, previous: Row | None, releases: Releases) -> DeploymentAnswer:
