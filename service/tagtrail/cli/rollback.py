@@ -8,6 +8,7 @@ from rich.text import Text
 
 from tagtrail.audit.describing import describe_environment
 from tagtrail.audit.documents import EnvironmentDocument
+from tagtrail.audit.going_back import WayBack, choose_tag, make_way_back
 from tagtrail.cli import columns
 from tagtrail.cli.asked import Asked
 from tagtrail.cli.options import asking
@@ -17,12 +18,9 @@ from tagtrail.cli.table import Column
 from tagtrail.cli.words import local_time, span, visible
 from tagtrail.errors import NotRecorded
 from tagtrail.store.answers import DeploymentAnswer, EnvironmentState, Published
-from tagtrail.store.questions.digests import get_digest
 from tagtrail.store.questions.environments import find_environments
-from tagtrail.trail.commands import Commands, is_clear, make_commands
+from tagtrail.trail.commands import Commands
 from tagtrail.trail.instant import SECOND, now
-from tagtrail.trail.names import Reference
-from tagtrail.trail.rules import Rules
 
 
 class RollBack(msgspec.Struct, frozen=True):
@@ -46,21 +44,19 @@ def rollback(asked: Asked, place: str) -> None:
     target = state.roll_back_to
     if target is None:
         raise NotRecorded(f"{environment} of {subject.repository} never had another digest to go back to")
-    tag = _choose_tag(asked.trail.rules, state)
-    host = asked.trail.hosts.host(subject.registry, target.host)
-    commands = make_commands(Reference(subject.repository, tag, target.digest, host))
+    with asked.trail.store.snapshot() as db:
+        way = make_way_back(db, asked.trail.hosts, target, tag=choose_tag(asked.trail.rules, state))
     if asked.as_json:
-        asked.screen.json([RollBack(describe_environment(state, asked.trail.hosts), tag, commands)])
+        asked.screen.json([RollBack(describe_environment(state, asked.trail.hosts), way.tag, way.commands)])
         return
-    _show(asked, state, target)
+    _show(asked, state, target, way)
     asked.screen.say("")
     asked.screen.say("To deploy it by its digest:")
-    asked.screen.whole(f"  {Reference(subject.repository, digest=target.digest, host=host)}")
-    if not is_clear(host):
-        why = "No commands: without a host that has a dot or a port, tools would look for the image elsewhere."
-        asked.screen.say(Text(f"{why} Set the `host` of registry {subject.registry} in the configuration.", "yellow"))
-    elif tag is not None:
-        _show_commands(asked, commands, tag, is_index=_is_index(asked, subject, target.digest))
+    asked.screen.whole(f"  {way.pinned}")
+    if way.obstacle is not None:
+        asked.screen.say(Text(way.obstacle, "yellow"))
+    elif way.tag is not None:
+        _show_commands(asked, way)
 
 
 def _get_state(asked: Asked, subject: Subject, environment: str) -> EnvironmentState:
@@ -73,19 +69,6 @@ def _get_state(asked: Asked, subject: Subject, environment: str) -> EnvironmentS
     raise NotRecorded(f"nothing of {subject.repository} was published for {environment}; its environments are: {known}")
 
 
-def _choose_tag(rules: Rules, state: EnvironmentState) -> str | None:
-    """The tag that means the environment in this repository."""
-    rule = rules.environments_in(state.registry, state.repository).get(state.environment)
-    return rule.tag if rule else None
-
-
-def _is_index(asked: Asked, subject: Subject, digest: str) -> bool:
-    wanted = asked.about(registry=subject.registry, repository=subject.repository, digest=digest)
-    with asked.trail.store.snapshot() as db:
-        answer = get_digest(db, wanted.filter, limit=1)
-    return bool(answer.platforms) or any("index" in (held.media_type or "") for held in answer.held)
-
-
 @dataclass(frozen=True, slots=True)
 class _Line:
     """One of the two images that are compared: what is published, and what it can go back to."""
@@ -94,17 +77,15 @@ class _Line:
     image: DeploymentAnswer | Published
 
 
-def _show(asked: Asked, state: EnvironmentState, target: Published) -> None:
+def _show(asked: Asked, state: EnvironmentState, target: Published, way: WayBack) -> None:
     place = Text(visible(f"{state.repository}@{state.environment}"), "bold")
     asked.screen.say(place, visible(f" in registry {state.registry}"))
     if state.published is None:
         asked.screen.say(f"Nothing is published since {local_time(state.withdrawn_at or 0)}: the tag was deleted.")
     images = [_Line("published", state.published)] if state.published else []
     asked.screen.table(_columns(asked.trail), [*images, _Line("go back to", target)])
-    if target.was_rolled_back:
-        asked.screen.say(Text("Think twice: it was itself left by going back to an earlier one.", "yellow"))
-    if target.was_deleted:
-        asked.screen.say(Text("Think twice: the registry has reported its deletion since.", "yellow"))
+    for doubt in way.doubts:
+        asked.screen.say(Text(doubt, "yellow"))
 
 
 def _columns(trail: Trail) -> list[Column[_Line]]:
@@ -132,11 +113,10 @@ def _lasted(line: _Line) -> str:
     return span((ended - line.image.occurred_at) / SECOND)
 
 
-def _show_commands(asked: Asked, commands: Commands, tag: str, *, is_index: bool) -> None:
+def _show_commands(asked: Asked, way: WayBack) -> None:
     asked.screen.say("")
-    asked.screen.say(f"To put the tag {tag} back, by one of these (tagtrail itself never writes to a registry):")
-    for command in (*commands.skopeo, *commands.crane, *commands.docker):
+    asked.screen.say(f"To put the tag {way.tag} back, by one of these (tagtrail itself never writes to a registry):")
+    for command in (*way.commands.skopeo, *way.commands.crane, *way.commands.docker):
         asked.screen.whole(f"  {command}")
-    if is_index:
-        warning = "It is a multi-platform image: docker would push your own platform alone, under another digest."
-        asked.screen.say(Text(warning, "yellow"))
+    if way.docker_doubt is not None:
+        asked.screen.say(Text(way.docker_doubt, "yellow"))

@@ -39,6 +39,8 @@ def visible(text: str) -> str:
     Whatever is not printable is shown as an escape: control characters, and so every ANSI or OSC sequence; line
     separators; and invisible ones, among them those that reverse the direction of writing (Unicode's TR 36).
     """
+    if text.isprintable():
+        return text
     return "".join(letter if letter.isprintable() else _escape(letter) for letter in text)
 
 

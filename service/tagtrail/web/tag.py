@@ -1,12 +1,108 @@
-"""Soon."""
+"""A tag: what it is now, what it was at a time, every move that it made, and how to put it back."""
 
+from dataclasses import dataclass, replace
 from typing import Final
 
+from tagtrail.audit.going_back import WayBack, make_way_back
+from tagtrail.store.answers import Cut, Filter, HistoryMove, Published, TaggedDigest
+from tagtrail.store.questions.environments import find_environments
+from tagtrail.store.questions.history import MOST_REPEATED, Tag, find_history, get_tag
+from tagtrail.store.questions.stepping_back import find_step_back
+from tagtrail.store.questions.tags import find_tags
+from tagtrail.trail.rules import TagRule
+from tagtrail.web.paging import Paging
 from tagtrail.web.visit import Page, Visit
 
 
-def make(visit: Visit, *, registry: str, repository: str, tag: str) -> str:
-    return ""
+@dataclass(frozen=True, slots=True)
+class Then:
+    """What the tag was at an instant, by the move before it; None where it was not there yet."""
+
+    at: int
+    move: HistoryMove | None
 
 
-TAG: Final = Page("tag", "/registries/<registry>/<repository:repository>:<tag:tag>", make)
+@dataclass(frozen=True, slots=True)
+class Back:
+    """What the tag can be put back to, and how; for an environment, or by the tag's moves alone."""
+
+    environment: str | None
+    target: Published
+    way: WayBack
+
+
+@dataclass(frozen=True, slots=True)
+class TagView:
+    """Everything on the page. `now` is None while the tag is deleted; `last` is its newest move of all, if any.
+
+    Repeated pushes are counted up to `most_repeated`.
+    """
+
+    registry: str
+    repository: str
+    tag: str
+    rule: TagRule
+    environments: tuple[str, ...]
+    now: TaggedDigest | None
+    reference: str | None
+    last: HistoryMove | None
+    then: Then | None
+    moves: tuple[HistoryMove, ...]
+    paging: Paging
+    backs: tuple[Back, ...]
+    most_repeated: int = MOST_REPEATED
+
+
+def make_tag(visit: Visit, *, registry: str, repository: str, tag: str) -> TagView:
+    """A tag by its registry, repository and name. Raises NotRecorded, and BadParameter for what can be no tag."""
+    asked = Filter(registry=registry, repository=repository, tag=tag)
+    found = get_tag(visit.db, asked)
+    range_ = visit.filter("since", "until", "at")
+    moves = find_history(visit.db, replace(asked, since=range_.since, until=range_.until), visit.cut((int, bytes)))
+    now = next(iter(find_tags(visit.db, asked, Cut(1)).items), None)
+    environments = tuple(rule.name for rule in visit.rules.environments_of(registry, repository, tag))
+    return TagView(
+        registry=registry,
+        repository=repository,
+        tag=tag,
+        rule=visit.rules.explain(repository, tag),
+        environments=environments,
+        now=now,
+        reference=visit.hosts.reference(registry, now.host, repository, tag, now.digest) if now else None,
+        last=_find_newest(visit, asked),
+        then=_look_at(visit, asked),
+        moves=moves.items,
+        paging=Paging.of(moves, visit.parameters),
+        backs=_find_backs(visit, found, environments),
+    )
+
+
+def _find_newest(visit: Visit, asked: Filter) -> HistoryMove | None:
+    return next(iter(find_history(visit.db, asked, Cut(1)).items), None)
+
+
+def _look_at(visit: Visit, asked: Filter) -> Then | None:
+    """What it was at the instant `at` of the query: after whatever happened at that very instant."""
+    at = visit.instant("at")
+    return None if at is None else Then(at, _find_newest(visit, replace(asked, until=at + 1)))
+
+
+def _find_backs(visit: Visit, tag: Tag, environments: tuple[str, ...]) -> tuple[Back, ...]:
+    """For each environment that the tag means what it can go back to; for other tags, the digest before."""
+    if not environments:
+        target = find_step_back(visit.db, tag)
+        return () if target is None else (_make_back(visit, tag, None, target),)
+    place = Filter(registry=tag.repository.registry, repository=tag.repository.name)
+    return tuple(
+        _make_back(visit, tag, name, state.roll_back_to)
+        for name in environments
+        for state in find_environments(visit.db, replace(place, environment=name), Cut(1)).items
+        if state.roll_back_to is not None
+    )
+
+
+def _make_back(visit: Visit, tag: Tag, environment: str | None, target: Published) -> Back:
+    return Back(environment, target, make_way_back(visit.db, visit.hosts, target, tag=tag.name))
+
+
+TAG: Final = Page("tag", "/registries/<registry>/<repository:repository>:<tag:tag>", make_tag)

@@ -23,11 +23,13 @@ _DEPLOYMENT = (
     " JOIN lines l ON l.seq = p.seq JOIN entries e ON e.seq = p.seq LEFT JOIN actors a ON a.id = e.actor_id"
     f" LEFT JOIN tags t ON t.id = p.tag_id LEFT JOIN disclosures d ON d.seq = p.seq WHERE {BY_KEY}"
 )
-# The last that was heard of the manifest itself tells whether it was deleted.
-_PUBLISHED = (
-    "SELECT g.name, r.name, t.name, m.digest, p.occurred_at, p.until, p.seq, l.line, p.manifest_id, ("
-    " SELECT e.kind FROM entries e WHERE e.manifest_id = p.manifest_id AND e.kind IN ('push', 'delete')"
+# The last that was heard of the manifest itself, of the row `p`, tells whether it was deleted.
+LAST_HEARD: Final = (
+    "(SELECT e.kind FROM entries e WHERE e.manifest_id = p.manifest_id AND e.kind IN ('push', 'delete')"
     " ORDER BY e.seq DESC LIMIT 1)"
+)
+_PUBLISHED = (
+    f"SELECT g.name, r.name, t.name, m.digest, p.occurred_at, p.until, p.seq, l.line, p.manifest_id, {LAST_HEARD}"
     " FROM publications p JOIN repositories r ON r.id = p.repository_id JOIN registries g ON g.id = r.registry_id"
     " JOIN manifests m ON m.id = p.manifest_id JOIN lines l ON l.seq = p.seq LEFT JOIN tags t ON t.id = p.tag_id"
     " WHERE "
@@ -50,7 +52,7 @@ def read_deployments(db: Connection, keys: Sequence[Key], releases: Releases) ->
 
 def find_published(db: Connection, key: Key, releases: Releases, *, was_rolled_back: bool) -> Published:
     """The deployment with this key, as one to roll back to."""
-    return _published(db.execute(_PUBLISHED + BY_KEY, key).fetchone(), releases, was_rolled_back=was_rolled_back)
+    return read_published(db.execute(_PUBLISHED + BY_KEY, key).fetchone(), releases, was_rolled_back=was_rolled_back)
 
 
 def _deployment(row: Row, previous: Row | None, releases: Releases) -> DeploymentAnswer:
@@ -77,11 +79,12 @@ def _deployment(row: Row, previous: Row | None, releases: Releases) -> Deploymen
         note=msgspec.json.decode(disclosed_value(raw), type=_Raw).note if raw else None,
         release_then=releases.at(manifest_id, occurred_at),
         release_now=releases.now(manifest_id),
-        previous=None if previous is None else _published(previous, releases, was_rolled_back=went_back),
+        previous=None if previous is None else read_published(previous, releases, was_rolled_back=went_back),
     )
 
 
-def _published(row: Row, releases: Releases, *, was_rolled_back: bool) -> Published:
+def read_published(row: Row, releases: Releases, *, was_rolled_back: bool) -> Published:
+    """What a row tells: names, digest, interval and line, the manifest's id, and what was last heard of it."""
     registry, repository, tag, digest, occurred_at, until, seq, line, manifest_id, last_heard = row
     return Published(
         registry=registry,

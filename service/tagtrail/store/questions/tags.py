@@ -1,6 +1,6 @@
 """What tags point at: now, or at an instant."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import Any, Final, cast
 
 from tagtrail.errors import BadParameter
@@ -9,6 +9,7 @@ from tagtrail.store.answers import Cut, Filter, Page, TaggedDigest
 from tagtrail.store.database import Connection
 from tagtrail.store.questions.names import Repository, iterate_repositories
 from tagtrail.store.questions.releases import Releases
+from tagtrail.store.questions.timeline import KnownTag
 from tagtrail.trail.names import is_tag
 
 _MOST_EXAMINED: Final = 1_000  # tags that may point to nothing, looked at for one page
@@ -48,6 +49,17 @@ def find_tags(db: Connection, asked: Filter, cut: Cut, *, at: int | None = None)
         if examined >= max(_MOST_EXAMINED, cut.limit + 1):
             return Page(tuple(found), after)
     return Page(tuple(found))
+
+
+def read_tags(db: Connection, repository: Repository, tags: Sequence[KnownTag]) -> tuple[TaggedDigest, ...]:
+    """What these tags of the repository point at now, in that order; deleted ones are left out."""
+    releases = Releases(db)
+    present = [tag for tag in tags if tag.manifest_id is not None]
+    releases.load([tag.manifest_id for tag in present if tag.manifest_id is not None])
+    return tuple(
+        _read_tag(db, repository, (tag.id, tag.name, tag.manifest_id, tag.since, tag.seq), releases, None)
+        for tag in present
+    )
 
 
 def _walk(db: Connection, asked: Filter, cut: Cut, at: int | None) -> Iterator[tuple[Repository, tuple[Any, ...]]]:

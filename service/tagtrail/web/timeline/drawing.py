@@ -1,0 +1,149 @@
+"""Pieces as they are drawn: in percent of the width, with a label where it fits, and with what is told of each."""
+
+from dataclasses import dataclass
+from typing import Final, Literal
+
+from tagtrail.audit.sentences import MOVE_WORDS
+from tagtrail.store.questions.timeline import Change
+from tagtrail.trail.moves import MoveKind
+from tagtrail.trail.names import short_digest
+from tagtrail.trail.words import counted, visible
+from tagtrail.web.manner import in_utc
+from tagtrail.web.timeline.folding import Frame
+from tagtrail.web.timeline.pieces import Piece, PieceKind
+from tagtrail.web.timeline.telling import Told
+
+WIDTHS: Final = (16, 26, 40, 56, 80, 120)  # of a lane, in rem: the style sheet shows a label from one of them on
+NEVER: Final = len(WIDTHS)
+
+_LETTER, _PADDING, _MARK = 0.42, 0.9, 1.2  # rem
+_LONGEST: Final = 24  # letters of a name
+
+
+@dataclass(frozen=True, slots=True)
+class Label:
+    """A text on a piece, and the first of WIDTHS of a lane in which it fits; NEVER where none is wide enough."""
+
+    text: str
+    fits: int
+
+
+@dataclass(frozen=True, slots=True)
+class Drawn:
+    """A piece on the page, `x` and `width` in percent. `labels` are the long one and, where it differs, a short one.
+
+    `tags` are the release tags that named the digest meanwhile, or for a lane of many tags those that were created.
+    `side` is where its details have room. `move` is None where it shows what stood before the range began; `leads_to`
+    is where it leads, `evidence` the page of its line.
+    """
+
+    kind: PieceKind
+    x: float
+    width: float
+    side: Literal["left", "middle", "right"]
+    colour: int
+    pattern: int
+    labels: tuple[Label, ...]
+    since: int
+    until: int | None
+    count: int
+    violations: int
+    deletions: int
+    digest: str | None
+    tags: tuple[str, ...]
+    move: MoveKind | None
+    seq: int | None
+    actor: str | None
+    leads_to: str
+    evidence: str | None
+
+    @property
+    def what(self) -> str:
+        """What it shows, in a few words."""
+        match self.kind:
+            case "many":
+                also = [(self.violations, "violation", "violations"), (self.deletions, "deletion", "deletions")]
+                return ", ".join([counted(self.count, "move", "moves"), *(counted(*each) for each in also if each[0])])
+            case "unread":
+                return "older moves, which were not read"
+            case "gone":
+                return "deleted: a violation" if self.violations else "deleted"
+        names = " ".join(visible(tag[:_LONGEST]) for tag in self.tags[:2])
+        more = f" and {len(self.tags) - 2} more" if len(self.tags) > 2 else ""
+        return f"{names}{more} {visible(short_digest(self.digest or ''))}".lstrip()
+
+    @property
+    def moved(self) -> str:
+        """How it came to be so."""
+        if self.move is not None:
+            return MOVE_WORDS[self.move]
+        return "stood before" if self.kind == "digest" else ""
+
+    @property
+    def since_text(self) -> str:
+        """Since when, in UTC."""
+        return in_utc(self.since)
+
+    @property
+    def until_text(self) -> str:
+        """Until when, in UTC."""
+        return "now" if self.until is None else in_utc(self.until)
+
+
+def draw(piece: Piece, frame: Frame, told: Told) -> Drawn:
+    """The piece as it is drawn."""
+    x, end = frame.percent(piece.began), frame.percent(piece.ended)
+    return Drawn(
+        kind=piece.kind,
+        x=round(x, 3),
+        width=round(end - x, 3),
+        side="left" if x + end < 70 else "right" if x + end > 130 else "middle",
+        colour=piece.colour,
+        pattern=piece.pattern,
+        labels=_label(piece, end - x, told),
+        since=piece.since,
+        until=piece.until,
+        count=piece.count,
+        violations=piece.violations,
+        deletions=piece.deletions,
+        digest=told.digest,
+        tags=told.tags,
+        move=piece.cause.kind if piece.cause and piece.count else None,
+        seq=piece.cause.seq if piece.cause else None,
+        actor=told.actor,
+        leads_to=told.leads_to,
+        evidence=told.evidence,
+    )
+
+
+def _label(piece: Piece, width: float, told: Told) -> tuple[Label, ...]:
+    texts = _texts(piece, told.digest, told.tags)
+    room = _MARK if piece.violations else 0.0
+    labels = [Label(text, _fits(len(text) * _LETTER + _PADDING + room, width)) for text in texts]
+    return tuple(label for label in labels if label.fits < NEVER)
+
+
+def _texts(piece: Piece, digest: str | None, tags: tuple[str, ...]) -> list[str]:
+    """What could stand on a piece, the most telling first."""
+    match piece.kind:
+        case "many":
+            return [counted(piece.count, "move", "moves"), str(piece.count)]
+        case "unread":
+            return ["not read", "..."]
+        case "gone":
+            return []
+    back = "\N{LEFTWARDS ARROW WITH HOOK} " if _went_back(piece.cause) and piece.count else ""
+    rest = f" +{len(tags) - 1}" if len(tags) > 1 else ""
+    if tags:
+        return [f"{back}{visible(tags[0][:_LONGEST])}{rest}", f"{back}{visible(tags[0][:_LONGEST])}"][: 1 + bool(rest)]
+    short = short_digest(digest or "").partition(":")[2]
+    return [f"{back}{visible(short)}", f"{back}{visible(short[:7])}"]
+
+
+def _went_back(cause: Change | None) -> bool:
+    return cause is not None and cause.kind == "moved_back"
+
+
+def _fits(needed: float, width: float) -> int:
+    """The first of WIDTHS of which `width` percent are enough."""
+    return next((number for number, whole in enumerate(WIDTHS) if whole * width / 100 >= needed), NEVER)

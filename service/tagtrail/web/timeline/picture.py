@@ -1,0 +1,115 @@
+"""The timeline of a repository: the range, the lanes in it, and what the page says of what it left out."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Final, Literal
+
+from markupsafe import Markup
+
+from tagtrail.store.questions.names import Repository
+from tagtrail.store.questions.timeline import KnownTag, find_first_time, find_newest_times
+from tagtrail.web.parts import Parts
+from tagtrail.web.timeline.axis import Tick, make_ticks
+from tagtrail.web.timeline.drawing import Drawn, draw
+from tagtrail.web.timeline.folding import Frame
+from tagtrail.web.timeline.lanes import Folding, fold_tags
+from tagtrail.web.timeline.ranges import (
+    WELL,
+    Asked,
+    RangeLink,
+    choose_frame,
+    link_moves,
+    link_ranges,
+)
+from tagtrail.web.timeline.stringing import Strung, read_past, string
+from tagtrail.web.timeline.svg import render_lane
+from tagtrail.web.timeline.telling import Telling
+from tagtrail.web.visit import Visit
+
+LANES: Final = 16  # on one page
+
+LaneKind = Literal["moving", "release", "folded"]
+
+
+@dataclass(frozen=True, slots=True)
+class Lane:
+    """A lane with its tag, or (`tag` None) with `folded` release tags; `is_whole` unless moves in it were not read."""
+
+    tag: str | None
+    kind: LaneKind
+    environments: tuple[str, ...]
+    folded: int
+    is_whole: bool
+    pieces: tuple[Drawn, ...]
+
+    def picture(self, ticks: Sequence[Tick]) -> Markup:
+        """The lane as it is drawn."""
+        return render_lane(self.tag or "release tags that did not move", self.pieces, ticks)
+
+
+@dataclass(frozen=True, slots=True)
+class Timeline:
+    """The picture. `parts` says which of the lanes are shown; that of release tags at rest comes with the first."""
+
+    since: int
+    until: int
+    ticks: tuple[Tick, ...]
+    lanes: tuple[Lane, ...]
+    parts: Parts
+    ranges: tuple[RangeLink, ...]
+    ways: tuple[RangeLink, ...]
+
+
+def make_timeline(visit: Visit, repository: Repository, tags: Sequence[KnownTag]) -> Timeline:
+    """The timeline of these tags in the range, and with the part of the lanes, that the query asks for."""
+    wanted = visit.filter("since", "until", "lanes", "tags")
+    ids = [tag.id for tag in tags]
+    newest = find_newest_times(visit.db, ids, most=WELL)
+    asked = Asked(wanted.since, wanted.until, visit.now, find_first_time(visit.db, ids), newest)
+    frame = choose_frame(asked)
+    lanes, parts = _make_lanes(visit, repository, tags, frame)
+    return Timeline(
+        since=frame.since,
+        until=frame.until,
+        ticks=make_ticks(frame),
+        lanes=lanes,
+        parts=parts,
+        ranges=link_ranges(frame, asked),
+        ways=link_moves(frame, asked),
+    )
+
+
+def _make_lanes(
+    visit: Visit, repository: Repository, tags: Sequence[KnownTag], frame: Frame
+) -> tuple[tuple[Lane, ...], Parts]:
+    past = read_past(visit.db, tags, frame)
+    environments = visit.rules.environments_in(repository.registry, repository.name)
+    folding = fold_tags(
+        tags,
+        activity=past.activity,
+        standing=past.standing,
+        is_release=lambda tag: visit.rules.is_release(repository.name, tag),
+        environment_tags=[rule.tag for rule in environments.values()],
+    )
+    parts = Parts.of(visit.parameters, "lanes", len(folding.own), size=LANES)
+    strung = string(visit.db, Folding(tuple(parts.cut(folding.own)), () if parts.before else folding.folded), past)
+    telling = Telling(visit.db, repository, strung, now=visit.now)
+    return tuple(_draw_lane(visit, repository, lane, telling, frame) for lane in strung), parts
+
+
+def _draw_lane(visit: Visit, repository: Repository, lane: Strung, telling: Telling, frame: Frame) -> Lane:
+    means = visit.rules.environments_of(repository.registry, repository.name, lane.tag or "")
+    return Lane(
+        tag=lane.tag,
+        kind=_kind(visit, repository, lane.tag),
+        environments=tuple(rule.name for rule in means),
+        folded=len(lane.names),
+        is_whole=lane.strand.is_whole,
+        pieces=tuple(draw(piece, frame, telling.tell(lane, piece)) for piece in lane.pieces),
+    )
+
+
+def _kind(visit: Visit, repository: Repository, tag: str | None) -> LaneKind:
+    if tag is None:
+        return "folded"
+    return "release" if visit.rules.is_release(repository.name, tag) else "moving"

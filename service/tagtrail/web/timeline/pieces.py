@@ -1,0 +1,117 @@
+"""From a tag's moves to the pieces of its lane: segments of one digest, gaps after a deletion, blocks of many moves."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Final, Literal
+
+from tagtrail.store.questions.timeline import Change
+from tagtrail.web.timeline.folding import Frame, Run, fold
+
+COLOURS: Final = 7  # a prime, so that digests that come in groups (an index after its images) differ too
+PATTERNS: Final = 4
+
+PieceKind = Literal["digest", "gone", "many", "unread"]
+
+
+@dataclass(frozen=True, slots=True)
+class Piece:
+    """A part of a lane, drawn from `began` until `ended`.
+
+    changes[first : first + count] of its lane begin in it; none where it shows what stood when the range began.
+    `manifest_id` is what the tag was, where that is one thing, and `cause` the move that made it so. `since` and
+    `until` are the true times (None: it is so still). `unread` stands for what was not read.
+    """
+
+    kind: PieceKind
+    began: int
+    ended: int
+    first: int
+    count: int
+    since: int
+    until: int | None
+    manifest_id: int | None = None
+    cause: Change | None = None
+    violations: int = 0
+    deletions: int = 0
+
+    @property
+    def colour(self) -> int:
+        """The number of its colour: the same for the same digest, whatever the range."""
+        return (self.manifest_id or 0) % COLOURS
+
+    @property
+    def pattern(self) -> int:
+        """The number of its pattern, which tells digests of one colour apart."""
+        return (self.manifest_id or 0) // COLOURS % PATTERNS
+
+
+@dataclass(frozen=True, slots=True)
+class Strand:
+    """What a lane is made of: moves within the frame, oldest first, and what stood before them.
+
+    Where `is_whole` is false there are older moves within the frame that were not read. `starts` are the moves at
+    which a stretch begins: all of them, or for a lane of many tags those that named another digest than the one before.
+    """
+
+    changes: Sequence[Change]
+    standing: Change | None = None
+    is_whole: bool = True
+    starts: Sequence[int] | None = None
+
+
+def make_pieces(strand: Strand, frame: Frame) -> tuple[Piece, ...]:
+    """The pieces of a lane, left to right: each move is in exactly one, and none overlaps another."""
+    starts = list(range(len(strand.changes)) if strand.starts is None else strand.starts)
+    edges = [strand.changes[at].occurred_at for at in starts]
+    leads = not strand.is_whole or (strand.standing is not None and strand.standing.manifest_id is not None)
+    if leads:
+        starts, edges = [0, *starts], [frame.since, *edges]
+    if not edges:
+        return ()
+    cutting = _Cutting(strand, frame, (*starts, len(strand.changes)), leads=leads)
+    return tuple(cutting.cut(run) for run in fold([*edges, frame.until], frame))
+
+
+class _Cutting:
+    """One lane as it is cut into pieces."""
+
+    def __init__(self, strand: Strand, frame: Frame, starts: Sequence[int], *, leads: bool) -> None:
+        self._strand = strand
+        self._frame = frame
+        self._starts = starts
+        self._leads = leads
+
+    def cut(self, run: Run) -> Piece:
+        if run.last - run.first > 1:
+            return self._many(run)
+        if self._leads and run.first == 0:
+            return self._leading(run)
+        cause = self._strand.changes[self._starts[run.first]]
+        return self._single(run, cause, "gone" if cause.manifest_id is None else "digest")
+
+    def _leading(self, run: Run) -> Piece:
+        """What stood when the range began, or could not be read."""
+        if self._strand.is_whole and self._strand.standing is not None:
+            return self._single(run, self._strand.standing, "digest")
+        return Piece("unread", run.began, run.ended, 0, 0, self._frame.since, self._strand.changes[0].occurred_at)
+
+    def _single(self, run: Run, cause: Change, kind: PieceKind) -> Piece:
+        first, count, violations, deletions = self._count(run)
+        return Piece(
+            kind, run.began, run.ended, first, count, cause.occurred_at, cause.until, cause.manifest_id, cause,
+            violations, deletions,
+        )  # fmt: skip
+
+    def _many(self, run: Run) -> Piece:
+        first, count, violations, deletions = self._count(run)
+        since, until = self._strand.changes[first].occurred_at, self._strand.changes[first + count - 1].until
+        return Piece(
+            "many", run.began, run.ended, first, count, since, until, violations=violations, deletions=deletions
+        )
+
+    def _count(self, run: Run) -> tuple[int, int, int, int]:
+        """Which moves begin in the run, and how many of them are violations and deletions."""
+        first, last = self._starts[run.first], self._starts[run.last]
+        begun = self._strand.changes[first:last]
+        violations = sum(1 for change in begun if change.violates)
+        return first, last - first, violations, sum(1 for change in begun if change.manifest_id is None)

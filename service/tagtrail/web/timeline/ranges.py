@@ -1,0 +1,119 @@
+"""The range of time that is drawn: as the address asks, or the shortest that shows the newest moves well."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Final
+from urllib.parse import urlencode
+
+from tagtrail.errors import BadParameter
+from tagtrail.trail.instant import DAY, SECOND, format_instant
+from tagtrail.web.timeline.folding import Frame
+
+NAMED: Final = (("Day", DAY), ("Week", 7 * DAY), ("30 days", 30 * DAY), ("90 days", 90 * DAY), ("Year", 365 * DAY))
+WELL: Final = 12  # moves that a range must hold to be chosen before a longer one
+SHORTEST: Final = 10 * SECOND
+
+_STEPS: Final = 400  # a range that ends now ends at one of so many steps, so that a page stays the same for a while
+
+
+@dataclass(frozen=True, slots=True)
+class RangeLink:
+    """A way to another range; `is_current` for the one that is shown."""
+
+    label: str
+    query: str
+    is_current: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Asked:
+    """What the address asks for, and what there is: our time, and when the first and the newest moves were."""
+
+    since: int | None
+    until: int | None
+    now: int
+    first: int | None
+    newest: Sequence[int]
+
+
+def choose_frame(asked: Asked) -> Frame:
+    """The range to draw. What lies after now is not drawn. Raises BadParameter where nothing is left."""
+    since, until, now = asked.since, asked.until, asked.now
+    if since is None:
+        length = _choose_length(asked)
+        end = _end(now, length) if until is None else min(until, _end(now, length))
+        return Frame(max(0, end - length), end)
+    end = _end(now, max(1, now - since)) if until is None else until
+    end = min(end, _end(now, max(1, end - since)))
+    if since >= end:
+        raise BadParameter("since", "since lies in the future; nothing is known of it")
+    return Frame(since, end)
+
+
+def _choose_length(asked: Asked) -> int:
+    """The shortest of the named ranges that holds the newest moves, else everything."""
+    held = asked.newest[:WELL]
+    for _, length in NAMED:
+        if not held or held[-1] >= asked.now - length:
+            return length
+    return _everything(asked)
+
+
+def _everything(asked: Asked) -> int:
+    """How long the range is that holds all moves, and a little before them."""
+    end = _end(asked.now, DAY if asked.first is None else max(DAY, asked.now - asked.first))
+    length = DAY if asked.first is None else max(DAY, end - asked.first)
+    return length + length // 50
+
+
+def _end(now: int, length: int) -> int:
+    """A little after now; the step is a power of two, so that it stays the same while the length grows with time."""
+    step = 1 << max(0, (length // _STEPS).bit_length() - 1)
+    return -(-now // step) * step
+
+
+def link_ranges(frame: Frame, asked: Asked) -> tuple[RangeLink, ...]:
+    """Links to the named ranges until now, and to everything."""
+    links: list[RangeLink] = []
+    for label, length in (*NAMED, ("Everything", _everything(asked))):
+        since = max(0, _end(asked.now, length) - length)
+        is_current = frame.until >= asked.now and abs(frame.span - length) <= length // 40
+        links.append(RangeLink(label, query_of(since, None), is_current and not any(link.is_current for link in links)))
+    return tuple(links)
+
+
+def link_moves(frame: Frame, asked: Asked) -> tuple[RangeLink, ...]:
+    """Links that zoom in and out, and that go earlier and later."""
+    quarter, half = frame.span // 4, frame.span // 2
+    ways = [
+        ("Earlier", frame.since - half, frame.until - half, asked.first is not None and asked.first < frame.since),
+        ("Later", frame.since + half, frame.until + half, frame.until < asked.now),
+        ("Zoom in", frame.since + quarter, frame.until - quarter, frame.span > 2 * SHORTEST),
+        (
+            "Zoom out",
+            frame.since - half,
+            frame.until + half,
+            frame.until < asked.now or frame.span < _everything(asked),
+        ),
+    ]
+    return tuple(RangeLink(label, _query(asked, since, until)) for label, since, until, leads in ways if leads)
+
+
+def query_around(since: int, until: int, now: int) -> str | None:
+    """The query of a range around these instants; None where they lie too near each other for any range."""
+    if until - since < SECOND // 10:
+        return None
+    margin = max((until - since) // 20, (SHORTEST - (until - since)) // 2)
+    return query_of(max(0, since - margin), until + margin if until + margin < now else None)
+
+
+def _query(asked: Asked, since: int, until: int) -> str:
+    return query_of(max(0, since), until if until < asked.now else None)
+
+
+def query_of(since: int, until: int | None) -> str:
+    """The query that asks for a range, to the second; without an end it ends now."""
+    times = {"since": format_instant(since // SECOND * SECOND, 0)}
+    if until is not None:
+        times["until"] = format_instant(-(-until // SECOND) * SECOND, 0)
+    return f"?{urlencode(times, safe=':')}"
