@@ -91,12 +91,15 @@
   };
 
   // A live page is asked for again; nothing is sent while nothing changed, and nothing asked while nobody looks, or
-  // while somebody is about to do something with what is there.
+  // while somebody is about to do something with what is there. A copy button has done its work when it was pressed: it
+  // keeps the focus, but nothing waits for it.
   const isBusy = (main) =>
     document.visibilityState !== "visible" ||
-    (main.contains(document.activeElement) && document.activeElement !== main) ||
+    (main.contains(document.activeElement) && document.activeElement !== main && !document.activeElement.matches("button.copy")) ||
     main.querySelector("details[open]") !== null ||
     String(getSelection()) !== "";
+  const sameIn = (main, button) =>
+    [...main.querySelectorAll("button.copy")].find((each) => each.getAttribute("aria-label") === button.getAttribute("aria-label"));
   const askAgain = async () => {
     const then = document.querySelector("main");
     if (isBusy(then)) return true;
@@ -110,10 +113,12 @@
     const page = new DOMParser().parseFromString(await answer.text(), "text/html");
     const now = page.querySelector("main");
     if (!now || isBusy(then)) return true;
+    const held = then.contains(document.activeElement) ? document.activeElement : null;
     then.replaceWith(now);
     document.title = page.title;
     Object.assign(document.body.dataset, page.body.dataset);
     prepare(now);
+    if (held) (sameIn(now, held) || now).focus({ preventScroll: true });
     return true;
   };
   const keepAsking = () => {
