@@ -204,7 +204,7 @@ def test_counted_events_carry_what_they_are_counted_by() -> None:
     assert (item.action, item.day, item.registry) == ("head_manifest", "2026-04-20", "main")
 
 
-@settings(max_examples=400, suppress_health_check=[HealthCheck.too_slow])
+@settings(max_examples=150, suppress_health_check=[HealthCheck.too_slow])
 @given(st.data())
 def test_random_damage_never_raises_and_never_disappears(data: st.DataObject) -> None:
     body = bytearray(envelope(push("1.0.0", "a", 1), push(None, "b", 2), push("x", "c", 3, action="pull")))
@@ -231,7 +231,7 @@ json_values = st.recursive(
 )
 
 
-@settings(max_examples=300)
+@settings(max_examples=150)
 @given(st.dictionaries(st.sampled_from([*GOOD, *GOOD["target"], "events"]), json_values))
 def test_random_values_in_an_event_never_raise(changes: dict[str, Any]) -> None:
     event = GOOD | {key: value for key, value in changes.items() if key in GOOD}

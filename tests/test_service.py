@@ -19,7 +19,7 @@ from tests.checker import check_ledger
 from tests.events import envelope, push
 from tests.real import TOKEN, Service, eventually, free_port
 
-CLIENTS = 32
+CLIENTS, BURST = 32, 10_000
 
 
 @pytest.fixture
@@ -173,8 +173,11 @@ def test_a_full_disk_is_answered_503_and_freed_space_lets_it_go_on(tmp_path: Pat
 
 
 def test_a_burst_of_a_registry_is_taken_without_a_timeout(service: Service) -> None:
-    """As the registry sends: one event for a POST, one POST at a time, a new connection each, 1 s, then again."""
-    bodies = [envelope(push(f"t{number % 40}", f"{number}", number / 100)) for number in range(50_000)]
+    """As the registry sends: one event for a POST, one POST at a time, a new connection each, 1 s, then again.
+
+    The write-ahead log is written back some forty times meanwhile; the benchmark sends five times as many.
+    """
+    bodies = [envelope(push(f"t{number % 40}", f"{number}", number / 100)) for number in range(BURST)]
     header = f"POST /events HTTP/1.1\r\nHost: tagtrail\r\nAuthorization: Bearer {TOKEN}\r\nContent-Length: "
     retries = 0
     for body in bodies:
@@ -186,10 +189,7 @@ def test_a_burst_of_a_registry_is_taken_without_a_timeout(service: Service) -> N
     store = Store(service.data)
     assert store.reader().execute(
         "SELECT count(*), count(DISTINCT event) FROM entries WHERE kind = 'push'"
-    ).fetchone() == (
-        50_000,
-        50_000,
-    )
+    ).fetchone() == (BURST, BURST)
     store.close()
 
 
