@@ -3,13 +3,14 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 
-.PHONY: run test check format bench demo lock clean
+.PHONY: run test check format bench demo screenshots lock clean
 
 run: $(VENV)/run.stamp
 	@exec $(BIN)/tagtrail serve $(ARGS)
 
 test: $(VENV)/dev.stamp
-	@sh tests/install-system-packages.sh docker-registry skopeo wrk golang-go golang-golang-x-mod-dev
+	@sh tests/install-system-packages.sh docker-registry skopeo wrk golang-go golang-golang-x-mod-dev \
+		chromium fonts-dejavu-core systemd
 	$(BIN)/python -m pytest -n 3 --dist worksteal $(ARGS)
 
 check: $(VENV)/dev.stamp
@@ -28,6 +29,10 @@ bench: $(VENV)/dev.stamp
 demo: $(VENV)/dev.stamp
 	@sh tests/install-system-packages.sh docker-registry skopeo
 	@$(BIN)/python deploy/demo.py $(ARGS)
+
+screenshots: $(VENV)/dev.stamp
+	@sh tests/install-system-packages.sh docker-registry skopeo chromium fonts-dejavu-core
+	@$(BIN)/python deploy/screenshots.py $(ARGS)
 
 lock: $(VENV)/dev.stamp
 	$(BIN)/uv pip compile -q --universal --python-version 3.11 --generate-hashes --no-emit-index-url \

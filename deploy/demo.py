@@ -51,10 +51,10 @@ def main() -> int:
 
 
 @contextmanager
-def running(directory: Path) -> Iterator[tuple[Service, Registry]]:
-    """Both services, until the end of the block, however it ends."""
+def running(directory: Path, **of_registry: str) -> Iterator[tuple[Service, Registry]]:
+    """Both services, until the end of the block, however it ends. More may be configured of the registry."""
     settings = {
-        "registries": [{"name": "main", "authentication": "htpasswd", "tokens": [{"value": TOKEN}]}],
+        "registries": [{"name": "main", "authentication": "htpasswd", "tokens": [{"value": TOKEN}], **of_registry}],
         "ledger": {"name": "tagtrail.example"},
     }
     with ExitStack() as stack:

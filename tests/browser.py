@@ -5,22 +5,24 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import timedelta
 from importlib.resources import files
-from typing import Any
+from typing import Any, Literal
 from urllib.parse import urlsplit
 
 import pytest
-from playwright.sync_api import Browser, BrowserContext, ConsoleMessage, Dialog, Page, Request, sync_playwright
+from playwright.sync_api import Browser, BrowserContext, ConsoleMessage, Dialog, Page, Request, expect, sync_playwright
 
 from tests.real import Service, need
 
 # Nothing is resolved but this machine: a request to elsewhere would fail, and is seen by the window as well.
-_SWITCHES = (
+SWITCHES = (
     "--no-sandbox", "--disable-gpu", "--disable-quic", "--disable-dev-shm-usage", "--no-first-run",
     "--disable-background-networking", "--disable-component-update", "--disable-sync", "--disable-extensions",
     "--host-resolver-rules=MAP * ~NOTFOUND, EXCLUDE 127.0.0.1",
 )  # fmt: skip
+_PATIENCE = 20_000  # milliseconds: a busy machine is no fault
+expect.set_options(timeout=_PATIENCE)
 NARROW, WIDE = 320, 1280
-SCHEMES = ("light", "dark")
+Scheme = Literal["light", "dark"]
 ZONE, AHEAD = "Asia/Kolkata", timedelta(hours=5, minutes=30)  # where all windows are; it has no summer time
 _AXE = (files("axe_playwright_python") / "axe.min.js").read_text()
 _RUN_AXE = """async () => {
@@ -104,7 +106,7 @@ class Desk:
         context = self.browser.new_context(
             java_script_enabled=scripted, accept_downloads=True, timezone_id=ZONE, locale="en-GB", **more
         )
-        context.set_default_timeout(15_000)
+        context.set_default_timeout(_PATIENCE)
         try:
             window = Window(context, home)
             yield window
@@ -118,7 +120,7 @@ def desk() -> Iterator[Desk]:
     """The browser, started once for the tests of a file, and ended with them: Playwright keeps a loop of its own."""
     program = need("chromium")
     with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=program, args=list(_SWITCHES))
+        browser = playwright.chromium.launch(executable_path=program, args=list(SWITCHES))
         yield Desk(browser)
         browser.close()
 

@@ -20,7 +20,7 @@ from tagtrail.config.load import load
 from tagtrail.config.model import Config, Limits
 from tagtrail.config.notifications import render_notifications
 from tagtrail.store.database import Store
-from tests.real import TOKEN, Layout, Registry, Service
+from tests.real import TOKEN, Layout, Registry, Service, need
 
 ROOT = Path(__file__).parent.parent
 DEPLOY = ROOT / "deploy"
@@ -233,12 +233,12 @@ def test_the_unit_waits_for_requests_in_flight_and_does_not_restart_a_refused_co
     assert str(done.returncode) in unit["RestartPreventExitStatus"][0].split()
 
 
-@pytest.mark.skipif(shutil.which("systemd-analyze") is None, reason="there is no systemd to ask")
 def test_systemd_understands_the_unit(tmp_path: Path) -> None:
+    analyze = need("systemd-analyze")
     unit = tmp_path / "tagtrail.service"
     text = (DEPLOY / "tagtrail.service").read_text()
     unit.write_text(text.replace("/opt/tagtrail/bin/tagtrail", sys.executable))
-    done = subprocess.run(["systemd-analyze", "verify", unit], capture_output=True, text=True, check=False)
+    done = subprocess.run([analyze, "verify", unit], capture_output=True, text=True, check=False)
     assert (done.returncode, done.stderr) == (0, "")
 
 

@@ -13,15 +13,18 @@ _PACES = {"team/web": 0.7, "team/billing": 0.4, "platform/gateway": 0.3, "platfo
 _PEOPLE = ("alice", "bob", "carol", "dave", "ci-pipeline")
 
 
-def weeks(until: int, *, seed: int = 5) -> list[SomeEvent]:
-    """The events of the weeks before the instant `until`, the oldest first."""
+def weeks(until: int, *, count: int = WEEKS, seed: int = 5) -> list[SomeEvent]:
+    """The events of the last weeks before the instant `until`, the oldest first."""
     end = (until - START) / SECOND
     told = [  # chance that nothing depends on
         event
         for name, pace in _PACES.items()
         for event in _Team(name, pace, random.Random(f"{seed} {name}")).tell()  # noqa: S311
     ]
-    return sorted((replace(event, at=event.at + end) for event in told if event.at < 0), key=lambda event: event.at)
+    return sorted(
+        (replace(event, at=event.at + end) for event in told if -count * 7 * DAY < event.at < 0),
+        key=lambda event: event.at,
+    )
 
 
 @dataclass

@@ -47,7 +47,7 @@ class Worst:
     def fill(self) -> None:
         """Start the service and have it told everything."""
         self.service.start()
-        self._post(weeks(time.time_ns() - 7_200 * SECOND))
+        self._post(weeks(time.time_ns() - 7_200 * SECOND, count=1))
         self._post(_nasty_events((time.time_ns() - START) / SECOND - 3_600))
         for body in (b"not json at all", envelope(SomeEvent(repository="UPPER/CASE", tag=SCRIPT, digest="sha256:zz"))):
             assert self.service.post(body) == 202
