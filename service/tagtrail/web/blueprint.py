@@ -27,6 +27,7 @@ from tagtrail.web.fields import read_fields
 from tagtrail.web.manner import FILTERS, Times
 from tagtrail.web.pages import PAGES
 from tagtrail.web.policy import add_headers
+from tagtrail.web.sentence import make_sentence_filter
 from tagtrail.web.session import BLUEPRINT
 from tagtrail.web.visit import Page, Visit, Wiring
 
@@ -36,13 +37,9 @@ def mount_pages(
 ) -> None:
     """Add the pages to the application. `wiring` says how to wire each registry that is configured."""
     add_converters(app.url_map)
-    app.jinja_env.filters |= FILTERS
-    app.jinja_env.globals |= {
-        "asset": asset,
-        "link": Addresses((page.name, page.rule) for page in PAGES),
-        "version": __version__,
-        "form_key": _form_key,
-    }
+    link = Addresses((page.name, page.rule) for page in PAGES)
+    app.jinja_env.filters |= FILTERS | {"sentence": make_sentence_filter(link)}
+    app.jinja_env.globals |= {"asset": asset, "link": link, "version": __version__, "form_key": _form_key}
     app.jinja_env.trim_blocks = app.jinja_env.lstrip_blocks = True
     blueprint = Blueprint(BLUEPRINT, __name__, template_folder="templates")
     readings = Readings(recorder)
