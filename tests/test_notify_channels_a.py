@@ -236,6 +236,7 @@ def test_nothing_that_a_registrys_user_can_say_comes_to_life(kind: Kind, nasty: 
 @pytest.mark.parametrize("kind", KINDS)
 @given(text=HOSTILE, copied=HOSTILE)
 @example(text="", copied="")
+@example(text=":0", copied="")
 def test_nor_does_any_mixture_of_it(kind: Kind, text: str, copied: str) -> None:
     check(kind, said_by(text or "x", copied=copied or "x"))
 

@@ -121,7 +121,9 @@ def _optional(text: str | None) -> str | None:
 
 
 def _presentable_fact(fact: Fact, most: int) -> Fact:
-    return replace(fact, label=one_line(fact.label, LONGEST_LABEL), value=one_line(fact.value, most))
+    """Most forms put a colon behind the label, which must not make an emoji's name of its end."""
+    label = inert(f"{one_line(fact.label, LONGEST_LABEL)}:").removesuffix(":")
+    return replace(fact, label=label, value=one_line(fact.value, most))
 
 
 def _may_be_copied(fact: Fact) -> bool:
