@@ -1,11 +1,13 @@
 """The nouns that most tests are about."""
 
+import os
 from collections.abc import Generator, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import pytest
+from hypothesis import HealthCheck, settings
 
 from tagtrail.intake.accept import accept
 from tagtrail.intake.envelope import read_body
@@ -19,6 +21,12 @@ from tagtrail.trail.rules import Rules
 from tests.chat import chat_room  # noqa: F401 - a fixture
 from tests.checker import check_ledger
 from tests.events import START, SomeEvent, envelope
+
+# How long an example takes says nothing on a machine that has other work. What CI tries is the same each time, so that
+# it never fails for what nobody changed; everywhere else chance goes on looking.
+settings.register_profile("anywhere", deadline=None, suppress_health_check=[HealthCheck.too_slow])
+settings.register_profile("ci", settings.get_profile("anywhere"), derandomize=True, database=None)
+settings.load_profile("ci" if os.environ.get("CI") else "anywhere")
 
 
 class Clock:

@@ -526,7 +526,7 @@ def outcome(path: Path) -> str:
     return ""
 
 
-@settings(suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow])
+@settings(suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(document=DOCUMENTS)
 def test_whatever_the_file_holds_it_is_loaded_or_refused_in_one_sentence(tmp_path: Path, document: object) -> None:
     path = tmp_path / "tagtrail.yml"

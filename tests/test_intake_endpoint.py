@@ -138,7 +138,7 @@ def test_the_content_type_decides_nothing(client: FlaskClient, token: dict[str, 
     assert count(store, "moves") == 2
 
 
-@settings(max_examples=150, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=150, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(
     body=st.one_of(
         st.binary(max_size=300), st.builds(lambda raw: b'{"events":[' + raw + b"]}", st.binary(max_size=200))

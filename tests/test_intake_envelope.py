@@ -4,7 +4,7 @@ import json
 from typing import Any
 
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from tagtrail.intake.envelope import read_body
@@ -204,7 +204,7 @@ def test_counted_events_carry_what_they_are_counted_by() -> None:
     assert (item.action, item.day, item.registry) == ("head_manifest", "2026-04-20", "main")
 
 
-@settings(max_examples=150, suppress_health_check=[HealthCheck.too_slow])
+@settings(max_examples=150)
 @given(st.data())
 def test_random_damage_never_raises_and_never_disappears(data: st.DataObject) -> None:
     body = bytearray(envelope(push("1.0.0", "a", 1), push(None, "b", 2), push("x", "c", 3, action="pull")))

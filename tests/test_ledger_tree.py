@@ -276,7 +276,7 @@ def test_the_nodes_over_a_range_touch_and_are_as_large_as_they_can_be(one: int, 
 
 
 @given(st.data())
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 def test_a_root_can_be_put_together_from_any_parts(data: st.DataObject) -> None:
     size = data.draw(st.integers(0, 300))
     first = data.draw(st.integers(0, size))

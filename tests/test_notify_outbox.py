@@ -157,7 +157,7 @@ PUSHES = st.lists(
 
 
 @given(pushes=PUSHES, settle=st.sampled_from((0.0, 1.0, 3.0)))
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=40)
 def test_each_move_is_told_once_and_each_tags_moves_in_their_order(
     pushes: list[tuple[str, str, float]], settle: float
 ) -> None:

@@ -72,7 +72,7 @@ def take_in(envelopes: list[list[SomeEvent]], directory: str) -> dict[str, list[
     return said
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(deliveries())
 def test_the_order_of_arrival_changes_nothing(delivered: tuple[list[SomeEvent], list[list[SomeEvent]]]) -> None:
     events, shuffled = delivered
