@@ -28,11 +28,9 @@ SIZE = ViewportSize(width=1280, height=800)
 LARGEST = 200_000  # bytes of a picture
 PICTURES: dict[str, tuple[str | None, Scheme]] = {  # None is the deployment with which the story goes back
     "overview": ("/", "light"),
-    "overview-dark": ("/", "dark"),
     "timeline": ("/registries/main/team/web", "light"),
-    "audit-log": ("/log", "light"),
     "deployment": (None, "light"),
-    "tag": (f"/registries/main/{APP}:prod", "light"),
+    "audit-log": ("/log", "dark"),
 }
 
 
