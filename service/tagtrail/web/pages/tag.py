@@ -24,10 +24,9 @@ class Then:
 
 @dataclass(frozen=True, slots=True)
 class Back:
-    """What the tag can be put back to, and how; for an environment, or by the tag's moves alone."""
+    """The way back for an environment, or (None) by the tag's moves alone."""
 
     environment: str | None
-    target: Published
     way: WayBack
 
 
@@ -102,7 +101,7 @@ def _find_backs(visit: Visit, tag: Tag, environments: tuple[str, ...]) -> tuple[
 
 
 def _make_back(visit: Visit, tag: Tag, environment: str | None, target: Published) -> Back:
-    return Back(environment, target, make_way_back(visit.db, visit.hosts, target, tag=tag.name))
+    return Back(environment, make_way_back(visit.db, visit.hosts, target, tag=tag.name))
 
 
 TAG: Final = Page("tag", "/registries/<registry>/<repository:repository>:<tag:tag>", make_tag)
