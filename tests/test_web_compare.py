@@ -6,8 +6,7 @@ import pytest
 from flask.testing import FlaskClient
 
 from tagtrail.ledger.declare import Declaration, declare
-from tagtrail.store.questions.history import Tag
-from tagtrail.store.questions.names import Repository
+from tagtrail.store.questions.names import Repository, Tag
 from tagtrail.trail.differences import Difference
 from tagtrail.trail.instant import SECOND, format_instant
 from tagtrail.web.pages.compare import Changed, group, sort_changed, summarise

@@ -1,13 +1,12 @@
 """The history of one tag: every move, newest first, with the interval that it began."""
 
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import Final
 
-from tagtrail.errors import BadParameter, NotRecorded
 from tagtrail.ledger.line import read_line
 from tagtrail.store.answers import Cut, Filter, HistoryMove, Page
 from tagtrail.store.database import Connection
-from tagtrail.store.questions.names import Repository, find_tag_ids, get_repository
+from tagtrail.store.questions.names import Tag, get_tag
 from tagtrail.store.questions.releases import Releases
 from tagtrail.store.questions.series import Row, Series, Source, Span, gather, walk
 
@@ -31,28 +30,6 @@ def find_history(db: Connection, asked: Filter, cut: Cut) -> Page[HistoryMove]:
     found, after = gather(rows, _MOVES, limit=cut.limit, keep=lambda row: row[2] <= last_seq)
     releases = Releases(db)
     return Page(tuple(_with_repeated(db, tag, row, read_move(db, tag, row[:2], releases)) for row in found), after)
-
-
-@dataclass(frozen=True, slots=True)
-class Tag:
-    """A tag that some line named, in its repository."""
-
-    id: int
-    name: str
-    repository: Repository
-
-
-def get_tag(db: Connection, asked: Filter) -> Tag:
-    """The one tag that the filter names. Raises BadParameter and NotRecorded."""
-    if asked.tag is None:
-        raise BadParameter("tag", "name the tag")
-    repository = get_repository(db, asked)
-    if repository is None:
-        raise NotRecorded(f"no repository {asked.repository} is recorded")
-    found = find_tag_ids(db, asked.tag, [repository])
-    if not found:
-        raise NotRecorded(f"no tag {asked.tag} is recorded in {asked.repository}")
-    return Tag(found[0], asked.tag, repository)
 
 
 def read_move(db: Connection, tag: Tag, moment: tuple[int, bytes], releases: Releases) -> HistoryMove:

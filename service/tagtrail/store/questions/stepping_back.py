@@ -7,7 +7,7 @@ from typing import Final
 from tagtrail.store.answers import Published
 from tagtrail.store.database import Connection
 from tagtrail.store.questions.environments import Step, choose_step
-from tagtrail.store.questions.history import Tag
+from tagtrail.store.questions.names import Tag
 from tagtrail.store.questions.publishing import LAST_HEARD, read_published
 from tagtrail.store.questions.releases import Releases
 from tagtrail.store.questions.series import Row, Series, Source, Span, walk

@@ -11,7 +11,7 @@ from tagtrail.errors import BadParameter
 from tagtrail.store.answers import Cut, DeploymentAnswer, Filter
 from tagtrail.store.questions.comparing import Compared, NamedDigest, find_compared, name_manifests
 from tagtrail.store.questions.deployments import find_deployments
-from tagtrail.store.questions.history import Tag
+from tagtrail.store.questions.names import Tag
 from tagtrail.trail.differences import Difference, find_differences
 from tagtrail.trail.instant import DAY, format_instant
 from tagtrail.trail.rules import Rules

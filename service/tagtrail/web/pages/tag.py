@@ -6,7 +6,8 @@ from typing import Final
 from tagtrail.audit.going_back import WayBack, make_way_back
 from tagtrail.store.answers import Cut, Filter, HistoryMove, Published, TaggedDigest
 from tagtrail.store.questions.environments import find_environments
-from tagtrail.store.questions.history import MOST_REPEATED, Tag, find_history, get_tag
+from tagtrail.store.questions.history import MOST_REPEATED, find_history
+from tagtrail.store.questions.names import Tag, get_tag
 from tagtrail.store.questions.stepping_back import find_step_back
 from tagtrail.store.questions.tags import find_tags
 from tagtrail.trail.rules import TagRule
