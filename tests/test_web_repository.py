@@ -137,7 +137,7 @@ def receive_many(ledger: Ledger, events: list[SomeEvent]) -> None:
 def test_of_many_tags_and_moves_a_bounded_part_is_read_and_drawn(
     ledger: Ledger, client: FlaskClient, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("tagtrail.web.timeline.stringing.MOST_MOVES", 600)
+    monkeypatch.setattr("tagtrail.web.timeline.reading.MOST_MOVES", 600)
     events = [push(f"1.{number}.0", f"r{number}", number * 40) for number in range(100)]
     events += [push(f"topic-{n % 40}", f"c{n}", 5_000 + n) for n in range(1_000)]
     events += [push("prod", f"c{n}", 7_000 + n) for n in range(400)]

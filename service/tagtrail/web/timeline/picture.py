@@ -10,7 +10,8 @@ from tagtrail.store.questions.names import Repository
 from tagtrail.store.questions.timeline import KnownTag, find_first_time, find_newest_times
 from tagtrail.web.portions import Portion
 from tagtrail.web.timeline.axis import Tick, make_ticks
-from tagtrail.web.timeline.drawing import Drawn, draw
+from tagtrail.web.timeline.details import Describer
+from tagtrail.web.timeline.drawing import DrawnPiece, draw
 from tagtrail.web.timeline.folding import Frame
 from tagtrail.web.timeline.lanes import Folding, fold_tags
 from tagtrail.web.timeline.ranges import (
@@ -21,9 +22,8 @@ from tagtrail.web.timeline.ranges import (
     link_moves,
     link_ranges,
 )
-from tagtrail.web.timeline.stringing import Strung, read_past, string
+from tagtrail.web.timeline.reading import Lane, read_lanes, read_past
 from tagtrail.web.timeline.svg import render_lane
-from tagtrail.web.timeline.telling import Telling
 from tagtrail.web.visit import Visit
 
 LANES: Final = 16  # on one page
@@ -32,7 +32,7 @@ LaneKind = Literal["moving", "release", "folded"]
 
 
 @dataclass(frozen=True, slots=True)
-class Lane:
+class DrawnLane:
     """A lane with its tag, or (`tag` None) with `folded` release tags; `is_whole` unless moves in it were not read."""
 
     tag: str | None
@@ -40,7 +40,7 @@ class Lane:
     environments: tuple[str, ...]
     folded: int
     is_whole: bool
-    pieces: tuple[Drawn, ...]
+    pieces: tuple[DrawnPiece, ...]
 
     def picture(self, ticks: Sequence[Tick]) -> Markup:
         """The lane as it is drawn."""
@@ -54,7 +54,7 @@ class Timeline:
     since: int
     until: int
     ticks: tuple[Tick, ...]
-    lanes: tuple[Lane, ...]
+    lanes: tuple[DrawnLane, ...]
     portion: Portion
     ranges: tuple[RangeLink, ...]
     ways: tuple[RangeLink, ...]
@@ -81,7 +81,7 @@ def make_timeline(visit: Visit, repository: Repository, tags: Sequence[KnownTag]
 
 def _make_lanes(
     visit: Visit, repository: Repository, tags: Sequence[KnownTag], frame: Frame
-) -> tuple[tuple[Lane, ...], Portion]:
+) -> tuple[tuple[DrawnLane, ...], Portion]:
     past = read_past(visit.db, tags, frame)
     environments = visit.rules.environments_in(repository.registry, repository.name)
     folding = fold_tags(
@@ -92,20 +92,21 @@ def _make_lanes(
         environment_tags=[rule.tag for rule in environments.values()],
     )
     portion = Portion.of(visit.parameters, "lanes", len(folding.own), size=LANES)
-    strung = string(visit.db, Folding(tuple(portion.cut(folding.own)), () if portion.before else folding.folded), past)
-    telling = Telling(visit.db, repository, strung, now=visit.now)
-    return tuple(_draw_lane(visit, repository, lane, telling, frame) for lane in strung), portion
+    shown = Folding(tuple(portion.cut(folding.own)), () if portion.before else folding.folded)
+    lanes = read_lanes(visit.db, shown, past)
+    describer = Describer(visit.db, repository, lanes, now=visit.now)
+    return tuple(_draw_lane(visit, repository, lane, describer, frame) for lane in lanes), portion
 
 
-def _draw_lane(visit: Visit, repository: Repository, lane: Strung, telling: Telling, frame: Frame) -> Lane:
+def _draw_lane(visit: Visit, repository: Repository, lane: Lane, describer: Describer, frame: Frame) -> DrawnLane:
     means = visit.rules.environments_of(repository.registry, repository.name, lane.tag or "")
-    return Lane(
+    return DrawnLane(
         tag=lane.tag,
         kind=_kind(visit, repository, lane.tag),
         environments=tuple(rule.name for rule in means),
         folded=len(lane.names),
         is_whole=lane.strand.is_whole,
-        pieces=tuple(draw(piece, frame, telling.tell(lane, piece)) for piece in lane.pieces),
+        pieces=tuple(draw(piece, frame, describer.describe(lane, piece)) for piece in lane.pieces),
     )
 
 
