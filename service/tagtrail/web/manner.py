@@ -6,6 +6,7 @@ from typing import Any, Final
 
 from markupsafe import Markup
 
+from tagtrail.audit.clauses import MOVE_WORDS
 from tagtrail.trail.instant import SECOND, format_instant
 from tagtrail.trail.names import short_digest
 from tagtrail.trail.words import counted, listed, size, span, visible
@@ -71,6 +72,7 @@ FILTERS: Final[dict[str, Callable[..., Any]]] = {
     "in_utc": in_utc,
     "iso": format_instant,
     "listed": listed,
+    "move_word": MOVE_WORDS.__getitem__,
     "short": short_digest,
     "size": size,
     "visible": visible,

@@ -4,7 +4,8 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from typing import Final, Literal
 
-from tagtrail.audit.sentences import Clause, occurred
+from tagtrail.audit.clauses import Clause
+from tagtrail.audit.sentences import occurred
 from tagtrail.ledger.line import read_line
 from tagtrail.store.answers import LoggedEntry
 from tagtrail.trail.instant import SECOND

@@ -1,1 +1,1 @@
-"""A repository's timeline: from moves to lanes of pieces, mostly by pure functions; `picture.py` puts them together."""
+"""A repository's timeline: from moves to lanes of pieces, most of it pure; `picture.py` puts it together."""

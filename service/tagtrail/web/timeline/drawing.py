@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from typing import Final, Literal
 
-from tagtrail.audit.sentences import MOVE_WORDS
+from tagtrail.audit.clauses import MOVE_WORDS
 from tagtrail.store.questions.timeline import Change
 from tagtrail.trail.moves import MoveKind
 from tagtrail.trail.names import short_digest
