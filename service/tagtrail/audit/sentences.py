@@ -23,7 +23,7 @@ from tagtrail.trail.instant import parse_instant
 from tagtrail.trail.words import counted, listed, size, visible
 
 VIOLATION: Final = "VIOLATION: a release tag never moves"
-READINGS: Final = ("json", "csv", "ndjson", "html")  # formats of `exported` lines that tell of a reading
+_READINGS: Final = ("json", "csv", "ndjson", "html")  # formats of `exported` lines that tell of a reading
 
 _MOST_ANNOTATIONS = 5  # shown beside a line
 _MOST_CHANGES = 5  # tags named of a delete that took many
@@ -188,7 +188,7 @@ def _token(entry: Entry) -> str:
 
 
 def _exported(entry: Entry) -> str:
-    what = "identities read" if entry.format in READINGS else "exported"
+    what = "identities read" if entry.format in _READINGS else "exported"
     how = f" ({visible(entry.action or entry.reason or '')})" if entry.action or entry.reason else ""
     token = f" with token {visible(entry.token)}" if entry.token else ""
     return f"{what} as {visible(entry.format or '')}{token}{how}"

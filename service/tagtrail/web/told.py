@@ -39,10 +39,10 @@ def tell(visit: Visit, entries: Iterable[LoggedEntry]) -> Iterator[Told]:
     for logged in visit.see(tuple(entries)):
         entry = read_line(logged.line)
         clauses = tuple(narrator.tell(logged))
-        yield Told(logged.seq, logged.kind, occurred(entry, logged), logged.received_at, tone_of(logged), clauses)
+        yield Told(logged.seq, logged.kind, occurred(entry, logged), logged.received_at, _tone_of(logged), clauses)
 
 
-def tone_of(logged: LoggedEntry) -> Tone:
+def _tone_of(logged: LoggedEntry) -> Tone:
     """How loudly a line is shown: what moved or published something, above all a violation, before all else."""
     if any(change.violates for change in logged.changes):
         return "violation"

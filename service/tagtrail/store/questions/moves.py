@@ -16,6 +16,7 @@ from tagtrail.store.questions.names import (
 )
 from tagtrail.store.questions.releases import Releases
 from tagtrail.store.questions.series import Row, Series, Source, Span, gather, walk
+from tagtrail.trail.instant import LATEST
 
 _KEY: Final = ("m.occurred_at", "m.event", "m.tag_id")
 _MOVES = Series("moves m", _KEY, ("m.seq",))
@@ -24,7 +25,6 @@ _WITH_NAMES = Series(
     _KEY,
     ("m.seq", "t.name", "t.repository_id", "r.registry_id"),
 )
-_LATEST = 2**63 - 1
 
 
 def find_moves(db: Connection, asked: Filter, cut: Cut) -> Page[HistoryMove]:
@@ -32,7 +32,7 @@ def find_moves(db: Connection, asked: Filter, cut: Cut) -> Page[HistoryMove]:
 
     Looks at `registry`, `repository`, `tag`, `since` and `until`. Repeated pushes are not counted here.
     """
-    span = Span(cut.after or (_LATEST if asked.until is None else asked.until, b"", 0), asked.since or 0)
+    span = Span(cut.after or (LATEST if asked.until is None else asked.until, b"", 0), asked.since or 0)
     rows, series = _walk(db, asked, span)
     found, after = gather(rows, series, limit=cut.limit, keep=_keep(db, asked, series))
     releases, tags = Releases(db), find_tags_of(db, {row[2] for row in found})
@@ -61,5 +61,5 @@ def _keep(db: Connection, asked: Filter, series: Series) -> Callable[[Row], bool
             wanted["r.registry_id"] = frozenset({find_registry_id(db, asked.registry) or -1})
     tests = [((series.key + series.facts).index(column), values) for column, values in wanted.items()]
     seq_at = len(series.key)
-    last_seq = _LATEST if asked.last_seq is None else asked.last_seq
+    last_seq = LATEST if asked.last_seq is None else asked.last_seq
     return lambda row: row[seq_at] <= last_seq and all(row[at] in values for at, values in tests)
