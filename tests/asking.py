@@ -2,6 +2,7 @@
 
 import random
 
+import pytest
 from flask import Flask
 from flask.testing import FlaskClient
 
@@ -15,7 +16,7 @@ from tagtrail.ledger.seal.sealer import LogPlace, Sealer
 from tagtrail.notify.outbox import make_outbox
 from tagtrail.trail.rules import EnvironmentRule, RegistryIdentity, Rules
 from tests.conftest import Ledger
-from tests.events import INDEX, MANIFEST, SomeEvent, delete_digest, delete_tag, digest_of, push
+from tests.events import INDEX, MANIFEST, SomeEvent, delete_digest, delete_tag, digest_of, envelope, push
 
 RULES = Rules(
     environments=(
@@ -52,6 +53,11 @@ def make_client(ledger: Ledger, access: Access | None = None) -> FlaskClient:
     return make_app(ledger, access).test_client()
 
 
+def bearer(token: str) -> dict[str, str]:
+    """The header by which a token is presented."""
+    return {"Authorization": f"Bearer {token}"}
+
+
 def story() -> list[SomeEvent]:
     """1.0 and 1.1 are released, prod follows, goes back, 1.0.0 is overwritten, 1.1.0 is deleted, an index is pushed."""
     platform = {"mediaType": MANIFEST, "digest": digest_of("arm"), "platform": {"os": "linux", "architecture": "arm64"}}
@@ -72,6 +78,14 @@ def story() -> list[SomeEvent]:
         push("latest", "lab", 62, repository="lab/x"),
         delete_tag("latest", 63, repository="lab/x"),
     ]
+
+
+@pytest.fixture
+def told(ledger: Ledger) -> Ledger:
+    """The ledger after the story."""
+    ledger.put_in_force(RULES)
+    ledger.receive_body(envelope(*story()))
+    return ledger
 
 
 def some_events(seed: int, count: int) -> list[SomeEvent]:

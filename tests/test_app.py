@@ -5,22 +5,12 @@ from pathlib import Path
 import pytest
 from flask.testing import FlaskClient
 
-from tagtrail.app import create_app
-from tagtrail.config.load import load, with_ingest_token
 from tagtrail.ledger.tokens import make_token
+from tests.application import GUARDED, INGEST, READER, SEER, open_application
+from tests.asking import bearer
 from tests.conftest import Ledger
 from tests.events import envelope, push
-from tests.test_audit_access import bearer
 from tests.test_ledger_refusals import Later
-
-READER, SEER, INGEST = "the-token-of-a-reader", "the-token-of-a-seer-1", "the-token-of-main-01"
-CONFIGURATION = f"""
-registries: [{{name: main, tokens: [{{value: {INGEST}}}]}}]
-access:
-  read: [{{value: {READER}}}, {{value: {SEER}}}]
-  identity: [{{value: {SEER}}}]
-  proxy: {{addresses: [192.0.2.1], user_header: X-User, everyone: [read]}}
-"""
 
 
 @pytest.fixture
@@ -33,14 +23,9 @@ def later() -> Later:
 def client(ledger: Ledger, later: Later, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> FlaskClient:
     """The whole application."""
     monkeypatch.setattr("tagtrail.ledger.refusals._later", later.append)
-    path = tmp_path / "config.yml"
-    path.write_text(CONFIGURATION)
-    config = with_ingest_token(load(path, environ={}))
-    client = create_app(config, store=ledger.store, clock=ledger.clock).test_client()
-    headers = bearer(INGEST)
-    assert (
-        client.post("/events", data=envelope(push("prod", "one", 1, actor="ann")), headers=headers).status_code == 202
-    )
+    client = open_application(ledger, tmp_path, GUARDED)
+    body = envelope(push("prod", "one", 1, actor="ann"))
+    assert client.post("/events", data=body, headers=bearer(INGEST)).status_code == 202
     return client
 
 

@@ -17,7 +17,7 @@ from tagtrail.ledger.record import Recorder
 from tagtrail.ledger.tokens import make_token, revoke_token
 from tagtrail.store.database import Store
 from tagtrail.store.tokens import StoredToken, find_tokens
-from tests.asking import make_client
+from tests.asking import bearer, make_client
 from tests.conftest import Ledger
 from tests.events import push
 
@@ -34,10 +34,6 @@ THE_PROXY, SOMEBODY = "10.0.0.7", "192.0.2.9"
 
 def digest(token: str) -> bytes:
     return hashlib.sha256(token.encode()).digest()
-
-
-def bearer(token: str) -> dict[str, str]:
-    return {"Authorization": f"Bearer {token}"}
 
 
 def configured(token: str, *scopes: Scope) -> tuple[bytes, str, frozenset[Scope]]:

@@ -23,10 +23,10 @@ from tagtrail.ledger.readings import HOUR
 from tagtrail.store.claims import claim, end_attempt
 from tagtrail.store.outbox import Attempt
 from tagtrail.trail.instant import DAY
-from tests.asking import RULES, make_client, tell
+from tests.asking import RULES, bearer, make_client, tell
 from tests.conftest import Ledger
 from tests.events import SomeEvent, digest_of, push
-from tests.test_audit_access import bearer, configured
+from tests.test_audit_access import configured
 
 # Each is what only an identity can be: if it stands in an answer, somebody was named.
 ACTOR, ADDRESS, AGENT, NOTE = "=mallory\u202e\x1b[31m<b>", "198.51.100.77", "spy-agent/9", "told by Mallory herself"

@@ -7,12 +7,11 @@ import pytest
 from flask import Flask
 from flask.testing import FlaskClient
 
-from tagtrail.app import create_app
-from tagtrail.config.load import load, with_ingest_token
 from tagtrail.health import Readiness, make_health_blueprint
 from tagtrail.ledger.seal.sealer import LogPlace, Sealer
 from tagtrail.server.watch import Watch
 from tagtrail.store.verification import Verification, keep_verification
+from tests.application import OPEN, open_application
 from tests.asking import make_client
 from tests.conftest import Ledger
 from tests.events import push
@@ -124,12 +123,7 @@ def test_a_log_that_was_never_signed_is_told_too(ledger: Ledger) -> None:
 
 
 def test_how_long_a_line_may_wait_goes_by_checkpoint_every(ledger: Ledger, tmp_path: Path) -> None:
-    path = tmp_path / "config.yml"
-    path.write_text(
-        "registries: [{name: main, tokens: [{value: the-token-of-main-01}]}]\nledger: {checkpoint_every: 10s}"
-    )
-    config = with_ingest_token(load(path, environ={}))
-    client = create_app(config, store=ledger.store, clock=ledger.clock).test_client()
+    client = open_application(ledger, tmp_path, OPEN + "ledger: {checkpoint_every: 10s}\n")
     ledger.receive(push("1.0.0", "one", 1))
     for seconds, is_ok in ((50, True), (1, False)):
         ledger.clock.pass_seconds(seconds)

@@ -5,6 +5,7 @@ import shutil
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from urllib.parse import urlsplit
 
 import pytest
 from bench.__main__ import MEASURES, main
@@ -14,17 +15,22 @@ from bench.fill import fill
 from bench.history import tell
 from bench.plan import Bench, Plan
 from bench.processes import cpu_seconds, pss_bytes
+from bench.questions import PAGES, Known, draw_pages
 from bench.servers import ours_filled
 from bench.table import Row, as_markdown, as_text, machine
 from bench.wrk import NotMeasuredError
+from werkzeug.routing import Map, Rule
 
 from tagtrail.intake.envelope import read_body
 from tagtrail.intake.tokens import Sender
 from tagtrail.ledger.submission import Draft
 from tagtrail.store.database import Store
 from tagtrail.trail.instant import now
+from tagtrail.web import pages
+from tagtrail.web.addresses import add_converters
 from tests.checker import check_ledger
 from tests.conftest import Ledger
+from tests.events import digest_of
 from tests.real import need
 
 TINY = Plan(rounds=1, seconds=1, clients=4, stored=(2_000,), burst=40, asked=2, exported=500, told=2)
@@ -89,6 +95,17 @@ def test_every_benched_event_is_a_push_that_moves_its_tag(ledger: Ledger) -> Non
         ("created", REPOSITORIES * TAGS),
         ("moved", 2),
     ]
+
+
+def test_every_page_is_measured_but_that_of_a_message_of_which_a_filled_ledger_has_none() -> None:
+    routes = Map()
+    add_converters(routes)
+    for page in pages.PAGES:
+        routes.add(Rule(page.rule, endpoint=page.name))
+    known = Known(0, now(), 9, ("team-00/app",), (digest_of("one"),), (7,))
+    addresses = [address for page in PAGES for address in draw_pages(page, known, 1)]
+    measured = {routes.bind("").match(urlsplit(address).path)[0] for address in addresses}
+    assert measured == {page.name for page in pages.PAGES} - {"message"}
 
 
 def test_every_part_of_the_benchmark_measures_something(tmp_path: Path) -> None:

@@ -13,7 +13,7 @@ from tagtrail.access import Scope
 from tagtrail.audit.access import Access
 from tagtrail.audit.bundle import make
 from tagtrail.errors import StorageUnavailable
-from tests.asking import make_client
+from tests.asking import bearer, make_client
 from tests.command_line import CommandLine, tell_deletion, tell_story
 from tests.conftest import Ledger
 from tests.events import push
@@ -31,10 +31,6 @@ def cli(ledger: Ledger) -> CommandLine:
 def out(tmp_path: Path) -> Iterator[Path]:
     yield tmp_path / "audit.zip"
     assert [path.name for path in tmp_path.iterdir() if path.name.startswith(".")] == [], "no draft is left behind"
-
-
-def bearer(token: str) -> dict[str, str]:
-    return {"Authorization": f"Bearer {token}"}
 
 
 def guarded(**tokens: set[Scope]) -> Access:

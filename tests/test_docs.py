@@ -20,6 +20,7 @@ from tagtrail.cli import main
 from tagtrail.cli.program import EXIT_CODES
 from tagtrail.config.load import load
 from tagtrail.store.database import Store
+from tagtrail.web.pages import PAGES
 from tests.checker import check_ledger
 from tests.events import envelope, push
 from tests.real import Service
@@ -175,6 +176,12 @@ def test_every_route_and_filter_of_the_api_is_in_the_docs() -> None:
         for parameter in operations.get("get", {}).get("parameters", ()):
             told = parameter.get("name", parameter.get("$ref", "").rpartition("/")[2])
             assert told in ("limit", "cursor", "digest") or f"`{told}`" in row or told.startswith("If-"), (path, told)
+
+
+def test_every_page_is_in_the_docs_with_its_address_and_no_other_is() -> None:
+    cells = re.findall(r"^\| (`/.*?) \|", text_of("docs/pages.md"), re.MULTILINE)
+    told = [address for cell in cells for address in re.findall(r"`(.*?)`", cell)]
+    assert sorted(told) == sorted(re.sub(r"<\w+:(\w+)>", r"<\1>", page.rule) for page in PAGES)
 
 
 @pytest.fixture(scope="module")

@@ -6,28 +6,22 @@ import pytest
 from flask.testing import FlaskClient
 
 from tagtrail.ledger.declare import Declaration, declare
-from tagtrail.store.questions.history import Tag
-from tagtrail.store.questions.names import Repository
+from tagtrail.store.questions.names import Repository, Tag
 from tagtrail.trail.differences import Difference
 from tagtrail.trail.instant import SECOND, format_instant
 from tagtrail.web.pages.compare import Changed, group, sort_changed, summarise
-from tests.asking import RULES, story
-from tests.browsing import open_pages, visit
+from tests.application import open_application
+from tests.asking import told
 from tests.conftest import Ledger
 from tests.events import START, digest_of, envelope, push
+from tests.pages import visit
 
-
-@pytest.fixture
-def told(ledger: Ledger) -> Ledger:
-    """The ledger after the story."""
-    ledger.put_in_force(RULES)
-    ledger.receive_body(envelope(*story()))
-    return ledger
+__all__ = ("told",)  # a fixture
 
 
 @pytest.fixture
 def client(told: Ledger, tmp_path: Path) -> FlaskClient:
-    return open_pages(told, tmp_path)
+    return open_application(told, tmp_path)
 
 
 def between(since: float, until: float, more: str = "") -> str:

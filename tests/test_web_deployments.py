@@ -9,25 +9,20 @@ from tagtrail.ledger.declare import Declaration, declare
 from tagtrail.store.questions.deployments import find_last_time, find_next, get_deployment
 from tagtrail.trail.commands import make_commands
 from tagtrail.trail.names import Reference
-from tests.asking import RULES, story
-from tests.browsing import ACCESS, DEPLOYER, READER, SEER, bearer, open_pages, visit
+from tests.application import DEPLOYER, GUARDED, READER, SEER, open_application
+from tests.asking import told
 from tests.conftest import Ledger
-from tests.events import delete_tag, digest_of, envelope, push
+from tests.events import delete_tag, digest_of, push
+from tests.pages import visit
+
+__all__ = ("told",)  # a fixture
 
 FIRST, FORWARD, BACK, INDEX = 5, 7, 9, 14  # lines of the story that move prod of team/app
 
 
 @pytest.fixture
-def told(ledger: Ledger) -> Ledger:
-    """The ledger after the story."""
-    ledger.put_in_force(RULES)
-    ledger.receive_body(envelope(*story()))
-    return ledger
-
-
-@pytest.fixture
 def client(told: Ledger, tmp_path: Path) -> FlaskClient:
-    return open_pages(told, tmp_path)
+    return open_application(told, tmp_path)
 
 
 def pinned(content: str) -> Reference:
@@ -50,14 +45,14 @@ def test_the_list_says_what_went_where_from_what_and_for_how_long(client: FlaskC
 
 
 def test_the_list_names_nobody_to_who_may_not_know(told: Ledger, tmp_path: Path) -> None:
-    client = open_pages(told, tmp_path, access=ACCESS)
-    text = visit(client, "/deployments", headers=bearer(READER)).text
+    client = open_application(told, tmp_path, GUARDED)
+    text = visit(client, "/deployments", token=READER).text
     assert not any(name in text for name in ("bob", "carol", "nobody named"))
-    assert "bob" in visit(client, "/deployments", headers=bearer(SEER)).text
-    one = visit(client, f"/deployments/{BACK}/production", headers=bearer(READER))
+    assert "bob" in visit(client, "/deployments", token=SEER).text
+    one = visit(client, f"/deployments/{BACK}/production", token=READER)
     assert "carol" not in one.text
     assert "relation" not in one.fields
-    assert "relation" in visit(client, f"/deployments/{BACK}/production", headers=bearer(DEPLOYER)).fields
+    assert "relation" in visit(client, f"/deployments/{BACK}/production", token=DEPLOYER).fields
 
 
 def test_a_rollback_says_when_its_environment_had_that_before(client: FlaskClient) -> None:

@@ -9,22 +9,17 @@ import pytest
 
 from tagtrail.ledger.annotate import RELATIONS
 from tagtrail.ledger.seal.sealer import LogPlace, Sealer
-from tests.asking import RULES, story
-from tests.browsing import ACCESS, DEPLOYER, READER, SEER, bearer, open_pages, visit
+from tests.application import DEPLOYER, GUARDED, READER, SEER, open_application
+from tests.asking import told
 from tests.conftest import Ledger
-from tests.events import digest_of, envelope, push
+from tests.events import digest_of, push
+from tests.pages import visit
 from tests.test_erase import forget
 from tests.test_prune import prune_all
 
+__all__ = ("told",)  # a fixture
+
 MOVED_BACK = 9  # carol moves prod back to 1.0.0
-
-
-@pytest.fixture
-def told(ledger: Ledger) -> Ledger:
-    """The ledger after the story."""
-    ledger.put_in_force(RULES)
-    ledger.receive_body(envelope(*story()))
-    return ledger
 
 
 def seal(ledger: Ledger) -> None:
@@ -38,7 +33,7 @@ def line_of(ledger: Ledger, seq: int) -> tuple[bytes, bytes]:
 
 
 def test_a_line_shows_its_exact_bytes_its_hash_and_its_proof_once_it_is_signed(told: Ledger, tmp_path: Path) -> None:
-    client = open_pages(told, tmp_path)
+    client = open_application(told, tmp_path)
     page = visit(client, f"/log/{MOVED_BACK}")
     line, leaf = line_of(told, MOVED_BACK)
     assert {line.decode(), leaf.hex(), b64encode(leaf).decode()} <= set(page.copied)
@@ -59,21 +54,21 @@ def test_a_line_shows_its_exact_bytes_its_hash_and_its_proof_once_it_is_signed(t
 
 
 def test_the_facts_of_a_line_and_its_person_only_for_who_may_know(told: Ledger, tmp_path: Path) -> None:
-    client = open_pages(told, tmp_path, access=ACCESS)
-    seen = visit(client, f"/log/{MOVED_BACK}", headers=bearer(SEER))
+    client = open_application(told, tmp_path, GUARDED)
+    seen = visit(client, f"/log/{MOVED_BACK}", token=SEER)
     facts = ("production", "carol (claimed)", "192.0.2.7:40000", "docker/27", "moved back", "The event as received")
     assert all(fact in seen.text for fact in facts)
-    read = visit(client, f"/log/{MOVED_BACK}", headers=bearer(READER))
+    read = visit(client, f"/log/{MOVED_BACK}", token=READER)
     assert "moved back" in read.text
     assert not any(fact in read.text for fact in ("carol", "192.0.2.7", "docker/27", "as received", "relation"))
     [seq] = forget(told, "carol")
-    assert "somebody whose name was erased" in visit(client, f"/log/{MOVED_BACK}", headers=bearer(SEER)).text
-    assert "erased" not in visit(client, f"/log/{MOVED_BACK}", headers=bearer(READER)).text
-    assert "a person's data was erased" in visit(client, f"/log/{seq}", headers=bearer(SEER)).text
+    assert "somebody whose name was erased" in visit(client, f"/log/{MOVED_BACK}", token=SEER).text
+    assert "erased" not in visit(client, f"/log/{MOVED_BACK}", token=READER).text
+    assert "a person's data was erased" in visit(client, f"/log/{seq}", token=SEER).text
 
 
 def test_a_ticket_is_tied_by_the_form_and_stands_under_its_anchor(told: Ledger, tmp_path: Path) -> None:
-    client = open_pages(told, tmp_path)
+    client = open_application(told, tmp_path)
     page = visit(client, f"/log/{MOVED_BACK}")
     assert all(relation in page.text for relation in RELATIONS)
     sent = {name: page.fields[name] for name in ("csrf_token", "key")} | {"relation": "ticket", "change": "OPS-<17>"}
@@ -81,7 +76,7 @@ def test_a_ticket_is_tied_by_the_form_and_stands_under_its_anchor(told: Ledger, 
     assert answer.status_code == 303, answer.text
     anchor = answer.headers["Location"].partition("#")[2]
     page = visit(client, f"/log/{MOVED_BACK}")
-    assert anchor in page.anchors
+    assert anchor in page.values("id")
     assert "ticket OPS-<17>: as agreed" in page.text
     assert "relation" not in visit(client, f"/log/{anchor.removeprefix('line-')}").fields  # what ties is not tied to
     forged = client.post(f"/log/{MOVED_BACK}/annotations", data={**sent, "csrf_token": "forged"})
@@ -89,16 +84,16 @@ def test_a_ticket_is_tied_by_the_form_and_stands_under_its_anchor(told: Ledger, 
 
 
 def test_the_form_is_only_for_who_may_deploy(told: Ledger, tmp_path: Path) -> None:
-    client = open_pages(told, tmp_path, access=ACCESS)
-    assert "relation" in visit(client, f"/log/{MOVED_BACK}", headers=bearer(DEPLOYER)).fields
-    assert "relation" not in visit(client, f"/log/{MOVED_BACK}", headers=bearer(SEER)).fields
+    client = open_application(told, tmp_path, GUARDED)
+    assert "relation" in visit(client, f"/log/{MOVED_BACK}", token=DEPLOYER).fields
+    assert "relation" not in visit(client, f"/log/{MOVED_BACK}", token=SEER).fields
 
 
 def test_a_pruned_line_still_has_its_leaf_hash(told: Ledger, tmp_path: Path) -> None:
     repeated = 8
     _, leaf = line_of(told, repeated)
     assert repeated in prune_all(told)
-    page = visit(open_pages(told, tmp_path), f"/log/{repeated}")
+    page = visit(open_application(told, tmp_path), f"/log/{repeated}")
     assert "was pruned" in page.text
     assert leaf.hex() in page.copied
     assert "relation" not in page.fields
@@ -106,7 +101,7 @@ def test_a_pruned_line_still_has_its_leaf_hash(told: Ledger, tmp_path: Path) -> 
 
 @pytest.mark.parametrize("seq", ["20", "99999999999999999999999999"])
 def test_there_is_no_line_beyond_the_end(ledger: Ledger, tmp_path: Path, seq: str) -> None:
-    assert "there is no line" in visit(open_pages(ledger, tmp_path), f"/log/{seq}", status=404).text
+    assert "there is no line" in visit(open_application(ledger, tmp_path), f"/log/{seq}", status=404).text
 
 
 def test_what_was_quarantined_is_shown_with_its_reason_and_in_bounds(told: Ledger, tmp_path: Path) -> None:
@@ -115,12 +110,12 @@ def test_what_was_quarantined_is_shown_with_its_reason_and_in_bounds(told: Ledge
     told.receive_body(small)
     told.receive_body(large)
     ((newest,),) = told.rows("SELECT max(seq) FROM lines")
-    client = open_pages(told, tmp_path, access=ACCESS)
-    page = visit(client, f"/log/{newest - 1}", headers=bearer(SEER))
+    client = open_application(told, tmp_path, GUARDED)
+    page = visit(client, f"/log/{newest - 1}", token=SEER)
     assert "Reason" in page.text
     assert "<script>alert(1)</script>\\x1b[31m" in page.text
-    html = client.get(f"/log/{newest}", headers=bearer(SEER)).text
+    html = visit(client, f"/log/{newest}", token=SEER).html
     assert "Only its beginning is shown" in html
     assert len(html) < 150_000
     assert "&lt;b&gt;&lt;b&gt;" in html
-    assert "as received" not in visit(client, f"/log/{newest}", headers=bearer(READER)).text
+    assert "as received" not in visit(client, f"/log/{newest}", token=READER).text

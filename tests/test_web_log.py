@@ -7,23 +7,18 @@ import pytest
 from flask.testing import FlaskClient
 
 from tagtrail.trail.instant import SECOND, format_instant
-from tests.asking import RULES, story
-from tests.browsing import ACCESS, READER, SEER, bearer, open_pages, visit
+from tests.application import GUARDED, READER, SEER, open_application
+from tests.asking import told
 from tests.conftest import Ledger
 from tests.events import START, digest_of, envelope, push
+from tests.pages import visit
 
-
-@pytest.fixture
-def told(ledger: Ledger) -> Ledger:
-    """The ledger after the story."""
-    ledger.put_in_force(RULES)
-    ledger.receive_body(envelope(*story()))
-    return ledger
+__all__ = ("told",)  # a fixture
 
 
 @pytest.fixture
 def client(told: Ledger, tmp_path: Path) -> FlaskClient:
-    return open_pages(told, tmp_path)
+    return open_application(told, tmp_path)
 
 
 def test_each_line_is_a_sentence_with_its_evidence_under_its_day(client: FlaskClient) -> None:
@@ -76,13 +71,13 @@ def test_pages_lead_on_until_every_line_was_shown(told: Ledger, client: FlaskCli
 
 
 def test_who_may_not_know_people_is_told_of_none(told: Ledger, tmp_path: Path) -> None:
-    client = open_pages(told, tmp_path, access=ACCESS)
-    reader = visit(client, "/log", headers=bearer(READER))
+    client = open_application(told, tmp_path, GUARDED)
+    reader = visit(client, "/log", token=READER)
     assert not any(name in reader.text for name in ("alice", "bob", "carol", "mallory"))
     assert "actor" not in reader.fields
     assert not any("/api/v1/export" in link for link in reader.links)
-    assert "mallory" in visit(client, "/log", headers=bearer(SEER)).text
-    assert client.get("/log?actor=carol", headers=bearer(READER)).status_code == 403
+    assert "mallory" in visit(client, "/log", token=SEER).text
+    visit(client, "/log?actor=carol", token=READER, status=403)
 
 
 def test_what_did_not_change_is_not_sent_again_and_what_comes_is_shown_as_text(

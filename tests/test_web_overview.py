@@ -5,34 +5,20 @@ from pathlib import Path
 import pytest
 from flask.testing import FlaskClient
 
-from tagtrail.app import create_app
-from tagtrail.config.load import load, with_ingest_token
 from tagtrail.ledger.annotate import Annotation, annotate
 from tagtrail.store.answers import Recent
 from tagtrail.trail.instant import DAY, SECOND
 from tagtrail.web.strip import STEP, WEEKS, Bars, make_strip
+from tests.application import INGEST, OPEN, SEER, open_application
 from tests.conftest import Ledger
 from tests.events import delete_tag, digest_of, push
 from tests.pages import visit
-from tests.test_app import INGEST, SEER
-
-OPEN = f"registries: [{{name: main, host: 'registry.example:5000', tokens: [{{value: {INGEST}}}]}}]\n"
-WEEK = 7 * DAY
-
-
-def application(ledger: Ledger, directory: Path, configuration: str = OPEN) -> FlaskClient:
-    """The whole application of a service that was just started."""
-    path = directory / "config.yml"
-    path.write_text(configuration)
-    config = with_ingest_token(load(path, environ={}))
-    ledger.put_in_force(config.rules)
-    return create_app(config, store=ledger.store, clock=ledger.clock).test_client()
 
 
 @pytest.fixture
 def client(ledger: Ledger, tmp_path: Path) -> FlaskClient:
     """A service that anybody on this machine may ask."""
-    return application(ledger, tmp_path)
+    return open_application(ledger, tmp_path, starts=True)
 
 
 def test_a_new_installation_shows_what_to_paste_until_the_first_event(client: FlaskClient, ledger: Ledger) -> None:
@@ -49,8 +35,8 @@ def test_a_new_installation_shows_what_to_paste_until_the_first_event(client: Fl
 
 
 def test_with_tokens_the_block_is_shown_without_its_token(ledger: Ledger, tmp_path: Path) -> None:
-    client = application(ledger, tmp_path, OPEN + f"access: {{read: [{{value: {SEER}}}]}}\n")
-    page = visit(client, "/", Authorization=f"Bearer {SEER}")
+    client = open_application(ledger, tmp_path, OPEN + f"access: {{read: [{{value: {SEER}}}]}}\n", starts=True)
+    page = visit(client, "/", token=SEER)
     assert INGEST not in page.html
     assert "Bearer THE-TOKEN" in page.text
     assert "tagtrail registry-config --registry main" in page.text
@@ -94,7 +80,7 @@ def test_the_board_goes_on_and_is_narrowed(client: FlaskClient, ledger: Ledger) 
     narrowed = visit(client, "/?repository=other/**").text.partition("Published now")[2].partition("Wiring")[0]
     assert "other/app" in narrowed
     assert "team/" not in narrowed
-    assert visit(client, "/?repository=%5B").status == 400
+    visit(client, "/?repository=%5B", status=400)
 
 
 def test_a_violation_is_open_until_something_is_tied_to_its_line(client: FlaskClient, ledger: Ledger) -> None:
@@ -110,9 +96,9 @@ def test_the_page_is_sent_again_only_when_something_changed(client: FlaskClient,
     ledger.receive(push("prod", "one", 1))
     tag = visit(client, "/").headers["ETag"]
     ledger.clock.pass_seconds(30)
-    assert visit(client, "/", **{"If-None-Match": tag}).status == 304, "how long ago it was is the script's to say"
+    visit(client, "/", headers={"If-None-Match": tag}, status=304)  # how long ago it was is the script's to say
     ledger.receive(push("prod", "two", 2))
-    assert visit(client, "/", **{"If-None-Match": tag}).status == 200
+    visit(client, "/", headers={"If-None-Match": tag})
 
 
 def test_the_strip_has_a_place_for_each_day_on_which_something_was_published() -> None:

@@ -6,35 +6,36 @@ import pytest
 from flask.testing import FlaskClient
 
 from tagtrail.trail.instant import SECOND, format_instant
+from tests.application import GUARDED, READER, SEER, open_application
 from tests.asking import story
 from tests.conftest import Ledger
 from tests.events import START, SomeEvent, delete_tag, digest_of, envelope, push
-from tests.opened import GUARDED, READER, SEER, Seen, look, open_pages
+from tests.pages import Shown, visit
 
 ADDRESS = "/registries/main/team/app"
 
 
 @pytest.fixture
 def client(ledger: Ledger, tmp_path: Path) -> FlaskClient:
-    return open_pages(ledger, tmp_path)
+    return open_application(ledger, tmp_path)
 
 
 def at(seconds: float) -> str:
     return format_instant(START + int(seconds * SECOND), 0)
 
 
-def lanes(seen: Seen) -> list[str]:
+def lanes(seen: Shown) -> list[str]:
     return [svg["aria-label"] for svg in seen.find("svg", "lane")]
 
 
-def pieces(seen: Seen, class_: str = "piece") -> list[str]:
+def pieces(seen: Shown, class_: str = "piece") -> list[str]:
     """What the links of the picture say to somebody who cannot see it."""
-    return [link.text for link in seen.find("a", class_) if "piece" in link["class"].split()]
+    return [link.text for link in seen.find("a", class_) if "piece" in link.classes]
 
 
 def test_each_moving_tag_and_each_violated_release_tag_has_a_lane(ledger: Ledger, client: FlaskClient) -> None:
     ledger.receive(*story())
-    seen = look(client, f"{ADDRESS}?since={at(0)}&until={at(100)}")
+    seen = visit(client, f"{ADDRESS}?since={at(0)}&until={at(100)}")
     assert lanes(seen) == ["prod", "1.1.0", "1.0.0", "stable", "release tags that did not move"]
     assert any("violation: moved by mallory" in text for text in pieces(seen, "digest"))
     assert any("deleted: a violation" in text and "by carol" in text for text in pieces(seen, "gone"))
@@ -43,7 +44,7 @@ def test_each_moving_tag_and_each_violated_release_tag_has_a_lane(ledger: Ledger
 
 def test_a_segment_leads_to_its_digest_and_its_table_says_the_same(ledger: Ledger, client: FlaskClient) -> None:
     ledger.receive(*story())
-    seen = look(client, f"{ADDRESS}?since={at(0)}&until={at(100)}")
+    seen = visit(client, f"{ADDRESS}?since={at(0)}&until={at(100)}")
     [link] = [each for each in seen.find("a", "piece") if "1.1.0" in each.text and "moved by bob" in each.text]
     assert link["href"] == f"/digests/{digest_of('two')}"
     [row] = [each for each in seen.find("tr") if "1.1.0" in each.text and "moved" in each.text and "bob" in each.text]
@@ -54,29 +55,29 @@ def test_a_segment_leads_to_its_digest_and_its_table_says_the_same(ledger: Ledge
 
 def test_moves_too_near_each_other_are_a_block_that_leads_nearer(ledger: Ledger, client: FlaskClient) -> None:
     ledger.receive(*(push("edge", str(n), 10_000 + n * 5, actor="ann") for n in range(40)))
-    [block] = [each for each in look(client, f"{ADDRESS}?since={at(0)}").find("a", "many") if "39 moves" in each.text]
+    [block] = [each for each in visit(client, f"{ADDRESS}?since={at(0)}").find("a", "many") if "39 moves" in each.text]
     assert block["href"].startswith(f"{ADDRESS}?since=2026-04-20T")
-    nearer = look(client, block["href"])
+    nearer = visit(client, block["href"])
     assert sum("moved by ann" in text for text in pieces(nearer)) + len(pieces(nearer, "many")) > 1
 
 
 def test_moves_at_one_instant_lead_to_the_tag(ledger: Ledger, client: FlaskClient) -> None:
     ledger.receive(*(push("edge", str(n), 10, id=str(n)) for n in range(5)))
-    [block] = look(client, f"{ADDRESS}?since={at(0)}&until={at(1000)}").find("a", "many")
+    [block] = visit(client, f"{ADDRESS}?since={at(0)}&until={at(1000)}").find("a", "many")
     assert block["href"] == f"{ADDRESS}:edge"
 
 
 def test_what_stood_before_the_range_is_in_it(ledger: Ledger, client: FlaskClient) -> None:
     ledger.receive(push("edge", "one", 10), push("edge", "two", 5_000))
-    seen = look(client, f"{ADDRESS}?since={at(1_000)}&until={at(9_000)}")
+    seen = visit(client, f"{ADDRESS}?since={at(1_000)}&until={at(9_000)}")
     assert len(pieces(seen)) == 2
     assert "stood before" in pieces(seen)[0]
-    assert pieces(look(client, f"{ADDRESS}?since={at(-500)}&until={at(5)}")) == []
+    assert pieces(visit(client, f"{ADDRESS}?since={at(-500)}&until={at(5)}")) == []
 
 
 def test_tags_now_say_what_kind_they_are_why_and_what_they_mean(ledger: Ledger, client: FlaskClient) -> None:
     ledger.receive(*story())
-    seen = look(client, ADDRESS)
+    seen = visit(client, ADDRESS)
     text = " ".join(each.text for each in seen.find("tr"))
     assert "production" in text
     assert any(badge["title"] == "is a version" for badge in seen.find("span", "release"))
@@ -87,7 +88,7 @@ def test_tags_now_say_what_kind_they_are_why_and_what_they_mean(ledger: Ledger, 
 
 def test_its_log_and_its_csv_are_a_step_away(ledger: Ledger, client: FlaskClient) -> None:
     ledger.receive(push("edge", "one", 10))
-    addresses = [link["href"] for link in look(client, ADDRESS).find("a")]
+    addresses = [link["href"] for link in visit(client, ADDRESS).find("a")]
     assert "/log?registry=main&repository=team/app" in addresses
     [csv] = [address for address in addresses if address.startswith("/api/v1/entries.csv")]
     assert "edge" in client.get(csv).text
@@ -96,26 +97,25 @@ def test_its_log_and_its_csv_are_a_step_away(ledger: Ledger, client: FlaskClient
 def test_what_was_never_recorded_is_not_found(ledger: Ledger, client: FlaskClient) -> None:
     ledger.receive(push("edge", "one", 10))
     for address in ("/registries/main/team/other", "/registries/other/team/app"):
-        assert client.get(address).status_code == 404
+        visit(client, address, status=404)
 
 
 @pytest.mark.parametrize("query", ["since=yesterday", "since=2030-01-01T00:00:00Z", "lanes=0", "tags=x", "color=red"])
 def test_what_cannot_be_asked_is_said(ledger: Ledger, client: FlaskClient, query: str) -> None:
     ledger.receive(push("edge", "one", 10))
-    assert client.get(f"{ADDRESS}?{query}").status_code == 400
+    visit(client, f"{ADDRESS}?{query}", status=400)
 
 
 def test_people_are_shown_to_those_who_may_know(ledger: Ledger, tmp_path: Path) -> None:
-    client = open_pages(ledger, tmp_path, GUARDED)
+    client = open_application(ledger, tmp_path, GUARDED)
     ledger.receive(push("edge", "one", 10, actor="alice"), push("edge", "two", 500, actor="alice"))
-    headers = {"Authorization": f"Bearer {READER}"}
-    assert "alice" not in client.get(ADDRESS, headers=headers).text
-    assert "moved by alice" in look(client, ADDRESS, SEER).find("svg", "lane")[0].text
+    assert "alice" not in visit(client, ADDRESS, token=READER).html
+    assert "moved by alice" in visit(client, ADDRESS, token=SEER).find("svg", "lane")[0].text
 
 
 def test_text_from_outside_is_text_in_the_picture_too(ledger: Ledger, client: FlaskClient) -> None:
     ledger.receive(push("edge", "one", 10, actor='"><script>alert(1)</script>\u202e'))
-    answer = client.get(ADDRESS).text
+    answer = visit(client, ADDRESS).html
     assert "<script>alert" not in answer
     assert "\u202e" not in answer
     assert "&lt;script&gt;" in answer
@@ -124,9 +124,9 @@ def test_text_from_outside_is_text_in_the_picture_too(ledger: Ledger, client: Fl
 def test_a_page_that_would_say_the_same_is_not_sent_again(ledger: Ledger, client: FlaskClient) -> None:
     ledger.receive(push("edge", "one", 10))
     ledger.clock.pass_seconds(1)  # a range that ends now ends at a step after it
-    tag = client.get(ADDRESS).headers["ETag"]
+    tag = visit(client, ADDRESS).headers["ETag"]
     ledger.clock.pass_seconds(1)
-    assert client.get(ADDRESS, headers={"If-None-Match": tag}).status_code == 304
+    visit(client, ADDRESS, headers={"If-None-Match": tag}, status=304)
 
 
 def receive_many(ledger: Ledger, events: list[SomeEvent]) -> None:
@@ -137,14 +137,14 @@ def receive_many(ledger: Ledger, events: list[SomeEvent]) -> None:
 def test_of_many_tags_and_moves_a_bounded_part_is_read_and_drawn(
     ledger: Ledger, client: FlaskClient, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("tagtrail.web.timeline.stringing.MOST_MOVES", 600)
+    monkeypatch.setattr("tagtrail.web.timeline.reading.MOST_MOVES", 600)
     events = [push(f"1.{number}.0", f"r{number}", number * 40) for number in range(100)]
     events += [push(f"topic-{n % 40}", f"c{n}", 5_000 + n) for n in range(1_000)]
     events += [push("prod", f"c{n}", 7_000 + n) for n in range(400)]
     receive_many(ledger, events)
     statements: list[str] = []
     ledger.store.reader().set_trace_callback(statements.append)
-    seen = look(client, f"{ADDRESS}?since={at(0)}")
+    seen = visit(client, f"{ADDRESS}?since={at(0)}")
     ledger.store.reader().set_trace_callback(None)
     assert 0 < len(statements) < 250
     assert len(lanes(seen)) == 17
@@ -152,7 +152,7 @@ def test_of_many_tags_and_moves_a_bounded_part_is_read_and_drawn(
     assert "More lanes" in " ".join(each.text for each in seen.find("nav"))
     assert "only the newest moves" in " ".join(each.text for each in seen.find("p"))
     [more] = [link["href"] for link in seen.find("a", "button") if link.text == "More lanes"]
-    other = look(client, f"{ADDRESS}{more}")
+    other = visit(client, f"{ADDRESS}{more}")
     assert set(lanes(other)).isdisjoint(lanes(seen))
 
 
@@ -163,6 +163,6 @@ def test_a_repository_with_more_tags_than_are_looked_at_says_so(
     ledger.receive(push("prod", "one", 50), push("zeta", "one", 60), delete_tag("zeta", 70))
     monkeypatch.setattr("tagtrail.store.questions.timeline._MOST_RECENT", 2)
     monkeypatch.setattr("tagtrail.web.pages.repository.MOST_TAGS", 4)
-    seen = look(client, ADDRESS)
+    seen = visit(client, ADDRESS)
     assert lanes(seen)[:2] == ["prod", "zeta"]
     assert "more than 4 tags" in " ".join(each.text for each in seen.find("p"))

@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from typing import Final
 
 from tagtrail.audit.naming import Hosts
-from tagtrail.store.answers import EnvironmentState, Filter, Published
+from tagtrail.store.answers import Filter, Published
 from tagtrail.store.database import Connection
 from tagtrail.store.questions.digests import get_digest
 from tagtrail.trail.commands import Commands, is_clear, make_commands
@@ -22,12 +22,13 @@ _UNCLEAR: Final = (
 
 @dataclass(frozen=True, slots=True)
 class WayBack:
-    """How to go back to a digest: `pinned` is its reference, `tag` the one to put back (None: no rule names one).
+    """How to go back to `target`: `pinned` is its reference, `tag` the one to put back (None: no rule names one).
 
     `doubts` are sentences for whoever is about to do it, `docker_doubt` is one for whoever would do it with docker.
     `obstacle` says why there are no commands: the registry's host is not known well enough.
     """
 
+    target: Published
     pinned: str
     tag: str | None
     commands: Commands
@@ -39,20 +40,26 @@ class WayBack:
 def make_way_back(db: Connection, hosts: Hosts, target: Published, *, tag: str | None) -> WayBack:
     """The way back to what was published before, under this tag."""
     host = hosts.host(target.registry, target.host)
-    doubts = [(target.was_rolled_back, _ROLLED_BACK), (target.was_deleted, _DELETED)]
     return WayBack(
+        target=target,
         pinned=str(Reference(target.repository, digest=target.digest, host=host)),
         tag=tag,
         commands=make_commands(Reference(target.repository, tag, target.digest, host)),
-        doubts=tuple(said for holds, said in doubts if holds),
+        doubts=doubts_of(target),
         docker_doubt=_INDEX if _is_index(db, target) else None,
         obstacle=None if is_clear(host) else _UNCLEAR.format(target.registry),
     )
 
 
-def choose_tag(rules: Rules, state: EnvironmentState) -> str | None:
-    """The tag that means the environment in this repository."""
-    rule = rules.environments_in(state.registry, state.repository).get(state.environment)
+def doubts_of(target: Published) -> tuple[str, ...]:
+    """What speaks against going back to it, in sentences."""
+    doubts = [(target.was_rolled_back, _ROLLED_BACK), (target.was_deleted, _DELETED)]
+    return tuple(said for holds, said in doubts if holds)
+
+
+def choose_tag(rules: Rules, target: Published, environment: str) -> str | None:
+    """The tag that means the environment in the target's repository; None where no rule in force names one."""
+    rule = rules.environments_in(target.registry, target.repository).get(environment)
     return rule.tag if rule else None
 
 

@@ -6,11 +6,11 @@ The command line and the pages show the same parts, each in its own way.
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
-from typing import Final, Literal
+from typing import Final
 
 import msgspec
 
-from tagtrail.audit.naming import Hosts
+from tagtrail.audit.clauses import MOVE_WORDS, Clause, Manner, Named, Part
 from tagtrail.ledger.line import Entry, disclosed_value, read_line
 from tagtrail.ledger.project import Who
 from tagtrail.ledger.prune import RAW
@@ -20,22 +20,10 @@ from tagtrail.store.database import Connection
 from tagtrail.store.questions.names import Repository, find_manifest_ids, find_repositories
 from tagtrail.store.questions.releases import Releases
 from tagtrail.trail.instant import parse_instant
-from tagtrail.trail.moves import MoveKind
-from tagtrail.trail.names import Reference, short_digest
 from tagtrail.trail.words import counted, listed, size, visible
 
-Role = Literal[
-    "text", "image", "tag", "digest", "line", "created", "moved", "moved_back", "deleted", "published", "violation",
-    "quarantined", "tied", "actor", "assurance",
-]  # fmt: skip
-MOVE_WORDS: Final[dict[MoveKind, str]] = {
-    "created": "created",
-    "moved": "moved",
-    "moved_back": "moved back",
-    "deleted": "deleted",
-}
 VIOLATION: Final = "VIOLATION: a release tag never moves"
-READINGS: Final = ("json", "csv", "ndjson", "html")  # formats of `exported` lines that tell of a reading
+_READINGS: Final = ("json", "csv", "ndjson", "html")  # formats of `exported` lines that tell of a reading
 
 _MOST_ANNOTATIONS = 5  # shown beside a line
 _MOST_CHANGES = 5  # tags named of a delete that took many
@@ -46,51 +34,6 @@ _PLAIN = {
     "gap_closed": "a gap in the record ended",
     "key": "the signing key was changed",
 }
-
-
-@dataclass(frozen=True, slots=True)
-class Named:
-    """What a part of a sentence names, as far as the line tells: where a page can lead to."""
-
-    registry: str
-    repository: str
-    tag: str | None = None
-    digest: str | None = None
-
-
-@dataclass(frozen=True, slots=True)
-class Part:
-    """A piece of a sentence, printable as it is; `role` says what it is, `seq` which line it speaks of."""
-
-    text: str
-    role: Role = "text"
-    named: Named | None = None
-    seq: int | None = None
-
-
-Clause = tuple[Part, ...]
-
-
-@dataclass(frozen=True, slots=True)
-class Manner:
-    """How references and digests are written: whole with their host for a pipe, shortened for a person's eyes."""
-
-    hosts: Hosts
-    has_several_registries: bool
-    is_whole: bool = False
-
-    def name(self, registry: str, host: str | None, repository: str, tag: str | None, digest: str | None) -> str:
-        """An image: pinned and with its host when whole, else as short as it is clear."""
-        if self.is_whole:
-            return visible(self.hosts.reference(registry, host, repository, tag, digest))
-        if tag is None and digest is not None:
-            digest = short_digest(digest)
-        shown = str(Reference(repository, tag, digest if tag is None else None))
-        return visible(f"{registry}/{shown}" if self.has_several_registries else shown)
-
-    def digest(self, digest: str) -> str:
-        """A digest."""
-        return visible(digest if self.is_whole else short_digest(digest))
 
 
 class ReleaseTags:
@@ -245,7 +188,7 @@ def _token(entry: Entry) -> str:
 
 
 def _exported(entry: Entry) -> str:
-    what = "identities read" if entry.format in READINGS else "exported"
+    what = "identities read" if entry.format in _READINGS else "exported"
     how = f" ({visible(entry.action or entry.reason or '')})" if entry.action or entry.reason else ""
     token = f" with token {visible(entry.token)}" if entry.token else ""
     return f"{what} as {visible(entry.format or '')}{token}{how}"

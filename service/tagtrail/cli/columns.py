@@ -5,7 +5,7 @@ from typing import Protocol, TypeVar
 
 from rich.text import Text
 
-from tagtrail.audit.sentences import Manner
+from tagtrail.audit.clauses import Manner
 from tagtrail.cli.place import Trail
 from tagtrail.cli.table import Column
 from tagtrail.cli.words import listed, local_time, visible

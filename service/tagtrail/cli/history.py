@@ -3,8 +3,8 @@
 import click
 from rich.text import Text
 
+from tagtrail.audit.clauses import MOVE_WORDS
 from tagtrail.audit.describing import describe_move
-from tagtrail.audit.sentences import MOVE_WORDS
 from tagtrail.cli import columns
 from tagtrail.cli.asked import Asked, Nothing
 from tagtrail.cli.options import asking

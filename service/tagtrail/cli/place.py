@@ -6,8 +6,8 @@ from pathlib import Path
 
 import msgspec
 
+from tagtrail.audit.clauses import Manner
 from tagtrail.audit.naming import Hosts
-from tagtrail.audit.sentences import Manner
 from tagtrail.config import fields
 from tagtrail.config.document import Node, read_document
 from tagtrail.config.load import CONFIG_VARIABLE, DATA_VARIABLE

@@ -45,11 +45,12 @@ def rollback(asked: Asked, place: str) -> None:
     if target is None:
         raise NotRecorded(f"{environment} of {subject.repository} never had another digest to go back to")
     with asked.trail.store.snapshot() as db:
-        way = make_way_back(db, asked.trail.hosts, target, tag=choose_tag(asked.trail.rules, state))
+        tag = choose_tag(asked.trail.rules, target, state.environment)
+        way = make_way_back(db, asked.trail.hosts, target, tag=tag)
     if asked.as_json:
         asked.screen.json([RollBack(describe_environment(state, asked.trail.hosts), way.tag, way.commands)])
         return
-    _show(asked, state, target, way)
+    _show(asked, state, way)
     asked.screen.say("")
     asked.screen.say("To deploy it by its digest:")
     asked.screen.whole(f"  {way.pinned}")
@@ -77,13 +78,13 @@ class _Line:
     image: DeploymentAnswer | Published
 
 
-def _show(asked: Asked, state: EnvironmentState, target: Published, way: WayBack) -> None:
+def _show(asked: Asked, state: EnvironmentState, way: WayBack) -> None:
     place = Text(visible(f"{state.repository}@{state.environment}"), "bold")
     asked.screen.say(place, visible(f" in registry {state.registry}"))
     if state.published is None:
         asked.screen.say(f"Nothing is published since {local_time(state.withdrawn_at or 0)}: the tag was deleted.")
     images = [_Line("published", state.published)] if state.published else []
-    asked.screen.table(_columns(asked.trail), [*images, _Line("go back to", target)])
+    asked.screen.table(_columns(asked.trail), [*images, _Line("go back to", way.target)])
     for doubt in way.doubts:
         asked.screen.say(Text(doubt, "yellow"))
 

@@ -5,7 +5,8 @@ from typing import Final
 
 from rich.text import Text
 
-from tagtrail.audit.sentences import Clause, Narrator, ReleaseTags, Role, occurred
+from tagtrail.audit.clauses import Clause, Role
+from tagtrail.audit.sentences import Narrator, ReleaseTags, occurred
 from tagtrail.cli.place import Trail
 from tagtrail.cli.words import local_time
 from tagtrail.ledger.line import read_line

@@ -9,11 +9,10 @@ import re
 from collections import Counter
 from datetime import UTC, date, datetime, time, timedelta, timezone, tzinfo
 
-from tagtrail.trail.instant import SECOND, parse_instant
+from tagtrail.trail.instant import LATEST, SECOND, parse_instant
 
 EXAMPLES = "2026-04-20T14:03:00Z, '2026-04-20 14:03', 'yesterday 14:03', 'last tuesday 14:03', '3 days ago' or 2h"
 
-_LATEST = 2**63 - 1  # what a signed 64-bit column holds: the year 2262
 _WEEKDAYS = tuple(day.lower() for day in calendar.day_name)
 _SPELLINGS = {
     "second": "s sec secs second seconds",
@@ -50,7 +49,7 @@ def parse_when(text: str, *, now: int) -> int:
         words = " ".join(re.sub(r"\b(?:at|on)\b", " ", text.lower()).split())
     try:
         instant = _parse(words, now)
-        if 0 <= instant <= _LATEST:
+        if 0 <= instant <= LATEST:
             return instant
     except (ValueError, OverflowError, OSError):
         pass  # no such date, or one that this machine's calendar does not reach

@@ -12,13 +12,13 @@ from functools import lru_cache
 SECOND = 1_000_000_000
 MICROSECOND = 1_000
 DAY = 86_400 * SECOND
+LATEST = 2**63 - 1  # the last instant that a signed 64-bit column holds: the year 2262
 
 _RFC3339 = re.compile(
     r"(\d{4})-(\d\d)-(\d\d)[Tt ](\d\d):(\d\d):(\d\d)(?:\.(\d{1,9})\d*)?(?:([Zz])|([+-])(\d\d):(\d\d))",
     re.ASCII,
 )
 _FIRST_DAY = date(1970, 1, 1).toordinal()
-_LATEST = 2**63 - 1  # the last instant that a signed 64-bit column holds: the year 2262
 
 
 def now() -> int:
@@ -40,7 +40,7 @@ def parse_instant(text: str) -> int:
     days = date(year, month, day).toordinal() - _FIRST_DAY  # raises ValueError: no such date
     seconds = days * 86_400 + hour * 3_600 + minute * 60 + second - (0 if match[8] else _offset(match))
     instant = seconds * SECOND + int((match[7] or "").ljust(9, "0"))
-    if not 0 <= instant <= _LATEST:
+    if not 0 <= instant <= LATEST:
         raise ValueError(f"{text[:40]!r} lies outside the years 1970 to 2262")
     return instant
 

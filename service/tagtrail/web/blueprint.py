@@ -15,6 +15,7 @@ from tagtrail.access import Scope
 from tagtrail.audit.access import Access
 from tagtrail.audit.asking import read_parameters
 from tagtrail.audit.audience import Audience
+from tagtrail.ledger.annotate import RELATIONS
 from tagtrail.ledger.readings import Readings
 from tagtrail.ledger.record import Recorder
 from tagtrail.store.database import Store
@@ -39,7 +40,8 @@ def mount_pages(
     add_converters(app.url_map)
     link = Addresses((page.name, page.rule) for page in PAGES)
     app.jinja_env.filters |= FILTERS | {"sentence": make_sentence_filter(link)}
-    app.jinja_env.globals |= {"asset": asset, "link": link, "version": __version__, "form_key": _form_key}
+    app.jinja_env.globals |= {"asset": asset, "link": link, "form_key": _form_key}
+    app.jinja_env.globals |= {"relations": RELATIONS, "version": __version__}
     app.jinja_env.trim_blocks = app.jinja_env.lstrip_blocks = True
     blueprint = Blueprint(BLUEPRINT, __name__, template_folder="templates")
     readings = Readings(recorder)

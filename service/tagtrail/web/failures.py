@@ -1,5 +1,6 @@
 """Failures as pages, for people; the API answers its own (`audit/problems.py`)."""
 
+from collections.abc import Callable
 from typing import Final
 
 from flask import Blueprint, Flask, Response, make_response, redirect, render_template, request, url_for
@@ -47,7 +48,7 @@ def failure(status: int, title: str, detail: str) -> Response:
     return add_headers(response)
 
 
-def _shown(status: int, title: str):  # type: ignore[no-untyped-def]  # one handler for each kind of failure
+def _shown(status: int, title: str) -> Callable[[TagtrailError], Response]:
     def answer(error: TagtrailError) -> Response:
         response = failure(status, title, str(error))
         if isinstance(error, TooManyRefusals):

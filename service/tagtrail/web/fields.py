@@ -11,10 +11,10 @@ def read_fields(parameters: Mapping[str, str]) -> dict[str, str]:
 
     A script sends times with the reader's offset; without one, the page says that they are UTC.
     """
-    return {name: complete_time(text.strip()) for name, text in parameters.items() if text.strip()}
+    return {name: _complete_time(text.strip()) for name, text in parameters.items() if text.strip()}
 
 
-def complete_time(text: str) -> str:
+def _complete_time(text: str) -> str:
     """A picked time, or a date, as RFC 3339: `2026-04-20T14:03` is `2026-04-20T14:03:00Z`. Other text as it is."""
     picked = _PICKED.fullmatch(text)
     if picked is None:

@@ -6,6 +6,7 @@ from typing import Any, Final
 
 from markupsafe import Markup
 
+from tagtrail.audit.clauses import MOVE_WORDS
 from tagtrail.trail.instant import SECOND, format_instant
 from tagtrail.trail.names import short_digest
 from tagtrail.trail.words import counted, listed, size, span, visible
@@ -36,16 +37,12 @@ class Times:
         """How long something stood, or has stood until now: `3 days 4 h`."""
         return span(max(0, (self.now if until is None else until) - since) / SECOND)
 
-    def relative(self, instant: int) -> str:
+    def _relative(self, instant: int) -> str:
         """How long ago: `3 days ago`, `just now`, `in 5 min`."""
         passed = self.now - instant
-        if abs(passed) < _NOW:
-            return "just now"
-        said = _largest(span(abs(passed) / SECOND))
-        return f"{said} ago" if passed > 0 else f"in {said}"
-
-    def _relative(self, instant: int) -> str:
-        return f'<span class="relative">{self.relative(instant)}</span>'
+        largest = _largest(span(abs(passed) / SECOND))
+        said = "just now" if abs(passed) < _NOW else f"{largest} ago" if passed > 0 else f"in {largest}"
+        return f'<span class="relative">{said}</span>'
 
 
 def _time(instant: int, said: str, *, digits: int = 0) -> Markup:
@@ -75,6 +72,7 @@ FILTERS: Final[dict[str, Callable[..., Any]]] = {
     "in_utc": in_utc,
     "iso": format_instant,
     "listed": listed,
+    "move_word": MOVE_WORDS.__getitem__,
     "short": short_digest,
     "size": size,
     "visible": visible,

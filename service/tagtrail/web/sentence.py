@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterable
 
 from markupsafe import Markup, escape
 
-from tagtrail.audit.sentences import Clause, Named, Part
+from tagtrail.audit.clauses import Clause, Named, Part
 
 Link = Callable[..., str]
 

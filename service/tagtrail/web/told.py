@@ -4,7 +4,8 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from typing import Final, Literal
 
-from tagtrail.audit.sentences import Clause, occurred
+from tagtrail.audit.clauses import Clause
+from tagtrail.audit.sentences import occurred
 from tagtrail.ledger.line import read_line
 from tagtrail.store.answers import LoggedEntry
 from tagtrail.trail.instant import SECOND
@@ -38,10 +39,10 @@ def tell(visit: Visit, entries: Iterable[LoggedEntry]) -> Iterator[Told]:
     for logged in visit.see(tuple(entries)):
         entry = read_line(logged.line)
         clauses = tuple(narrator.tell(logged))
-        yield Told(logged.seq, logged.kind, occurred(entry, logged), logged.received_at, tone_of(logged), clauses)
+        yield Told(logged.seq, logged.kind, occurred(entry, logged), logged.received_at, _tone_of(logged), clauses)
 
 
-def tone_of(logged: LoggedEntry) -> Tone:
+def _tone_of(logged: LoggedEntry) -> Tone:
     """How loudly a line is shown: what moved or published something, above all a violation, before all else."""
     if any(change.violates for change in logged.changes):
         return "violation"

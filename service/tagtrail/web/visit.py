@@ -7,10 +7,11 @@ from typing import Any, Final, TypeVar
 from tagtrail.access import Scope
 from tagtrail.audit.access import Caller
 from tagtrail.audit.audience import Audience
+from tagtrail.audit.clauses import Manner
 from tagtrail.audit.cursors import read_cursor
 from tagtrail.audit.filters import read_filter, read_instant, read_text
 from tagtrail.audit.naming import Hosts
-from tagtrail.audit.sentences import Manner, Narrator, ReleaseTags
+from tagtrail.audit.sentences import Narrator, ReleaseTags
 from tagtrail.store.answers import Cut, Filter, Key
 from tagtrail.store.database import Connection
 from tagtrail.trail.rules import Rules

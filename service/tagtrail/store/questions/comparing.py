@@ -7,11 +7,12 @@ from typing import Final
 
 from tagtrail.store.answers import Filter
 from tagtrail.store.database import Connection
-from tagtrail.store.questions.history import Tag
 from tagtrail.store.questions.names import (
-    Repository,
+    Tag,
     find_repositories,
     find_tag_ids,
+    find_tag_ids_in,
+    find_tags_of,
     is_glob,
     restricts_repositories,
 )
@@ -61,7 +62,7 @@ def find_compared(
     rows = list(islice(walk(db, _MOVES, _source(db, asked, tags), span), MOST_COMPARED + 1))
     if len(rows) > MOST_COMPARED:
         since = int(rows[-1][0])
-    named = _find_tags(db, {row[2] for row in rows})
+    named = find_tags_of(db, {row[2] for row in rows})
     keep = _keep(db, asked)
     kept = [row for row in rows if row[0] > since and keep(named[row[2]])]
     return Compared(
@@ -92,26 +93,11 @@ def _source(db: Connection, asked: Filter, tags: Collection[str] | None) -> Sour
         return _along(found)
     if asked.repository is None or is_glob(asked.repository):
         return Source()
-    return _along(
-        [
-            identity
-            for repository in find_repositories(db, asked)
-            for (identity,) in db.execute("SELECT id FROM tags WHERE repository_id = ?", (repository.id,))
-        ]
-    )
+    return _along(find_tag_ids_in(db, find_repositories(db, asked)))
 
 
 def _along(tag_ids: Collection[int]) -> Source:
     return Source(column="m.tag_id", ids=tuple(tag_ids)) if tag_ids else Source("0")
-
-
-def _find_tags(db: Connection, tag_ids: Collection[int]) -> dict[int, Tag]:
-    rows = db.execute(
-        "SELECT t.id, t.name, r.id, g.name, r.name FROM tags t JOIN repositories r ON r.id = t.repository_id"
-        f" JOIN registries g ON g.id = r.registry_id WHERE t.id IN ({marks(tag_ids)})",
-        tuple(tag_ids),
-    )
-    return {identity: Tag(identity, name, Repository(*place)) for identity, name, *place in rows}
 
 
 def _keep(db: Connection, asked: Filter) -> Callable[[Tag], bool]:

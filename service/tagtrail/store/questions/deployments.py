@@ -18,13 +18,13 @@ from tagtrail.store.questions.publishing import BY_KEY, KEY, find_published, rea
 from tagtrail.store.questions.releases import Releases
 from tagtrail.store.questions.series import GLANCE, MANY_RANGES, Row, Series, Source, Span, gather, walk
 from tagtrail.trail.deployments import Basis
+from tagtrail.trail.instant import LATEST
 
 _FACTS = ("p.manifest_id", "p.seq", "p.basis")
 PUBLICATIONS: Final = Series("publications p", KEY, _FACTS)
 _WITH_ENTRIES = Series(
     "publications p CROSS JOIN entries e ON e.seq = p.seq", KEY, (*_FACTS, "e.registry_id", "e.actor_id")
 )
-_LATEST = 2**63 - 1
 
 Wanted = dict[str, frozenset[int | str]]  # for each column that is asked about, the values that will do
 
@@ -46,8 +46,8 @@ def find_keys(db: Connection, asked: Filter, cut: Cut, *, basis: Basis | None = 
     if basis is not None:
         wanted["p.basis"] = frozenset({basis})
     series = _WITH_ENTRIES if wanted.keys() & {"e.registry_id", "e.actor_id"} else PUBLICATIONS
-    span = Span(cut.after or (_LATEST if asked.until is None else asked.until, b"", "", 0, 0), asked.since or 0)
-    keep = _keep(series, wanted, _LATEST if asked.last_seq is None else asked.last_seq)
+    span = Span(cut.after or (LATEST if asked.until is None else asked.until, b"", "", 0, 0), asked.since or 0)
+    keep = _keep(series, wanted, LATEST if asked.last_seq is None else asked.last_seq)
     if len(wanted.get("p.repository_id", ())) > MANY_RANGES:
         found, after = gather(walk(db, series, _by_time(asked), span), series, limit=cut.limit, keep=keep, most=GLANCE)
         if len(found) == cut.limit:

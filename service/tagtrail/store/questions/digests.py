@@ -16,12 +16,12 @@ from tagtrail.store.questions.names import (
     restricts_repositories,
 )
 from tagtrail.store.questions.series import Row, Series, Source, Span, marks, walk
+from tagtrail.trail.instant import LATEST
 
 MOST_INDEXES: Final = 20  # indexes that a manifest belongs to, the newest ones
 _MOST_MANIFESTS = 1_000  # repositories that hold one digest
 _MOST_MEMBERS = 200  # of an index
 
-_LATEST = 2**63 - 1
 _MOVES = Series("moves m", ("m.occurred_at", "m.event", "m.tag_id"))
 
 
@@ -73,7 +73,7 @@ def _find_usage(db: Connection, digest: str, manifests: Sequence[int], limit: in
 
 
 def _newest(db: Connection, series: Series, source: Source, limit: int) -> list[Row]:
-    span = Span((_LATEST, *(b"" if "event" in column else "" for column in series.key[1:])))
+    span = Span((LATEST, *(b"" if "event" in column else "" for column in series.key[1:])))
     return [row[: len(series.key)] for row in islice(walk(db, series, source, span), limit)]
 
 

@@ -24,13 +24,13 @@ from tagtrail.store.questions.names import Repository, iterate_repositories
 from tagtrail.store.questions.publishing import find_published, read_deployments
 from tagtrail.store.questions.releases import Releases
 from tagtrail.store.questions.series import marks
+from tagtrail.trail.instant import LATEST
 
 MOST_LOOKED_BACK: Final = 1_000  # publications looked at for one to return to
 
 MOST_RECENT: Final = 500  # publications of one environment on the board
 
 _FIRST_READ = 4  # publications read at a time, growing
-_LATEST = 2**63 - 1
 _MOST_EXAMINED = 1_000  # places looked at for one page
 
 
@@ -136,7 +136,7 @@ class _Standing:
 
 def _find_standing(db: Connection, environment: str, repository: Repository, at: int | None) -> _Standing | None:
     place = Place(environment, repository.id)
-    steps = _look_back(db, place, (_LATEST if at is None else at + 1, b"", 0))
+    steps = _look_back(db, place, (LATEST if at is None else at + 1, b"", 0))
     present = next(steps, None)
     return None if present is None else _Standing(place, repository, present, steps)
 

@@ -1,20 +1,19 @@
 """The history of one tag: every move, newest first, with the interval that it began."""
 
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import Final
 
-from tagtrail.errors import BadParameter, NotRecorded
 from tagtrail.ledger.line import read_line
 from tagtrail.store.answers import Cut, Filter, HistoryMove, Page
 from tagtrail.store.database import Connection
-from tagtrail.store.questions.names import Repository, find_tag_ids, get_repository
+from tagtrail.store.questions.names import Tag, get_tag
 from tagtrail.store.questions.releases import Releases
 from tagtrail.store.questions.series import Row, Series, Source, Span, gather, walk
+from tagtrail.trail.instant import LATEST
 
 MOST_REPEATED: Final = 1_000  # repeated pushes of one interval are counted up to here
 
 _MOVES = Series("moves", ("occurred_at", "event"), ("seq",))
-_LATEST = 2**63 - 1
 
 
 def find_history(db: Connection, asked: Filter, cut: Cut) -> Page[HistoryMove]:
@@ -24,35 +23,13 @@ def find_history(db: Connection, asked: Filter, cut: Cut) -> Page[HistoryMove]:
     NotRecorded for a tag that no line ever named.
     """
     tag = get_tag(db, asked)
-    until = _LATEST if asked.until is None else asked.until
+    until = LATEST if asked.until is None else asked.until
     span = Span(cut.after or (until, b""), asked.since or 0)
     rows = walk(db, _MOVES, Source("tag_id = ?", (tag.id,)), span)
-    last_seq = _LATEST if asked.last_seq is None else asked.last_seq
+    last_seq = LATEST if asked.last_seq is None else asked.last_seq
     found, after = gather(rows, _MOVES, limit=cut.limit, keep=lambda row: row[2] <= last_seq)
     releases = Releases(db)
     return Page(tuple(_with_repeated(db, tag, row, read_move(db, tag, row[:2], releases)) for row in found), after)
-
-
-@dataclass(frozen=True, slots=True)
-class Tag:
-    """A tag that some line named, in its repository."""
-
-    id: int
-    name: str
-    repository: Repository
-
-
-def get_tag(db: Connection, asked: Filter) -> Tag:
-    """The one tag that the filter names. Raises BadParameter and NotRecorded."""
-    if asked.tag is None:
-        raise BadParameter("tag", "name the tag")
-    repository = get_repository(db, asked)
-    if repository is None:
-        raise NotRecorded(f"no repository {asked.repository} is recorded")
-    found = find_tag_ids(db, asked.tag, [repository])
-    if not found:
-        raise NotRecorded(f"no tag {asked.tag} is recorded in {asked.repository}")
-    return Tag(found[0], asked.tag, repository)
 
 
 def read_move(db: Connection, tag: Tag, moment: tuple[int, bytes], releases: Releases) -> HistoryMove:
@@ -95,6 +72,6 @@ def _count_repeated(db: Connection, tag_id: int, began: tuple[int, bytes], until
     (count,) = db.execute(
         "SELECT count(*) FROM (SELECT 1 FROM entries WHERE tag_id = ? AND occurred_at >= ? AND occurred_at < ?"
         " AND kind = 'push' AND (occurred_at, event) > (?, ?) LIMIT ?)",
-        (tag_id, began[0], _LATEST if until is None else until, *began, MOST_REPEATED),
+        (tag_id, began[0], LATEST if until is None else until, *began, MOST_REPEATED),
     ).fetchone()
     return int(count)

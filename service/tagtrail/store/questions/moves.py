@@ -5,16 +5,18 @@ from typing import Final
 
 from tagtrail.store.answers import Cut, Filter, HistoryMove, Page
 from tagtrail.store.database import Connection
-from tagtrail.store.questions.history import Tag, read_move
+from tagtrail.store.questions.history import read_move
 from tagtrail.store.questions.names import (
-    Repository,
     find_registry_id,
     find_repositories,
+    find_tag_ids_in,
+    find_tags_of,
     is_glob,
     restricts_repositories,
 )
 from tagtrail.store.questions.releases import Releases
 from tagtrail.store.questions.series import Row, Series, Source, Span, gather, walk
+from tagtrail.trail.instant import LATEST
 
 _KEY: Final = ("m.occurred_at", "m.event", "m.tag_id")
 _MOVES = Series("moves m", _KEY, ("m.seq",))
@@ -23,7 +25,6 @@ _WITH_NAMES = Series(
     _KEY,
     ("m.seq", "t.name", "t.repository_id", "r.registry_id"),
 )
-_LATEST = 2**63 - 1
 
 
 def find_moves(db: Connection, asked: Filter, cut: Cut) -> Page[HistoryMove]:
@@ -31,21 +32,17 @@ def find_moves(db: Connection, asked: Filter, cut: Cut) -> Page[HistoryMove]:
 
     Looks at `registry`, `repository`, `tag`, `since` and `until`. Repeated pushes are not counted here.
     """
-    span = Span(cut.after or (_LATEST if asked.until is None else asked.until, b"", 0), asked.since or 0)
+    span = Span(cut.after or (LATEST if asked.until is None else asked.until, b"", 0), asked.since or 0)
     rows, series = _walk(db, asked, span)
     found, after = gather(rows, series, limit=cut.limit, keep=_keep(db, asked, series))
-    releases, names = Releases(db), _Names(db)
-    return Page(tuple(read_move(db, names.tag(row[2]), row[:2], releases) for row in found), after)
+    releases, tags = Releases(db), find_tags_of(db, {row[2] for row in found})
+    return Page(tuple(read_move(db, tags[row[2]], row[:2], releases) for row in found), after)
 
 
 def _walk(db: Connection, asked: Filter, span: Span) -> tuple[Iterator[Row], Series]:
     """Along the tags of one repository, or along time."""
     if asked.repository is not None and not is_glob(asked.repository):
-        ids = tuple(
-            identity
-            for repository in find_repositories(db, asked)
-            for (identity,) in db.execute("SELECT id FROM tags WHERE repository_id = ?", (repository.id,))
-        )
+        ids = find_tag_ids_in(db, find_repositories(db, asked))
         series = _WITH_NAMES if asked.tag is not None else _MOVES
         return (walk(db, series, Source(column="m.tag_id", ids=ids), span) if ids else iter(())), series
     is_narrowed = asked.registry or asked.tag or restricts_repositories(asked)
@@ -64,24 +61,5 @@ def _keep(db: Connection, asked: Filter, series: Series) -> Callable[[Row], bool
             wanted["r.registry_id"] = frozenset({find_registry_id(db, asked.registry) or -1})
     tests = [((series.key + series.facts).index(column), values) for column, values in wanted.items()]
     seq_at = len(series.key)
-    last_seq = _LATEST if asked.last_seq is None else asked.last_seq
+    last_seq = LATEST if asked.last_seq is None else asked.last_seq
     return lambda row: row[seq_at] <= last_seq and all(row[at] in values for at, values in tests)
-
-
-class _Names:
-    """The names of the tags on one page; each is looked up once."""
-
-    def __init__(self, db: Connection) -> None:
-        self._db = db
-        self._tags: dict[int, Tag] = {}
-
-    def tag(self, tag_id: int) -> Tag:
-        found = self._tags.get(tag_id)
-        if found is None:
-            name, repository_id, repository, registry = self._db.execute(
-                "SELECT t.name, r.id, r.name, g.name FROM tags t JOIN repositories r ON r.id = t.repository_id"
-                " JOIN registries g ON g.id = r.registry_id WHERE t.id = ?",
-                (tag_id,),
-            ).fetchone()
-            found = self._tags[tag_id] = Tag(tag_id, name, Repository(repository_id, registry, repository))
-        return found

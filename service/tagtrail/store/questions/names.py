@@ -1,14 +1,15 @@
-"""From the names in a filter to the ids under which the store knows them."""
+"""From the names in a filter to the ids under which the store knows them, and from a tag's id to its names."""
 
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 from typing import Final
 
-from tagtrail.errors import BadParameter
+from tagtrail.errors import BadParameter, NotRecorded
 from tagtrail.store.answers import Filter
 from tagtrail.store.database import Connection
+from tagtrail.store.questions.series import marks
 from tagtrail.trail.names import is_digest, is_repository, is_tag
 from tagtrail.trail.patterns import REPOSITORY_ALPHABET, compile_glob
 
@@ -26,6 +27,15 @@ class Repository:
     id: int
     registry: str
     name: str
+
+
+@dataclass(frozen=True, slots=True)
+class Tag:
+    """A tag that some line named, in its repository."""
+
+    id: int
+    name: str
+    repository: Repository
 
 
 def is_glob(repository: str) -> bool:
@@ -107,6 +117,38 @@ def find_tag_ids(db: Connection, tag: str, repositories: Sequence[Repository] | 
         for repository in repositories
     )
     return [int(row[0]) for row in found if row]
+
+
+def find_tag_ids_in(db: Connection, repositories: Iterable[Repository]) -> tuple[int, ...]:
+    """The ids of all tags of these repositories."""
+    return tuple(
+        tag_id
+        for repository in repositories
+        for (tag_id,) in db.execute("SELECT id FROM tags WHERE repository_id = ?", (repository.id,))
+    )
+
+
+def find_tags_of(db: Connection, tag_ids: Collection[int]) -> dict[int, Tag]:
+    """The tags with these ids."""
+    rows = db.execute(
+        "SELECT t.id, t.name, r.id, g.name, r.name FROM tags t JOIN repositories r ON r.id = t.repository_id"
+        f" JOIN registries g ON g.id = r.registry_id WHERE t.id IN ({marks(tag_ids)})",
+        tuple(tag_ids),
+    )
+    return {tag_id: Tag(tag_id, name, Repository(*place)) for tag_id, name, *place in rows}
+
+
+def get_tag(db: Connection, asked: Filter) -> Tag:
+    """The one tag that the filter names. Raises BadParameter and NotRecorded."""
+    if asked.tag is None:
+        raise BadParameter("tag", "name the tag")
+    repository = get_repository(db, asked)
+    if repository is None:
+        raise NotRecorded(f"no repository {asked.repository} is recorded")
+    found = find_tag_ids(db, asked.tag, [repository])
+    if not found:
+        raise NotRecorded(f"no tag {asked.tag} is recorded in {asked.repository}")
+    return Tag(found[0], asked.tag, repository)
 
 
 def find_digest(db: Connection, text: str) -> str | None:

@@ -6,10 +6,9 @@ from typing import Final
 from tagtrail.store.answers import NamedBy
 from tagtrail.store.database import Connection
 from tagtrail.store.questions.series import marks
+from tagtrail.trail.instant import LATEST
 
 MOST_RELEASES: Final = 100  # release tags of one digest that are looked at, the newest ones
-
-_FOREVER = 2**63 - 1
 
 
 class Releases:
@@ -24,7 +23,7 @@ class Releases:
 
         Each with the newest such interval.
         """
-        before = _FOREVER if until is None else until
+        before = LATEST if until is None else until
         found: dict[str, NamedBy] = {}
         for named in self._find(manifest_id, before):
             if named.since < before and (named.until is None or named.until > since):
@@ -61,7 +60,7 @@ class Releases:
         """Intervals in which release tags named the manifest, newest first: all, or MOST_RELEASES from `before` on."""
         newest = self._newest.get(manifest_id)
         if newest is None:
-            newest = self._newest[manifest_id] = self._read(manifest_id, _FOREVER)
+            newest = self._newest[manifest_id] = self._read(manifest_id, LATEST)
         return newest if len(newest) < MOST_RELEASES else self._read(manifest_id, before)
 
     def _read(self, manifest_id: int, before: int) -> list[NamedBy]:

@@ -7,15 +7,15 @@ from typing import Final
 from tagtrail.store.answers import Published
 from tagtrail.store.database import Connection
 from tagtrail.store.questions.environments import Step, choose_step
-from tagtrail.store.questions.history import Tag
+from tagtrail.store.questions.names import Tag
 from tagtrail.store.questions.publishing import LAST_HEARD, read_published
 from tagtrail.store.questions.releases import Releases
 from tagtrail.store.questions.series import Row, Series, Source, Span, walk
+from tagtrail.trail.instant import LATEST
 
 MOST_LOOKED_BACK: Final = 1_000  # moves looked at for one to return to
 
 _MOVES = Series("moves", ("occurred_at", "event"), ("tag_id", "manifest_id", "kind", "seq"))
-_LATEST = 2**63 - 1
 _MOVE = (
     f"SELECT g.name, r.name, t.name, m.digest, p.occurred_at, p.until, p.seq, l.line, p.manifest_id, {LAST_HEARD}"
     " FROM moves p JOIN tags t ON t.id = p.tag_id JOIN repositories r ON r.id = t.repository_id"
@@ -43,7 +43,7 @@ def find_step_back(db: Connection, tag: Tag) -> Published | None:
 
 
 def _look_back(db: Connection, tag: Tag) -> Iterator[Step]:
-    rows = walk(db, _MOVES, Source("tag_id = ?", (tag.id,)), Span((_LATEST, b"")))
+    rows = walk(db, _MOVES, Source("tag_id = ?", (tag.id,)), Span((LATEST, b"")))
     for occurred_at, event, tag_id, manifest_id, kind, seq in islice(rows, MOST_LOOKED_BACK):
         direction = "back" if kind == "moved_back" else None if manifest_id is None else "forward"
         yield Step(occurred_at, event, tag_id, manifest_id, direction, seq)

@@ -9,12 +9,12 @@ from typing import Final, NamedTuple
 from tagtrail.store.database import Connection
 from tagtrail.store.questions.names import Repository
 from tagtrail.store.questions.series import Series, Source, Span, marks, walk
+from tagtrail.trail.instant import LATEST
 from tagtrail.trail.moves import MoveKind
 
 MOST_TAGS: Final = 1_000  # of one repository
 _MOST_RECENT: Final = 2_000  # lines of a repository looked at for the tags that it is busy with
 
-_LATEST = 2**63 - 1
 _MOVES = Series("moves", ("occurred_at", "event", "tag_id"))
 _TAG = "SELECT t.id, t.name, t.head_id, t.last_id, t.head_since, t.head_seq FROM tags t"
 _CHANGE = "m.tag_id, m.occurred_at, m.until, m.kind, m.manifest_id, m.seq, m.violates"
@@ -89,7 +89,7 @@ def find_newest_times(db: Connection, tag_ids: Sequence[int], *, most: int) -> t
     """When the tags moved last, the newest first."""
     if not tag_ids:
         return ()
-    rows = walk(db, _MOVES, Source(column="tag_id", ids=tuple(tag_ids)), Span((_LATEST, b"", 0)))
+    rows = walk(db, _MOVES, Source(column="tag_id", ids=tuple(tag_ids)), Span((LATEST, b"", 0)))
     return tuple(row[0] for row, _ in zip(rows, range(most), strict=False))
 
 

@@ -13,8 +13,8 @@ from tagtrail.store.questions.names import (
     restricts_repositories,
 )
 from tagtrail.store.questions.series import Row, Series, Source, Span, gather, walk
+from tagtrail.trail.instant import LATEST
 
-_LATEST = 2**63 - 1
 _KEY = ("m.occurred_at", "m.event", "m.tag_id")
 _FACTS = ("m.seq", "m.manifest_id", "m.previous_id")
 _VIOLATIONS = Series("moves m", _KEY, _FACTS)
@@ -30,12 +30,12 @@ def find_violations(db: Connection, asked: Filter, cut: Cut) -> Page[Violation]:
 
     `digest` fits the digest before and the one after. Key: (occurred_at, event, tag's id).
     """
-    span = Span(cut.after or (_LATEST if asked.until is None else asked.until, b"", 0), asked.since or 0)
+    span = Span(cut.after or (LATEST if asked.until is None else asked.until, b"", 0), asked.since or 0)
     wanted = _wanted(db, asked)
     series = _WITH_NAMES if wanted else _VIOLATIONS
     tests = [((series.key + series.facts).index(column), values) for column, values in wanted.items()]
     digests = None if asked.digest is None else frozenset(find_manifest_ids(db, asked.digest))
-    last_seq = _LATEST if asked.last_seq is None else asked.last_seq
+    last_seq = LATEST if asked.last_seq is None else asked.last_seq
 
     def keep(row: Row) -> bool:
         seq, now, before = row[len(_KEY) : len(_KEY) + len(_FACTS)]

@@ -11,16 +11,16 @@ from tagtrail.errors import BadParameter
 from tagtrail.store.answers import Cut, DeploymentAnswer, Filter
 from tagtrail.store.questions.comparing import Compared, NamedDigest, find_compared, name_manifests
 from tagtrail.store.questions.deployments import find_deployments
-from tagtrail.store.questions.history import Tag
+from tagtrail.store.questions.names import Tag
 from tagtrail.trail.differences import Difference, find_differences
-from tagtrail.trail.instant import DAY, format_instant
+from tagtrail.trail.instant import DAY, LATEST, format_instant
 from tagtrail.trail.rules import Rules
 from tagtrail.web.choices import find_environment_choices, registry_choices
 from tagtrail.web.visit import Page, Visit
 
 _MOST_SHOWN: Final = 60  # tags
 _MOST_DECLARED: Final = 50
-_LATEST: Final = 2**63 - 2  # the last instant after which a column can hold another
+_LAST: Final = LATEST - 1  # the last instant after which a column can hold another
 _QUICK: Final = (("last hour", DAY // 24), ("last 24 hours", DAY), ("last 7 days", 7 * DAY))
 
 Place = tuple[str, str]  # a registry and a repository
@@ -97,10 +97,10 @@ class Comparison:
 def make_compare(visit: Visit) -> Comparison:
     """What changed between `from` and `until`; without them, in the last 24 hours. Raises BadParameter."""
     asked = visit.filter("from", "until", "registry", "repository", "environment")
-    until = visit.now if asked.until is None else min(asked.until, _LATEST)
+    until = visit.now if asked.until is None else min(asked.until, _LAST)
     since = _read_since(visit, until)
     compared = find_compared(visit.db, asked, since=since, until=until, tags=_tags_of(visit.rules, asked.environment))
-    changed = find_changed(compared, visit.rules, environment=asked.environment)
+    changed = _find_changed(compared, visit.rules, environment=asked.environment)
     declared = find_deployments(
         visit.db,
         replace(asked, since=compared.since + 1, until=until + 1),
@@ -139,7 +139,7 @@ def _tags_of(rules: Rules, environment: str | None) -> frozenset[str] | None:
     )
 
 
-def find_changed(compared: Compared, rules: Rules, *, environment: str | None = None) -> list[Changed]:
+def _find_changed(compared: Compared, rules: Rules, *, environment: str | None = None) -> list[Changed]:
     """Each tag that moved, with the environments that it means by the rules in force."""
     found = []
     for tag, difference in find_differences(compared.moves).items():

@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from typing import Final
 
-from tagtrail.audit.going_back import WayBack, make_way_back
+from tagtrail.audit.going_back import WayBack, choose_tag, make_way_back
 from tagtrail.errors import NotRecorded
 from tagtrail.store.annotations import find_annotations
 from tagtrail.store.answers import Annotated, DeploymentAnswer, Following, Key, Published
@@ -20,14 +20,6 @@ _MOST_LINES: Final = 20  # of the evidence that are told
 
 
 @dataclass(frozen=True, slots=True)
-class Back:
-    """An earlier deployment, and the way back to it."""
-
-    target: Published
-    way: WayBack
-
-
-@dataclass(frozen=True, slots=True)
 class DeploymentView:
     """A deployment. `last_time` is when its environment had the digest before, if it did; `following` what came after.
 
@@ -41,7 +33,7 @@ class DeploymentView:
     evidence: tuple[Told, ...]
     lines_left_out: int
     annotations: tuple[Annotated, ...]
-    back: Back | None
+    back: WayBack | None
     again: WayBack | None
 
 
@@ -63,7 +55,7 @@ def make_deployment(visit: Visit, *, seq: int, environment: str) -> DeploymentVi
         evidence=tuple(tell(visit, get_entries(visit.db, _with_own(deployment, told)))),
         lines_left_out=len(deployment.rests_on) - len(told),
         annotations=tuple(find_annotations(visit.db, [seq])[seq]),
-        back=Back(target, _find_way(visit, environment, target)) if target else None,
+        back=_make_way(visit, environment, target) if target else None,
         again=_make_way_again(visit, key, following) if following else None,
     )
 
@@ -82,12 +74,11 @@ def _with_own(deployment: DeploymentAnswer, told: tuple[int, ...]) -> tuple[int,
 def _make_way_again(visit: Visit, key: Key, following: Following) -> WayBack:
     """The way back to this deployment, from whatever followed it."""
     target = find_published(visit.db, key, Releases(visit.db), was_rolled_back=following.direction == "back")
-    return _find_way(visit, str(key[2]), target)
+    return _make_way(visit, str(key[2]), target)
 
 
-def _find_way(visit: Visit, environment: str, target: Published) -> WayBack:
-    rule = visit.rules.environments_in(target.registry, target.repository).get(environment)
-    return make_way_back(visit.db, visit.hosts, target, tag=rule.tag if rule else None)
+def _make_way(visit: Visit, environment: str, target: Published) -> WayBack:
+    return make_way_back(visit.db, visit.hosts, target, tag=choose_tag(visit.rules, target, environment))
 
 
 DEPLOYMENT: Final = Page("deployment", "/deployments/<int:seq>/<environment>", make_deployment)

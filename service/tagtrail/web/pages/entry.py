@@ -4,8 +4,8 @@ from base64 import b64encode
 from dataclasses import dataclass
 from typing import Final
 
+from tagtrail.audit.clauses import Clause
 from tagtrail.audit.describing import read_who
-from tagtrail.audit.sentences import Clause
 from tagtrail.errors import NotRecorded
 from tagtrail.ledger.line import Entry, read_line
 from tagtrail.ledger.project import Who

@@ -52,7 +52,7 @@ def make_log(visit: Visit) -> Log:
     found = find_entries(visit.db, asked, visit.cut((int,)))
     return Log(
         asked=visit.see(asked),
-        days=tuple(group_by_day(tell(visit, found.items))),
+        days=tuple(_group_by_day(tell(visit, found.items))),
         paging=Paging.of(found, visit.parameters),
         exports=make_exports(visit, "entries", has_bundle=True),
         kinds=KINDS,
@@ -61,7 +61,7 @@ def make_log(visit: Visit) -> Log:
     )
 
 
-def group_by_day(lines: Iterable[Told]) -> Iterator[Day]:
+def _group_by_day(lines: Iterable[Told]) -> Iterator[Day]:
     """Lines in their order under the days that they tell of; a late line's day may thus stand twice."""
     for day, group in groupby(lines, key=lambda told: day_of(told.occurred_at)):
         yield Day(day, tuple(group))

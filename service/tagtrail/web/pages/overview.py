@@ -3,8 +3,9 @@
 from dataclasses import dataclass
 from typing import Final
 
+from tagtrail.audit.going_back import choose_tag, doubts_of
 from tagtrail.store.annotations import find_annotations
-from tagtrail.store.answers import BoardRow, Cut, Filter, HistoryMove, Posting, Violation
+from tagtrail.store.answers import BoardRow, Cut, Filter, HistoryMove, Posting, Published, Violation
 from tagtrail.store.questions.environments import find_board
 from tagtrail.store.questions.moves import find_moves
 from tagtrail.store.questions.violations import find_violations
@@ -25,11 +26,12 @@ _LOOKED_AT: Final = 50  # violations, for those to which nothing was tied
 
 @dataclass(frozen=True, slots=True)
 class Place:
-    """An environment of a repository on the board; `command` puts its tag one step back."""
+    """An environment of a repository on the board; `command` puts its tag one step back, `doubts` speak against it."""
 
     posting: Posting
     strip: tuple[Bars, ...]
     command: str | None
+    doubts: tuple[str, ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,21 +73,25 @@ def make_overview(visit: Visit) -> Overview:
 
 
 def _make_row(visit: Visit, row: BoardRow, today: int) -> Row:
-    places = (
-        Place(posting, make_strip(posting.recent, today=today), _step_back(visit, posting)) for posting in row.postings
+    places = tuple(_make_place(visit, posting, today) for posting in row.postings)
+    return Row(row.registry, row.repository, places)
+
+
+def _make_place(visit: Visit, posting: Posting, today: int) -> Place:
+    target = posting.state.roll_back_to
+    return Place(
+        posting=posting,
+        strip=make_strip(posting.recent, today=today),
+        command=_step_back(visit, target, posting.state.environment) if target else None,
+        doubts=doubts_of(target) if target else (),
     )
-    return Row(row.registry, row.repository, tuple(places))
 
 
-def _step_back(visit: Visit, posting: Posting) -> str | None:
+def _step_back(visit: Visit, target: Published, environment: str) -> str | None:
     """The command that puts the environment's tag one step back; None where that is not known well enough."""
-    state = posting.state
-    rule = visit.rules.environments_in(state.registry, state.repository).get(state.environment)
-    target = state.roll_back_to
-    if rule is None or target is None:
-        return None
-    host = visit.hosts.host(state.registry, target.host)
-    commands = make_commands(Reference(state.repository, rule.tag, target.digest, host))
+    tag = choose_tag(visit.rules, target, environment)
+    host = visit.hosts.host(target.registry, target.host)
+    commands = make_commands(Reference(target.repository, tag, target.digest, host))
     return next(iter(commands.skopeo), None)
 
 

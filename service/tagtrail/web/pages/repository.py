@@ -11,7 +11,7 @@ from tagtrail.store.questions.tags import read_tags
 from tagtrail.store.questions.timeline import MOST_TAGS, KnownTag, find_digests, find_known_tags
 from tagtrail.trail.names import Reference
 from tagtrail.trail.rules import TagRule
-from tagtrail.web.parts import Parts
+from tagtrail.web.portions import Portion
 from tagtrail.web.timeline.picture import Timeline, make_timeline
 from tagtrail.web.visit import Page, Visit
 
@@ -47,7 +47,7 @@ class RepositoryView:
     reference: str
     timeline: Timeline
     tags: tuple[Row, ...]
-    parts: Parts
+    portion: Portion
     deleted: tuple[Deleted, ...]
     looked_at: int
     is_whole: bool
@@ -63,15 +63,15 @@ def make_repository(visit: Visit, *, registry: str, repository: str) -> Reposito
     tags, is_whole = find_known_tags(visit.db, found, first=[rule.tag for rule in environments], most=MOST_TAGS)
     timeline = make_timeline(visit, found, tags)
     present = _order(visit, found, tags)
-    parts = Parts.of(visit.parameters, "tags", len(present), size=_ROWS)
-    listed = read_tags(visit.db, found, parts.cut(present))
+    portion = Portion.of(visit.parameters, "tags", len(present), size=_ROWS)
+    listed = read_tags(visit.db, found, portion.cut(present))
     return RepositoryView(
         registry=registry,
         repository=repository,
         reference=str(Reference(repository, host=visit.hosts.host(registry, listed[0].host if listed else None))),
         timeline=timeline,
         tags=tuple(_make_row(visit, tag) for tag in listed),
-        parts=parts,
+        portion=portion,
         deleted=_make_deleted(visit, tags),
         looked_at=MOST_TAGS,
         is_whole=is_whole,

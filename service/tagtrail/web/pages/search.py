@@ -82,10 +82,10 @@ def _is_reference(text: str) -> bool:
 
 
 def _lead_to(hit: Hit) -> Response:
-    return redirect(address_of(hit), 303)  # type: ignore[return-value]  # Flask's is werkzeug's
+    return redirect(_address_of(hit), 303)  # type: ignore[return-value]  # Flask's is werkzeug's
 
 
-def address_of(hit: Hit) -> str:
+def _address_of(hit: Hit) -> str:
     """The page of what was found."""
     if hit.digest is not None:
         return url_for("web.digest", digest=hit.digest)

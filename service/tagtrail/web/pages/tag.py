@@ -6,7 +6,8 @@ from typing import Final
 from tagtrail.audit.going_back import WayBack, make_way_back
 from tagtrail.store.answers import Cut, Filter, HistoryMove, Published, TaggedDigest
 from tagtrail.store.questions.environments import find_environments
-from tagtrail.store.questions.history import MOST_REPEATED, Tag, find_history, get_tag
+from tagtrail.store.questions.history import MOST_REPEATED, find_history
+from tagtrail.store.questions.names import Tag, get_tag
 from tagtrail.store.questions.stepping_back import find_step_back
 from tagtrail.store.questions.tags import find_tags
 from tagtrail.trail.rules import TagRule
@@ -24,10 +25,9 @@ class Then:
 
 @dataclass(frozen=True, slots=True)
 class Back:
-    """What the tag can be put back to, and how; for an environment, or by the tag's moves alone."""
+    """The way back for an environment, or (None) by the tag's moves alone."""
 
     environment: str | None
-    target: Published
     way: WayBack
 
 
@@ -102,7 +102,7 @@ def _find_backs(visit: Visit, tag: Tag, environments: tuple[str, ...]) -> tuple[
 
 
 def _make_back(visit: Visit, tag: Tag, environment: str | None, target: Published) -> Back:
-    return Back(environment, target, make_way_back(visit.db, visit.hosts, target, tag=tag.name))
+    return Back(environment, make_way_back(visit.db, visit.hosts, target, tag=tag.name))
 
 
 TAG: Final = Page("tag", "/registries/<registry>/<repository:repository>:<tag:tag>", make_tag)

@@ -1,1 +1,1 @@
-"""A repository's timeline: pure functions from moves to what is drawn, and the one file that reads what they need."""
+"""A repository's timeline: from moves to lanes of pieces, most of it pure; `picture.py` puts it together."""

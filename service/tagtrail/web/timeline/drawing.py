@@ -3,15 +3,15 @@
 from dataclasses import dataclass
 from typing import Final, Literal
 
-from tagtrail.audit.sentences import MOVE_WORDS
+from tagtrail.audit.clauses import MOVE_WORDS
 from tagtrail.store.questions.timeline import Change
 from tagtrail.trail.moves import MoveKind
 from tagtrail.trail.names import short_digest
 from tagtrail.trail.words import counted, visible
 from tagtrail.web.manner import in_utc
+from tagtrail.web.timeline.details import Details
 from tagtrail.web.timeline.folding import Frame
 from tagtrail.web.timeline.pieces import Piece, PieceKind
-from tagtrail.web.timeline.telling import Told
 
 WIDTHS: Final = (16, 26, 40, 56, 80, 120)  # of a lane, in rem: the style sheet shows a label from one of them on
 NEVER: Final = len(WIDTHS)
@@ -29,7 +29,7 @@ class Label:
 
 
 @dataclass(frozen=True, slots=True)
-class Drawn:
+class DrawnPiece:
     """A piece on the page, `x` and `width` in percent. `labels` are the long one and, where it differs, a short one.
 
     `tags` are the release tags that named the digest meanwhile, or for a lane of many tags those that were created.
@@ -90,34 +90,34 @@ class Drawn:
         return "now" if self.until is None else in_utc(self.until)
 
 
-def draw(piece: Piece, frame: Frame, told: Told) -> Drawn:
+def draw(piece: Piece, frame: Frame, details: Details) -> DrawnPiece:
     """The piece as it is drawn."""
     x, end = frame.percent(piece.began), frame.percent(piece.ended)
-    return Drawn(
+    return DrawnPiece(
         kind=piece.kind,
         x=round(x, 3),
         width=round(end - x, 3),
         side="left" if x + end < 70 else "right" if x + end > 130 else "middle",
         colour=piece.colour,
         pattern=piece.pattern,
-        labels=_label(piece, end - x, told),
+        labels=_label(piece, end - x, details),
         since=piece.since,
         until=piece.until,
         count=piece.count,
         violations=piece.violations,
         deletions=piece.deletions,
-        digest=told.digest,
-        tags=told.tags,
+        digest=details.digest,
+        tags=details.tags,
         move=piece.cause.kind if piece.cause and piece.count else None,
         seq=piece.cause.seq if piece.cause else None,
-        actor=told.actor,
-        leads_to=told.leads_to,
-        evidence=told.evidence,
+        actor=details.actor,
+        leads_to=details.leads_to,
+        evidence=details.evidence,
     )
 
 
-def _label(piece: Piece, width: float, told: Told) -> tuple[Label, ...]:
-    texts = _texts(piece, told.digest, told.tags)
+def _label(piece: Piece, width: float, details: Details) -> tuple[Label, ...]:
+    texts = _texts(piece, details.digest, details.tags)
     room = _MARK if piece.violations else 0.0
     labels = [Label(text, _fits(len(text) * _LETTER + _PADDING + room, width)) for text in texts]
     return tuple(label for label in labels if label.fits < NEVER)

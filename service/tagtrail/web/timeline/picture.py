@@ -8,9 +8,10 @@ from markupsafe import Markup
 
 from tagtrail.store.questions.names import Repository
 from tagtrail.store.questions.timeline import KnownTag, find_first_time, find_newest_times
-from tagtrail.web.parts import Parts
+from tagtrail.web.portions import Portion
 from tagtrail.web.timeline.axis import Tick, make_ticks
-from tagtrail.web.timeline.drawing import Drawn, draw
+from tagtrail.web.timeline.details import Describer
+from tagtrail.web.timeline.drawing import DrawnPiece, draw
 from tagtrail.web.timeline.folding import Frame
 from tagtrail.web.timeline.lanes import Folding, fold_tags
 from tagtrail.web.timeline.ranges import (
@@ -21,9 +22,8 @@ from tagtrail.web.timeline.ranges import (
     link_moves,
     link_ranges,
 )
-from tagtrail.web.timeline.stringing import Strung, read_past, string
+from tagtrail.web.timeline.reading import Lane, read_lanes, read_past
 from tagtrail.web.timeline.svg import render_lane
-from tagtrail.web.timeline.telling import Telling
 from tagtrail.web.visit import Visit
 
 LANES: Final = 16  # on one page
@@ -32,7 +32,7 @@ LaneKind = Literal["moving", "release", "folded"]
 
 
 @dataclass(frozen=True, slots=True)
-class Lane:
+class DrawnLane:
     """A lane with its tag, or (`tag` None) with `folded` release tags; `is_whole` unless moves in it were not read."""
 
     tag: str | None
@@ -40,7 +40,7 @@ class Lane:
     environments: tuple[str, ...]
     folded: int
     is_whole: bool
-    pieces: tuple[Drawn, ...]
+    pieces: tuple[DrawnPiece, ...]
 
     def picture(self, ticks: Sequence[Tick]) -> Markup:
         """The lane as it is drawn."""
@@ -49,31 +49,31 @@ class Lane:
 
 @dataclass(frozen=True, slots=True)
 class Timeline:
-    """The picture. `parts` says which of the lanes are shown; that of release tags at rest comes with the first."""
+    """The picture. `portion` says which of the lanes are shown; that of release tags at rest comes with the first."""
 
     since: int
     until: int
     ticks: tuple[Tick, ...]
-    lanes: tuple[Lane, ...]
-    parts: Parts
+    lanes: tuple[DrawnLane, ...]
+    portion: Portion
     ranges: tuple[RangeLink, ...]
     ways: tuple[RangeLink, ...]
 
 
 def make_timeline(visit: Visit, repository: Repository, tags: Sequence[KnownTag]) -> Timeline:
-    """The timeline of these tags in the range, and with the part of the lanes, that the query asks for."""
+    """The timeline of these tags in the range, and with the portion of the lanes, that the query asks for."""
     wanted = visit.filter("since", "until", "lanes", "tags")
     ids = [tag.id for tag in tags]
     newest = find_newest_times(visit.db, ids, most=WELL)
     asked = Asked(wanted.since, wanted.until, visit.now, find_first_time(visit.db, ids), newest)
     frame = choose_frame(asked)
-    lanes, parts = _make_lanes(visit, repository, tags, frame)
+    lanes, portion = _make_lanes(visit, repository, tags, frame)
     return Timeline(
         since=frame.since,
         until=frame.until,
         ticks=make_ticks(frame),
         lanes=lanes,
-        parts=parts,
+        portion=portion,
         ranges=link_ranges(frame, asked),
         ways=link_moves(frame, asked),
     )
@@ -81,7 +81,7 @@ def make_timeline(visit: Visit, repository: Repository, tags: Sequence[KnownTag]
 
 def _make_lanes(
     visit: Visit, repository: Repository, tags: Sequence[KnownTag], frame: Frame
-) -> tuple[tuple[Lane, ...], Parts]:
+) -> tuple[tuple[DrawnLane, ...], Portion]:
     past = read_past(visit.db, tags, frame)
     environments = visit.rules.environments_in(repository.registry, repository.name)
     folding = fold_tags(
@@ -91,21 +91,22 @@ def _make_lanes(
         is_release=lambda tag: visit.rules.is_release(repository.name, tag),
         environment_tags=[rule.tag for rule in environments.values()],
     )
-    parts = Parts.of(visit.parameters, "lanes", len(folding.own), size=LANES)
-    strung = string(visit.db, Folding(tuple(parts.cut(folding.own)), () if parts.before else folding.folded), past)
-    telling = Telling(visit.db, repository, strung, now=visit.now)
-    return tuple(_draw_lane(visit, repository, lane, telling, frame) for lane in strung), parts
+    portion = Portion.of(visit.parameters, "lanes", len(folding.own), size=LANES)
+    shown = Folding(tuple(portion.cut(folding.own)), () if portion.before else folding.folded)
+    lanes = read_lanes(visit.db, shown, past)
+    describer = Describer(visit.db, repository, lanes, now=visit.now)
+    return tuple(_draw_lane(visit, repository, lane, describer, frame) for lane in lanes), portion
 
 
-def _draw_lane(visit: Visit, repository: Repository, lane: Strung, telling: Telling, frame: Frame) -> Lane:
+def _draw_lane(visit: Visit, repository: Repository, lane: Lane, describer: Describer, frame: Frame) -> DrawnLane:
     means = visit.rules.environments_of(repository.registry, repository.name, lane.tag or "")
-    return Lane(
+    return DrawnLane(
         tag=lane.tag,
         kind=_kind(visit, repository, lane.tag),
         environments=tuple(rule.name for rule in means),
         folded=len(lane.names),
         is_whole=lane.strand.is_whole,
-        pieces=tuple(draw(piece, frame, telling.tell(lane, piece)) for piece in lane.pieces),
+        pieces=tuple(draw(piece, frame, describer.describe(lane, piece)) for piece in lane.pieces),
     )
 
 

@@ -77,8 +77,9 @@ def link_ranges(frame: Frame, asked: Asked) -> tuple[RangeLink, ...]:
     links: list[RangeLink] = []
     for label, length in (*NAMED, ("Everything", _everything(asked))):
         since = max(0, _end(asked.now, length) - length)
-        is_current = frame.until >= asked.now and abs(frame.span - length) <= length // 40
-        links.append(RangeLink(label, query_of(since, None), is_current and not any(link.is_current for link in links)))
+        is_shown = frame.until >= asked.now and abs(frame.span - length) <= length // 40
+        is_first = not any(link.is_current for link in links)
+        links.append(RangeLink(label, _query_of(since, None), is_shown and is_first))
     return tuple(links)
 
 
@@ -104,14 +105,14 @@ def query_around(since: int, until: int, now: int) -> str | None:
     if until - since < SECOND // 10:
         return None
     margin = max((until - since) // 20, (SHORTEST - (until - since)) // 2)
-    return query_of(max(0, since - margin), until + margin if until + margin < now else None)
+    return _query_of(max(0, since - margin), until + margin if until + margin < now else None)
 
 
 def _query(asked: Asked, since: int, until: int) -> str:
-    return query_of(max(0, since), until if until < asked.now else None)
+    return _query_of(max(0, since), until if until < asked.now else None)
 
 
-def query_of(since: int, until: int | None) -> str:
+def _query_of(since: int, until: int | None) -> str:
     """The query that asks for a range, to the second; without an end it ends now."""
     times = {"since": format_instant(since // SECOND * SECOND, 0)}
     if until is not None:

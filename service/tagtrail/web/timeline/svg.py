@@ -12,7 +12,7 @@ from markupsafe import Markup
 
 from tagtrail.trail.words import visible
 from tagtrail.web.timeline.axis import Tick
-from tagtrail.web.timeline.drawing import Drawn
+from tagtrail.web.timeline.drawing import DrawnPiece
 
 _VIOLATES: Final = '<path class="violates" d="M2.5 14.5 9 2.5l6.5 12z"/><path class="sign" d="M9 7v3.5M9 12.2v.8"/>'
 _CROSS: Final = '<path class="cross" d="M4-5l10 10M14-5L4 5"/>'
@@ -20,14 +20,14 @@ _SIDES: Final = {"left": ("0", 10), "middle": ("50%", 0), "right": ("100%", -10)
 _LONGEST: Final = 24  # letters of a name in the details
 
 
-def render_lane(name: str, pieces: Iterable[Drawn], ticks: Sequence[Tick]) -> Markup:
+def render_lane(name: str, pieces: Iterable[DrawnPiece], ticks: Sequence[Tick]) -> Markup:
     """The lane with its grid; each piece is a link, and its details are shown on hover and on focus."""
     grid = "".join(f'<line class="grid" x1="{x}%" x2="{x}%" y1="0" y2="100%"/>' for x in (tick.x for tick in ticks))
     drawn = "\n".join(map(_render_piece, pieces))
     return Markup(f'<svg class="lane" role="group" aria-label="{_safe(name)}">{grid}\n{drawn}</svg>')  # noqa: S704
 
 
-def _how(piece: Drawn) -> str:
+def _how(piece: DrawnPiece) -> str:
     """What made it so, and the line that tells."""
     if piece.seq is None:
         return "zoom in"
@@ -36,14 +36,14 @@ def _how(piece: Drawn) -> str:
     return f"{violation}{piece.moved}{actor}, line {piece.seq}"
 
 
-def _render_piece(piece: Drawn) -> str:
+def _render_piece(piece: DrawnPiece) -> str:
     shade = f" s{piece.colour}" if piece.kind == "digest" else ""
     opening = f'<a class="piece {piece.kind}{shade} {piece.side}" href="{_safe(piece.leads_to)}">'
     body = f"{_rect('body', piece, 0, 100)}{_render_body(piece)}"
     return f"{opening}{body}{_render_labels(piece)}{_render_marks(piece)}{_render_tip(piece)}</a>"
 
 
-def _render_body(piece: Drawn) -> str:
+def _render_body(piece: DrawnPiece) -> str:
     x, end = piece.x, round(piece.x + piece.width, 3)
     if piece.kind == "gone":
         return f'<line class="nothing" x1="{x}%" x2="{end}%" y1="50%" y2="50%"/>'
@@ -53,12 +53,12 @@ def _render_body(piece: Drawn) -> str:
     return f'{_rect("band", piece, 80, 20)}{fill}<line class="edge" x1="{x}%" x2="{x}%" y1="0" y2="100%"/>'
 
 
-def _rect(kind: str, piece: Drawn, y: int, height: int, fill: str = "") -> str:
+def _rect(kind: str, piece: DrawnPiece, y: int, height: int, fill: str = "") -> str:
     painted = f' fill="{fill}"' if fill else ""
     return f'<rect class="{kind}" x="{piece.x}%" width="{piece.width}%" y="{y}%" height="{height}%"{painted}/>'
 
 
-def _render_labels(piece: Drawn) -> str:
+def _render_labels(piece: DrawnPiece) -> str:
     """The long label from one width of the lane on, and a short one until then."""
     until = f" u{piece.labels[0].fits}" if piece.labels else ""
     aside = 20 if piece.violations else 6
@@ -69,13 +69,13 @@ def _render_labels(piece: Drawn) -> str:
     )
 
 
-def _render_marks(piece: Drawn) -> str:
+def _render_marks(piece: DrawnPiece) -> str:
     violates = f'<svg class="mark" x="{piece.x}%">{_VIOLATES}</svg>' if piece.violations else ""
     cross = f'<svg class="mark" x="{piece.x}%" y="50%">{_CROSS}</svg>' if piece.kind == "gone" else ""
     return violates + cross
 
 
-def _render_tip(piece: Drawn) -> str:
+def _render_tip(piece: DrawnPiece) -> str:
     """The details: the link's accessible name too, and so with commas, which take no room, between the lines."""
     x, aside = _SIDES[piece.side]
     lines = (

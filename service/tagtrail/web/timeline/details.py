@@ -1,4 +1,4 @@
-"""What is told of pieces: digests, the release tags that named them, who moved what, and where each piece leads."""
+"""The details of pieces: digests, the release tags that named them, who moved what, and where each piece leads."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -12,11 +12,11 @@ from tagtrail.store.questions.releases import Releases
 from tagtrail.store.questions.timeline import find_actors, find_digests
 from tagtrail.web.timeline.pieces import Piece
 from tagtrail.web.timeline.ranges import query_around
-from tagtrail.web.timeline.stringing import Strung
+from tagtrail.web.timeline.reading import Lane
 
 
 @dataclass(frozen=True, slots=True)
-class Told:
+class Details:
     """What is told of one piece; `leads_to` is where it leads, `evidence` the page of its line."""
 
     digest: str | None
@@ -26,10 +26,10 @@ class Told:
     evidence: str | None
 
 
-class Telling:
-    """Tells of all pieces of one picture; what they have in common is looked up once."""
+class Describer:
+    """Knows the details of all pieces of one picture; what they have in common is looked up once."""
 
-    def __init__(self, db: Connection, repository: Repository, lanes: Sequence[Strung], *, now: int) -> None:
+    def __init__(self, db: Connection, repository: Repository, lanes: Sequence[Lane], *, now: int) -> None:
         causes = [piece.cause for lane in lanes for piece in lane.pieces if piece.cause is not None]
         manifests = {cause.manifest_id for cause in causes if cause.manifest_id is not None}
         self._now = now
@@ -42,15 +42,15 @@ class Telling:
         self._entries = url_for("web.entry", seq=0).removesuffix("0")
         self._addresses = {digest: url_for("web.digest", digest=digest) for digest in self._digests.values()}
 
-    def tell(self, lane: Strung, piece: Piece) -> Told:
-        """What is told of a piece of the lane."""
+    def describe(self, lane: Lane, piece: Piece) -> Details:
+        """The details of a piece of the lane."""
         digest = self._digests.get(piece.manifest_id) if piece.manifest_id is not None else None
         actor = self._actors.get(piece.cause.seq) if piece.cause is not None else None
         evidence = f"{self._entries}{piece.cause.seq}" if piece.cause is not None else None
         address = self._addresses[digest] if digest is not None else evidence or self._way_in(lane, piece)
-        return Told(digest, self._tags(lane, piece), actor, address, evidence)
+        return Details(digest, self._tags(lane, piece), actor, address, evidence)
 
-    def _tags(self, lane: Strung, piece: Piece) -> tuple[str, ...]:
+    def _tags(self, lane: Lane, piece: Piece) -> tuple[str, ...]:
         """The other release tags that named the digest meanwhile; in a lane of several tags those that were created."""
         if lane.tag is None:
             begun = lane.strand.changes[piece.first : piece.first + piece.count]
@@ -61,7 +61,7 @@ class Telling:
         named = self._releases.during(piece.manifest_id, piece.since, piece.until)
         return tuple(each.tag for each in named if each.tag != lane.tag)
 
-    def _way_in(self, lane: Strung, piece: Piece) -> str:
+    def _way_in(self, lane: Lane, piece: Piece) -> str:
         """Of what is folded: to a range in which it can be seen, or else to the tag's moves."""
         last = piece.ended if piece.kind == "unread" else self._last(lane, piece)
         query = query_around(piece.since, last, self._now)
@@ -69,6 +69,6 @@ class Telling:
             return self._here + (query or "")
         return url_for("web.tag", **self._place, tag=lane.tag)
 
-    def _last(self, lane: Strung, piece: Piece) -> int:
+    def _last(self, lane: Lane, piece: Piece) -> int:
         """When the last move of a block was."""
         return lane.strand.changes[piece.first + piece.count - 1].occurred_at

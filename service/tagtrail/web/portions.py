@@ -1,4 +1,4 @@
-"""A list that is known whole, shown in parts with numbers: what a parameter asks for, and where the others are."""
+"""A list that is known whole, shown in numbered portions: which one a parameter asks for, and where the others are."""
 
 import re
 from collections.abc import Mapping, Sequence
@@ -12,10 +12,10 @@ T = TypeVar("T")
 
 
 @dataclass(frozen=True, slots=True)
-class Parts:
-    """Which part of a list is shown: items from number `first` up to (not including) `last`, of `count`.
+class Portion:
+    """Which portion of a list is shown: items from number `first` up to (not including) `last`, of `count`.
 
-    `before` and `after` are the queries of the neighbouring parts, None where there is none.
+    `before` and `after` are the queries of the neighbouring portions, None where there is none.
     """
 
     first: int
@@ -25,8 +25,8 @@ class Parts:
     after: str | None
 
     @classmethod
-    def of(cls, parameters: Mapping[str, str], name: str, count: int, *, size: int) -> "Parts":
-        """The part whose number, from 1, the parameter has; the last if there are fewer. Raises BadParameter."""
+    def of(cls, parameters: Mapping[str, str], name: str, count: int, *, size: int) -> "Portion":
+        """The portion whose number, from 1, the parameter has; the last if there are fewer. Raises BadParameter."""
         text = parameters.get(name, "1")
         if not re.fullmatch(r"[1-9]\d{0,5}", text, re.ASCII):
             raise BadParameter(name, f"{name} is {text[:20]!r}; write the number of a part, such as 2")
@@ -41,5 +41,5 @@ class Parts:
         )
 
     def cut(self, items: Sequence[T]) -> Sequence[T]:
-        """The items of this part."""
+        """Its items."""
         return items[self.first : self.last]

@@ -31,8 +31,8 @@ class Past:
 
 
 @dataclass(frozen=True, slots=True)
-class Strung:
-    """A lane before it is drawn: of one tag, or (`tag` None) of several whose names are in `names`."""
+class Lane:
+    """A lane as it is cut: of one tag, or (`tag` None) of several whose names are in `names`."""
 
     tag: str | None
     strand: Strand
@@ -47,24 +47,24 @@ def read_past(db: Connection, tags: Sequence[KnownTag], frame: Frame) -> Past:
     return Past(frame, find_standing(db, ids, at=frame.since), activity)
 
 
-def string(db: Connection, shown: Folding, past: Past) -> list[Strung]:
+def read_lanes(db: Connection, shown: Folding, past: Past) -> list[Lane]:
     """The lanes of these tags; where there are more moves than may be read, the newest of each."""
     frame = past.frame
-    folded = _string_folded(shown.folded, past)
+    folded = _read_folded(shown.folded, past)
     left = MOST_MOVES - sum(len(lane.strand.changes) for lane in folded)
     moved = [tag.id for tag in shown.own if tag.id in past.activity]
     counts = count_changes(db, moved, since=frame.since, until=frame.until, most=MOST_MOVES)
     most = max(1, share(counts.values(), left))
-    strung = []
+    own = []
     for tag in shown.own:
         count = counts.get(tag.id, 0)
         changes = find_changes(db, tag.id, since=frame.since, until=frame.until, most=most) if count else ()
         strand = Strand(changes, past.standing.get(tag.id), is_whole=count <= most)
-        strung.append(Strung(tag.name, strand, make_pieces(strand, frame), {}))
-    return strung + folded
+        own.append(Lane(tag.name, strand, make_pieces(strand, frame), {}))
+    return own + folded
 
 
-def _string_folded(folded: Sequence[KnownTag], past: Past) -> list[Strung]:
+def _read_folded(folded: Sequence[KnownTag], past: Past) -> list[Lane]:
     """The one lane of release tags at rest, if there are any: at each time, the tag that was created last."""
     if not folded:
         return []
@@ -73,4 +73,4 @@ def _string_folded(folded: Sequence[KnownTag], past: Past) -> list[Strung]:
     stood = [past.standing[tag.id] for tag in folded if tag.id in past.standing and tag.id not in past.activity]
     newest = max(stood, key=lambda change: change.occurred_at, default=None)
     strand = Strand(changes, newest, starts=join(changes))
-    return [Strung(None, strand, make_pieces(strand, past.frame), {tag.id: tag.name for tag in folded})]
+    return [Lane(None, strand, make_pieces(strand, past.frame), {tag.id: tag.name for tag in folded})]
