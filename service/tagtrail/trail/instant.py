@@ -18,7 +18,7 @@ _RFC3339 = re.compile(
     re.ASCII,
 )
 _FIRST_DAY = date(1970, 1, 1).toordinal()
-_LATEST = 2**63 - 1  # the last instant that a signed 64-bit column holds: the year 2262
+_LATEST = 2**63 - 2  # the last instant after which a signed 64-bit column holds another: the year 2262
 
 
 def now() -> int:
