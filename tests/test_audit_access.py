@@ -160,6 +160,8 @@ def test_without_tokens_this_machine_is_answered(ledger: Ledger, host: str) -> N
         ("cross-site", "iframe", 403),
         ("cross-site", "empty", 403),
         ("cross-site", "document", 200),  # somebody followed a link
+        ("same-site", "empty", 403),  # another port of the same machine
+        ("same-site", "document", 200),
         ("same-origin", "empty", 200),
         ("none", "document", 200),
     ],

@@ -218,8 +218,12 @@ def _check_host(host: str) -> None:
 
 
 def _check_site(request: Request) -> None:
-    """Every browser says so (https://www.w3.org/TR/fetch-metadata/); a link that somebody follows is a document."""
-    if request.headers.get("Sec-Fetch-Site") == "cross-site" and request.headers.get("Sec-Fetch-Dest") != "document":
+    """Every browser says so (https://www.w3.org/TR/fetch-metadata/); a link that somebody follows is a document.
+
+    The same site is not enough: another port of this machine belongs to it, and every host of a company's domain.
+    """
+    site = request.headers.get("Sec-Fetch-Site")
+    if site in ("cross-site", "same-site") and request.headers.get("Sec-Fetch-Dest") != "document":
         raise NotAllowed("a page of another site may not ask")
 
 

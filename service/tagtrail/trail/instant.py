@@ -40,7 +40,7 @@ def parse_instant(text: str) -> int:
     days = date(year, month, day).toordinal() - _FIRST_DAY  # raises ValueError: no such date
     seconds = days * 86_400 + hour * 3_600 + minute * 60 + second - (0 if match[8] else _offset(match))
     instant = seconds * SECOND + int((match[7] or "").ljust(9, "0"))
-    if not 0 <= instant <= LATEST:
+    if not 0 <= instant < LATEST:  # so that a column can hold the next one, too
         raise ValueError(f"{text[:40]!r} lies outside the years 1970 to 2262")
     return instant
 

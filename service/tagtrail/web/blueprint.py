@@ -3,7 +3,7 @@
 import hashlib
 from collections import defaultdict
 from collections.abc import Callable
-from typing import Any
+from typing import Any, Final
 from uuid import uuid4
 
 import msgspec
@@ -29,8 +29,10 @@ from tagtrail.web.manner import FILTERS, Times
 from tagtrail.web.pages import PAGES
 from tagtrail.web.policy import add_headers
 from tagtrail.web.sentence import make_sentence_filter
-from tagtrail.web.session import BLUEPRINT
+from tagtrail.web.session import BLUEPRINT, session_of_forms
 from tagtrail.web.visit import Page, Visit, Wiring
+
+_LARGEST_FORM: Final = 64 * 1024  # bytes
 
 
 def mount_pages(
@@ -53,6 +55,7 @@ def mount_pages(
 
     @blueprint.before_request
     def refuse_forged_forms() -> None:
+        request.max_content_length = _LARGEST_FORM  # or whoever has no token could fill the disk with what they upload
         if request.method not in ("GET", "HEAD", "OPTIONS"):
             csrf.protect()
 
@@ -93,7 +96,10 @@ def _add_page(
             return _tagged(make_response("", 304), tag)
         if page.tells_of_people:
             audience.record(request, "html")
-        return _tagged(make_response(_render(page, view, visit, tag)), tag)
+        response = _tagged(make_response(_render(page, view, visit, tag)), tag)
+        if not page.may_be_kept(view):
+            response.headers["Cache-Control"] = "no-store"
+        return response
 
     blueprint.add_url_rule(page.rule, page.name, answer)
 
@@ -112,9 +118,11 @@ def _render(page: Page, view: object, visit: Visit, tag: str) -> str:
 
 
 def _entity_tag(view: object, visit: Visit) -> str:
-    """What changes with anything that the page shows, but for how long ago that was."""
+    """What changes with anything that the page shows, but for how long ago that was, and with what its forms carry."""
     caller = visit.caller
-    shown = (__version__, request.full_path, caller.name, caller.kind, sorted(caller.scopes), view)
+    shown = (
+        __version__, request.full_path, caller.name, caller.kind, sorted(caller.scopes), session_of_forms(), view,
+    )  # fmt: skip
     return hashlib.sha256(msgspec.msgpack.encode(shown, enc_hook=repr)).hexdigest()[:24]
 
 

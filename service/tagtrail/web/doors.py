@@ -32,7 +32,9 @@ def add_doors(blueprint: Blueprint, *, access: Access) -> None:
     @blueprint.post("/sign-out", endpoint="sign_out")
     def leave() -> AnyResponse:
         sign_out()
-        return redirect(url_for("web.sign_in"), 303)
+        response = redirect(url_for("web.sign_in"), 303)
+        response.headers["Clear-Site-Data"] = '"cache"'  # the button that goes back shows nobody what was read here
+        return response
 
 
 def _form(wanted: str | None, *, status: int, trouble: str | None = None) -> AnyResponse:

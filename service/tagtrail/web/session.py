@@ -9,13 +9,14 @@ from datetime import timedelta
 from typing import Final
 
 from flask import Flask, Request, session
-from flask_wtf.csrf import CSRFProtect
+from flask_wtf.csrf import CSRFProtect, generate_csrf
 
 from tagtrail.access import hash_token
 
 BLUEPRINT: Final = "web"
 _LIFE: Final = timedelta(hours=12)
 _TOKEN: Final = "token"  # noqa: S105 - the name under which the session keeps a token's SHA-256
+_FORMS: Final = "csrf_token"  # and that under which Flask-WTF keeps its own
 _READING: Final = ("GET", "HEAD")
 
 
@@ -27,7 +28,8 @@ def prepare_sessions(app: Flask, *, key: bytes, is_secure: bool) -> CSRFProtect:
     """
     app.config.update(
         SECRET_KEY=key,
-        SESSION_COOKIE_NAME="tagtrail",
+        # With the prefix a browser takes the cookie from this host only, from no sibling in its domain (RFC 6265bis).
+        SESSION_COOKIE_NAME="__Host-tagtrail" if is_secure else "tagtrail",
         SESSION_COOKIE_HTTPONLY=True,
         SESSION_COOKIE_SAMESITE="Lax",  # a link in a chat finds its reader signed in; a form of another site does not
         SESSION_COOKIE_SECURE=is_secure,
@@ -45,11 +47,17 @@ def sign_in(token: str) -> None:
     session.clear()  # nothing of an earlier visitor, nor of a session that was put under somebody, is kept
     session[_TOKEN] = hash_token(token).hex()
     session.permanent = True
+    generate_csrf()  # now, so that the first page is already of the session that the following ones are of
 
 
 def sign_out() -> None:
     """Forget whoever was signed in."""
     session.clear()
+
+
+def session_of_forms() -> str:
+    """What the tokens of this browser's forms are made of: forms of another session are refused. Empty before any."""
+    return str(session.get(_FORMS, ""))
 
 
 def find_signed_in(request: Request) -> bytes | None:

@@ -92,7 +92,8 @@ class Page:
     """A page: its name, which is also its template's, its address, and what is shown on it.
 
     `view` makes a frozen dataclass of a visit and of what the address names. It holds instants, never how long ago they
-    were, so that a page that would say the same need not be sent again.
+    were, so that a page that would say the same need not be sent again. `may_be_kept` tells of what was made whether a
+    browser may keep it: a secret is on no disk afterwards.
     """
 
     name: str
@@ -100,3 +101,4 @@ class Page:
     view: Callable[..., Any]
     scope: Scope = "read"
     tells_of_people: bool = True
+    may_be_kept: Callable[[Any], bool] = lambda _: True

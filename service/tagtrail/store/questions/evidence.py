@@ -28,8 +28,12 @@ class Received:
         """It, laid out for reading; what was quarantined as the text that it was, if it was text."""
         if self.is_cut:
             return self.raw.decode("utf-8", "replace")
-        value = msgspec.json.decode(self.raw)
-        return value if isinstance(value, str) else msgspec.json.format(self.raw, indent=2).decode()
+        if self.raw.startswith(b'"'):
+            return msgspec.json.decode(self.raw, type=str)
+        try:
+            return msgspec.json.format(self.raw, indent=2).decode()  # not decoded: it may have numbers beyond all types
+        except RecursionError:  # nested as deeply as was just possible when it arrived
+            return self.raw.decode()
 
 
 @dataclass(frozen=True, slots=True)

@@ -111,4 +111,4 @@ def _blocks(visit: Visit) -> tuple[tuple[str, str], ...]:
     return tuple((name, block.secret() if may_have_it else block.public) for name, block in visit.wiring.items())
 
 
-OVERVIEW: Final = Page("overview", "/", make_overview)
+OVERVIEW: Final = Page("overview", "/", make_overview, may_be_kept=lambda view: not view.blocks)

@@ -23,4 +23,4 @@ def make_quarantine(visit: Visit) -> Quarantine:
     return Quarantine(found.items, Paging.of(found, visit.parameters))
 
 
-QUARANTINE: Final = Page("quarantine", "/quarantine", make_quarantine, tells_of_people=False)
+QUARANTINE: Final = Page("quarantine", "/quarantine", make_quarantine)

@@ -31,8 +31,8 @@ class Search:
 def make_search(visit: Visit) -> Search | Response:
     """The page that is meant, or those among which to choose."""
     asked = _clean(visit.parameters.get("q", ""))
-    if not asked:
-        return Search("", ())
+    if not asked.isprintable() or not asked:  # no name has such a letter; SQLite would end at a NUL
+        return Search(asked, ())
     try:
         hits = _find(visit, asked)
     except (BadParameter, Refused) as error:

@@ -42,6 +42,8 @@ def choose_frame(asked: Asked) -> Frame:
     if since is None:
         length = _choose_length(asked)
         end = _end(now, length) if until is None else min(until, _end(now, length))
+        if end == 0:
+            raise BadParameter("until", "until is the beginning of 1970; nothing lies before it")
         return Frame(max(0, end - length), end)
     end = _end(now, max(1, now - since)) if until is None else until
     end = min(end, _end(now, max(1, end - since)))
