@@ -1,6 +1,7 @@
 """The overview: what is published now, what moved last, what is wrong, and whether the registries are wired."""
 
-from dataclasses import dataclass
+from collections.abc import Iterable
+from dataclasses import dataclass, replace
 from typing import Final
 
 from tagtrail.store.annotations import find_annotations
@@ -17,7 +18,8 @@ from tagtrail.web.visit import Page, Visit
 from tagtrail.web.wired import Wired, find_wired
 
 _ROWS: Final = 12  # repositories on the board
-_MOVES: Final = 12
+_MOVES: Final = 24  # that are gathered
+_TOGETHER: Final = 600 * SECOND  # in which moves to one digest are told together
 _VIOLATIONS: Final = 5
 _FRESH: Final = 600 * SECOND  # in which it is said that a registry's first event has arrived
 _LOOKED_AT: Final = 50  # violations, for those to which nothing was tied
@@ -42,12 +44,22 @@ class Row:
 
 
 @dataclass(frozen=True, slots=True)
+class Gathered:
+    """Moves in one repository to one digest, soon after each other: mostly of one pipeline. The newest comes first."""
+
+    registry: str
+    repository: str
+    digest: str | None
+    moves: tuple[HistoryMove, ...]
+
+
+@dataclass(frozen=True, slots=True)
 class Overview:
     """Everything on the page. `blocks` are there while nothing was heard of any registry: what to paste into each."""
 
     board: tuple[Row, ...]
     paging: Paging
-    moves: tuple[HistoryMove, ...]
+    gathered: tuple[Gathered, ...]
     violations: tuple[Violation, ...]
     wired: tuple[Wired, ...]
     blocks: tuple[tuple[str, str], ...]
@@ -63,7 +75,7 @@ def make_overview(visit: Visit) -> Overview:
     return Overview(
         board=tuple(_make_row(visit, row, today) for row in board.items),
         paging=Paging.of(board, visit.parameters),
-        moves=find_moves(visit.db, Filter(), Cut(_MOVES)).items,
+        gathered=gather(find_moves(visit.db, Filter(), Cut(_MOVES)).items),
         violations=_find_open_violations(visit),
         wired=wired,
         blocks=_blocks(visit) if not any(registry.last_seen_at for registry in wired) else (),
@@ -87,6 +99,23 @@ def _step_back(visit: Visit, posting: Posting) -> str | None:
     host = visit.hosts.host(state.registry, target.host)
     commands = make_commands(Reference(state.repository, rule.tag, target.digest, host))
     return next(iter(commands.skopeo), None)
+
+
+def gather(moves: Iterable[HistoryMove]) -> tuple[Gathered, ...]:
+    """Neighbours in the list, newest first, that tell of the same digest within minutes."""
+    found: list[Gathered] = []
+    for move in moves:
+        last = found[-1] if found else None
+        if last and _belongs(move, last):
+            found[-1] = replace(last, moves=(*last.moves, move))
+        else:
+            found.append(Gathered(move.registry, move.repository, move.digest, (move,)))
+    return tuple(found)
+
+
+def _belongs(move: HistoryMove, to: Gathered) -> bool:
+    is_same = (move.registry, move.repository, move.digest) == (to.registry, to.repository, to.digest)
+    return is_same and to.moves[0].occurred_at - move.occurred_at <= _TOGETHER
 
 
 def _find_open_violations(visit: Visit) -> tuple[Violation, ...]:
