@@ -12,12 +12,14 @@ from tagtrail.store.questions.violations import find_violations
 from tagtrail.trail.commands import make_commands
 from tagtrail.trail.instant import DAY, SECOND
 from tagtrail.trail.names import Reference
+from tagtrail.web.choices import find_environment_choices
 from tagtrail.web.paging import Paging
 from tagtrail.web.strip import WEEKS, Bars, make_strip
 from tagtrail.web.visit import Page, Visit
 from tagtrail.web.wired import Wired, find_wired
 
 _ROWS: Final = 12  # repositories on the board
+_PLACES: Final = 12  # environments of each, while several repositories are asked for
 _MOVES: Final = 24  # that are gathered
 _TOGETHER: Final = 600 * SECOND  # in which moves to one digest are told together
 _VIOLATIONS: Final = 5
@@ -36,11 +38,12 @@ class Place:
 
 @dataclass(frozen=True, slots=True)
 class Row:
-    """A repository on the board."""
+    """A repository on the board; `left_out` counts the environments that are shown when it is asked for by its name."""
 
     registry: str
     repository: str
     places: tuple[Place, ...]
+    left_out: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,6 +66,7 @@ class Overview:
     violations: tuple[Violation, ...]
     wired: tuple[Wired, ...]
     blocks: tuple[tuple[str, str], ...]
+    environments: tuple[str, ...]
     fresh: int = _FRESH
 
 
@@ -79,14 +83,14 @@ def make_overview(visit: Visit) -> Overview:
         violations=_find_open_violations(visit),
         wired=wired,
         blocks=_blocks(visit) if not any(registry.last_seen_at for registry in wired) else (),
+        environments=find_environment_choices(visit),
     )
 
 
 def _make_row(visit: Visit, row: BoardRow, today: int) -> Row:
-    places = (
-        Place(posting, make_strip(posting.recent, today=today), _step_back(visit, posting)) for posting in row.postings
-    )
-    return Row(row.registry, row.repository, tuple(places))
+    shown = row.postings if visit.parameters.get("repository") == row.repository else row.postings[:_PLACES]
+    places = (Place(posting, make_strip(posting.recent, today=today), _step_back(visit, posting)) for posting in shown)
+    return Row(row.registry, row.repository, tuple(places), len(row.postings) - len(shown))
 
 
 def _step_back(visit: Visit, posting: Posting) -> str | None:
