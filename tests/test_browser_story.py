@@ -94,7 +94,8 @@ def test_a_first_start_from_the_block_to_the_green_lamp(key: str | None, desk: D
             expect(page.locator(".check.good .lamp.good")).to_be_visible(timeout=60_000)
             expect(page.get_by_role("heading", name="Published now")).to_be_visible()
             assert page.evaluate("window.wasNotLoadedAgain")
-            assert page.locator("main").inner_text().count("team/app:1.0.0") == 1
+            moved = page.get_by_role("region", name="Newest moves").inner_text()
+            assert (moved.count("team/app"), moved.count("1.0.0 created")) == (1, 1)
     finally:
         if registry is not None:
             registry.process.stop()

@@ -92,6 +92,22 @@ def test_a_violation_is_open_until_something_is_tied_to_its_line(client: FlaskCl
     assert "ticket OPS-17" in visit(client, "/violations").text
 
 
+def test_moves_of_one_pipeline_are_told_together(client: FlaskClient, ledger: Ledger) -> None:
+    """A long name is not repeated for each tag; moves that lie far apart are not told as one."""
+    ledger.receive(
+        push("prod", "one", 0),
+        push("1.0.0", "two", 5_000, actor="ann"), push("latest", "two", 5_001, actor="ann"),
+        push("prod", "two", 5_002, actor="bob"),
+        push("prod", "one", 9_000, repository="team/web"),
+        push("stable", "two", 9_001),
+    )  # fmt: skip
+    told = visit(client, "/").text.partition("Newest moves")[2]
+    digest = digest_of("two")[:19]
+    assert f"team/app prod moved latest created 1.0.0 created {digest}" in told
+    assert "by bob, ann" in told
+    assert told.count("team/app ") == 3, "stable an hour later, the pipeline, prod at first"
+
+
 def test_the_page_is_sent_again_only_when_something_changed(client: FlaskClient, ledger: Ledger) -> None:
     ledger.receive(push("prod", "one", 1))
     tag = visit(client, "/").headers["ETag"]

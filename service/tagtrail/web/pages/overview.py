@@ -1,6 +1,7 @@
 """The overview: what is published now, what moved last, what is wrong, and whether the registries are wired."""
 
-from dataclasses import dataclass
+from collections.abc import Iterable
+from dataclasses import dataclass, replace
 from typing import Final
 
 from tagtrail.audit.going_back import choose_tag, doubts_of
@@ -12,13 +13,16 @@ from tagtrail.store.questions.violations import find_violations
 from tagtrail.trail.commands import make_commands
 from tagtrail.trail.instant import DAY, SECOND
 from tagtrail.trail.names import Reference
+from tagtrail.web.choices import find_environment_choices
 from tagtrail.web.paging import Paging
 from tagtrail.web.strip import WEEKS, Bars, make_strip
 from tagtrail.web.visit import Page, Visit
 from tagtrail.web.wired import Wired, find_wired
 
 _ROWS: Final = 12  # repositories on the board
-_MOVES: Final = 12
+_PLACES: Final = 12  # environments of each, while several repositories are asked for
+_MOVES: Final = 24  # that are gathered
+_TOGETHER: Final = 600 * SECOND  # in which moves to one digest are told together
 _VIOLATIONS: Final = 5
 _FRESH: Final = 600 * SECOND  # in which it is said that a registry's first event has arrived
 _LOOKED_AT: Final = 50  # violations, for those to which nothing was tied
@@ -36,11 +40,22 @@ class Place:
 
 @dataclass(frozen=True, slots=True)
 class Row:
-    """A repository on the board."""
+    """A repository on the board; `left_out` counts the environments that are shown when it is asked for by its name."""
 
     registry: str
     repository: str
     places: tuple[Place, ...]
+    left_out: int
+
+
+@dataclass(frozen=True, slots=True)
+class Gathered:
+    """Moves in one repository to one digest, soon after each other: mostly of one pipeline. The newest comes first."""
+
+    registry: str
+    repository: str
+    digest: str | None
+    moves: tuple[HistoryMove, ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,10 +64,11 @@ class Overview:
 
     board: tuple[Row, ...]
     paging: Paging
-    moves: tuple[HistoryMove, ...]
+    gathered: tuple[Gathered, ...]
     violations: tuple[Violation, ...]
     wired: tuple[Wired, ...]
     blocks: tuple[tuple[str, str], ...]
+    environments: tuple[str, ...]
     fresh: int = _FRESH
 
 
@@ -65,16 +81,18 @@ def make_overview(visit: Visit) -> Overview:
     return Overview(
         board=tuple(_make_row(visit, row, today) for row in board.items),
         paging=Paging.of(board, visit.parameters),
-        moves=find_moves(visit.db, Filter(), Cut(_MOVES)).items,
+        gathered=gather(find_moves(visit.db, Filter(), Cut(_MOVES)).items),
         violations=_find_open_violations(visit),
         wired=wired,
         blocks=_blocks(visit) if not any(registry.last_seen_at for registry in wired) else (),
+        environments=find_environment_choices(visit),
     )
 
 
 def _make_row(visit: Visit, row: BoardRow, today: int) -> Row:
-    places = tuple(_make_place(visit, posting, today) for posting in row.postings)
-    return Row(row.registry, row.repository, places)
+    shown = row.postings if visit.parameters.get("repository") == row.repository else row.postings[:_PLACES]
+    places = tuple(_make_place(visit, posting, today) for posting in shown)
+    return Row(row.registry, row.repository, places, len(row.postings) - len(shown))
 
 
 def _make_place(visit: Visit, posting: Posting, today: int) -> Place:
@@ -93,6 +111,23 @@ def _step_back(visit: Visit, target: Published, environment: str) -> str | None:
     host = visit.hosts.host(target.registry, target.host)
     commands = make_commands(Reference(target.repository, tag, target.digest, host))
     return next(iter(commands.skopeo), None)
+
+
+def gather(moves: Iterable[HistoryMove]) -> tuple[Gathered, ...]:
+    """Neighbours in the list, newest first, that tell of the same digest within minutes."""
+    found: list[Gathered] = []
+    for move in moves:
+        last = found[-1] if found else None
+        if last and _belongs(move, last):
+            found[-1] = replace(last, moves=(*last.moves, move))
+        else:
+            found.append(Gathered(move.registry, move.repository, move.digest, (move,)))
+    return tuple(found)
+
+
+def _belongs(move: HistoryMove, to: Gathered) -> bool:
+    is_same = (move.registry, move.repository, move.digest) == (to.registry, to.repository, to.digest)
+    return is_same and to.moves[0].occurred_at - move.occurred_at <= _TOGETHER
 
 
 def _find_open_violations(visit: Visit) -> tuple[Violation, ...]:

@@ -91,13 +91,22 @@
   };
 
   // A live page is asked for again; nothing is sent while nothing changed, and nothing asked while nobody looks, or
-  // while somebody is about to do something with what is there. A copy button has done its work when it was pressed: it
-  // keeps the focus, but nothing waits for it.
+  // while somebody is about to do something with what is there: what was typed would be lost. A copy button has done its
+  // work when it was pressed: it keeps the focus, but nothing waits for it. The fields of a filter stay open.
   const isBusy = (main) =>
     document.visibilityState !== "visible" ||
     (main.contains(document.activeElement) && document.activeElement !== main && !document.activeElement.matches("button.copy")) ||
-    main.querySelector("details[open]") !== null ||
+    main.dataset.touched !== undefined ||
+    main.querySelector("details[open]:not(.more)") !== null ||
     String(getSelection()) !== "";
+  const keepOpen = (then, now) => {
+    const more = now.querySelector("details.more");
+    if (more) more.open = then.querySelector("details.more[open]") !== null;
+  };
+  document.addEventListener("input", (event) => {
+    const main = event.target.closest("main");
+    if (main) main.dataset.touched = "";
+  });
   const sameIn = (main, button) =>
     [...main.querySelectorAll("button.copy")].find((each) => each.getAttribute("aria-label") === button.getAttribute("aria-label"));
   const askAgain = async () => {
@@ -114,6 +123,7 @@
     const now = page.querySelector("main");
     if (!now || isBusy(then)) return true;
     const held = then.contains(document.activeElement) ? document.activeElement : null;
+    keepOpen(then, now);
     then.replaceWith(now);
     document.title = page.title;
     Object.assign(document.body.dataset, page.body.dataset);
