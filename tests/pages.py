@@ -139,6 +139,11 @@ def shown(answer: TestResponse) -> Shown:
     return page
 
 
+def ask(client: FlaskClient, address: str, headers: Mapping[str, str] | None = None) -> Shown:
+    """Ask for a page, whatever the answer."""
+    return shown(client.get(address, headers={"Accept": "text/html", **(headers or {})}))
+
+
 def visit(
     client: FlaskClient,
     address: str,
@@ -148,8 +153,7 @@ def visit(
     headers: Mapping[str, str] | None = None,
 ) -> Shown:
     """Open a page, as a browser would, and be answered so."""
-    asked = {"Accept": "text/html", **(bearer(token) if token else {}), **(headers or {})}
-    page = shown(client.get(address, headers=asked))
+    page = ask(client, address, {**(bearer(token) if token else {}), **(headers or {})})
     assert page.status == status, page.text
     return page
 

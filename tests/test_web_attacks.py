@@ -10,11 +10,10 @@ from flask.testing import FlaskClient
 
 from tagtrail.server.terms import Terms
 from tagtrail.store.questions.evidence import Received
+from tests.application import GUARDED, INGEST, OPEN, READER, SEER, open_application
 from tests.conftest import Ledger
 from tests.events import push
-from tests.pages import shown, sign_in, visit
-from tests.test_app import CONFIGURATION, INGEST, READER, SEER
-from tests.test_web_overview import OPEN, application
+from tests.pages import ask, shown, sign_in
 
 MOVED = ((1, "1.0.0", "one"), (2, "prod", "one"), (3, "prod", "two"))
 LAST_INSTANT = "2262-04-11T23:47:16.854775806Z"
@@ -23,7 +22,7 @@ LAST_INSTANT = "2262-04-11T23:47:16.854775806Z"
 @pytest.fixture
 def client(ledger: Ledger, tmp_path: Path) -> FlaskClient:
     """The whole application, with a tag that moved."""
-    client = application(ledger, tmp_path, CONFIGURATION)
+    client = open_application(ledger, tmp_path, GUARDED)
     ledger.receive(*(push(tag, content, at, actor="ann") for at, tag, content in MOVED))
     return client
 
@@ -33,24 +32,24 @@ def client(ledger: Ledger, tmp_path: Path) -> FlaskClient:
 
 @pytest.mark.parametrize("address", [f"/log/{'9' * 5_000}", f"/deployments/{'9' * 5_000}/production"])
 def test_a_number_longer_than_any_is_no_defect_of_ours(client: FlaskClient, address: str) -> None:
-    assert visit(client, address).status == 404
+    assert ask(client, address).status == 404
     sign_in(client, READER)
-    assert visit(client, address).status == 404
+    assert ask(client, address).status == 404
 
 
 def test_nobody_fills_the_disk_by_a_form(client: FlaskClient) -> None:
-    form = visit(client, "/sign-in")
+    form = ask(client, "/sign-in")
     sent = {"csrf_token": form.csrf, "token": READER, "file": (BytesIO(b"x" * 80_000), "a-file")}
     answer = shown(client.post("/sign-in", data=sent, content_type="multipart/form-data"))
     assert answer.status == 413
-    assert visit(client, "/").status == 303
+    assert ask(client, "/").status == 303
 
 
 def test_a_stranger_does_not_learn_the_version(client: FlaskClient) -> None:
     for address in ("/sign-in", "/no/such/page"):
-        assert "tagtrail 0." not in visit(client, address).text
+        assert "tagtrail 0." not in ask(client, address).text
     sign_in(client, READER)
-    assert "tagtrail 0." in visit(client, "/").text
+    assert "tagtrail 0." in ask(client, "/").text
 
 
 def test_no_page_is_answered_by_a_thread_that_accepts(client: FlaskClient) -> None:
@@ -59,7 +58,7 @@ def test_no_page_is_answered_by_a_thread_that_accepts(client: FlaskClient) -> No
     assert len(lines) > 50
     assert [line for line in lines if line.startswith(Terms().prompt)] == []
     for address in ("/healthz-x", "/readyz/x"):
-        assert visit(client, address).headers["Content-Type"] == "application/problem+json", "nothing is rendered there"
+        assert ask(client, address).headers["Content-Type"] == "application/problem+json", "nothing is rendered there"
 
 
 def test_what_fails_unforeseen_shows_nothing_of_itself_and_logs_nothing_that_was_asked(
@@ -70,7 +69,7 @@ def test_what_fails_unforeseen_shows_nothing_of_itself_and_logs_nothing_that_was
 
     sign_in(client, READER)
     monkeypatch.setattr("tagtrail.web.pages.search.find_hits", fail)
-    page = visit(client, "/search?q=a-secret-of-theirs")
+    page = ask(client, "/search?q=a-secret-of-theirs")
     assert (page.status, page.headers["Cache-Control"]) == (500, "no-store")
     assert "Content-Security-Policy" in page.headers
     assert "secret" not in page.html
@@ -82,41 +81,41 @@ def test_what_fails_unforeseen_shows_nothing_of_itself_and_logs_nothing_that_was
 
 
 def test_the_first_start_is_never_kept_and_never_told_to_another_name(ledger: Ledger, tmp_path: Path) -> None:
-    client = application(ledger, tmp_path)
-    page = visit(client, "/")
+    client = open_application(ledger, tmp_path)
+    page = ask(client, "/")
     assert f"Bearer {INGEST}" in page.html
     assert page.headers["Cache-Control"] == "no-store"
     for host in ("evil.example", "evil.example:8080", "localhost.evil.example", "0.0.0.0:8080", "2130706433"):
-        page = visit(client, "/", Host=host)
+        page = ask(client, "/", headers={"Host": host})
         assert page.status == 403, host
         assert INGEST not in page.html
     framed = {"Sec-Fetch-Site": "cross-site", "Sec-Fetch-Dest": "iframe"}
-    assert INGEST not in visit(client, "/", **framed).html
+    assert INGEST not in ask(client, "/", headers=framed).html
     ledger.receive(push(None, "one", 1))
-    assert visit(client, "/").headers["Cache-Control"] == "private, no-cache"
+    assert ask(client, "/").headers["Cache-Control"] == "private, no-cache"
 
 
 def test_a_page_that_a_browser_has_is_sent_again_once_its_forms_are_of_another_session(client: FlaskClient) -> None:
     sign_in(client, READER)
-    before = visit(client, "/violations")
-    assert visit(client, "/violations", **{"If-None-Match": before.headers["ETag"]}).status == 304
+    before = ask(client, "/violations")
+    assert ask(client, "/violations", headers={"If-None-Match": before.headers["ETag"]}).status == 304
     client.post("/sign-out", data={"csrf_token": before.csrf})
     sign_in(client, READER)
-    after = visit(client, "/violations", **{"If-None-Match": before.headers["ETag"]})
+    after = ask(client, "/violations", headers={"If-None-Match": before.headers["ETag"]})
     assert after.status == 200, "the form in the old one would be refused"
     assert client.post("/sign-out", data={"csrf_token": after.csrf}).status_code == 303
 
 
 def test_over_https_no_other_host_of_the_domain_can_plant_a_session(ledger: Ledger, tmp_path: Path) -> None:
-    client = application(ledger, tmp_path, OPEN + "public_url: https://tagtrail.example\n")
-    cookie = visit(client, "/sign-in").headers["Set-Cookie"]
+    client = open_application(ledger, tmp_path, OPEN + "public_url: https://tagtrail.example\n")
+    cookie = ask(client, "/sign-in").headers["Set-Cookie"]
     assert cookie.startswith("__Host-tagtrail=")
     assert ("Secure" in cookie, "Path=/;" in f"{cookie};", "Domain" in cookie) == (True, True, False)
 
 
 def test_signing_out_leaves_nothing_in_the_browser(client: FlaskClient) -> None:
     sign_in(client, SEER)
-    answer = shown(client.post("/sign-out", data={"csrf_token": visit(client, "/").csrf}))
+    answer = shown(client.post("/sign-out", data={"csrf_token": ask(client, "/").csrf}))
     assert answer.headers["Clear-Site-Data"] == '"cache"'
     assert "Expires=Thu, 01 Jan 1970" in answer.headers["Set-Cookie"]
 
@@ -124,8 +123,8 @@ def test_signing_out_leaves_nothing_in_the_browser(client: FlaskClient) -> None:
 def test_a_page_of_the_same_site_but_another_origin_does_not_ask_either(client: FlaskClient) -> None:
     sign_in(client, SEER)
     image = {"Sec-Fetch-Site": "same-site", "Sec-Fetch-Dest": "image"}
-    assert visit(client, "/log", **image).status == 403
-    assert visit(client, "/log", **(image | {"Sec-Fetch-Dest": "document"})).status == 200
+    assert ask(client, "/log", headers=image).status == 403
+    assert ask(client, "/log", headers=image | {"Sec-Fetch-Dest": "document"}).status == 200
 
 
 # Readers
@@ -136,9 +135,9 @@ def test_reading_the_hashes_of_what_was_quarantined_is_recorded_as_at_the_api(
 ) -> None:
     ledger.receive_body(b"nonsense")
     sign_in(client, READER)
-    assert "SHA-256" not in visit(client, "/quarantine").text
+    assert "SHA-256" not in ask(client, "/quarantine").text
     sign_in(client, SEER)
-    assert "SHA-256" in visit(client, "/quarantine").text
+    assert "SHA-256" in ask(client, "/quarantine").text
     assert ledger.rows("SELECT count(*) FROM entries WHERE kind = 'exported'") == [(1,)]
 
 
@@ -196,7 +195,7 @@ def test_reading_the_hashes_of_what_was_quarantined_is_recorded_as_at_the_api(
 )
 def test_nothing_that_can_be_asked_is_a_defect_of_ours(client: FlaskClient, address: str, status: int) -> None:
     sign_in(client, READER)
-    page = visit(client, address)
+    page = ask(client, address)
     assert page.status == status, page.text[:500]
     assert page.html.startswith("<!doctype html>") or page.status == 303
 
@@ -225,7 +224,7 @@ def test_an_odd_event_is_shown_as_it_was_received(client: FlaskClient, ledger: L
     ledger.receive_body(f'{{"events": [{event[:-1]}, "odd": {odd}}}]}}'.encode())
     ((seq,),) = ledger.rows("SELECT max(seq) FROM lines")
     sign_in(client, SEER)
-    page = visit(client, f"/log/{seq}")
+    page = ask(client, f"/log/{seq}")
     assert page.status == 200, page.text
     assert "as received" in page.text
     assert "\u202e" not in page.html
@@ -240,14 +239,14 @@ def test_an_event_nested_too_deeply_to_be_laid_out_is_shown_as_it_is() -> None:
     "host", ["a.example;rm -rf ~", "$(reboot).example", "a.example\nreboot", "a.example\u202e", "-oProxy=x.y", "`id`.x"]
 )
 def test_a_command_that_is_copied_is_what_it_shows(ledger: Ledger, tmp_path: Path, host: str) -> None:
-    client = application(ledger, tmp_path, f"registries: [{{name: main, tokens: [{{value: {INGEST}}}]}}]\n")
+    client = open_application(ledger, tmp_path, f"registries: [{{name: main, tokens: [{{value: {INGEST}}}]}}]\n")
     ledger.receive(*(push(tag, content, at, host=host) for at, tag, content in MOVED))
     for address in ("/", "/registries/main/team/app:prod", "/registries/main/team/app"):
-        page = visit(client, address)
+        page = ask(client, address)
         assert page.status == 200
         assert not re.search(r"rm -rf|reboot|`id`|-oProxy|\u202e", page.html), address
     ledger.receive(*(push(tag, content, at + 10, host="a.example") for at, tag, content in MOVED))
-    page = visit(client, "/registries/main/team/app:prod")
+    page = ask(client, "/registries/main/team/app:prod")
     shown_and_copied = re.findall(r'data-copy="([^"]*)" data-what="command"[^>]*><code>([^<]*)</code>', page.html)
     assert len(shown_and_copied) == 3
     assert all(shown == copied for copied, shown in shown_and_copied)
