@@ -32,6 +32,4 @@ def open_application(
     config = with_ingest_token(load(path, data=ledger.store.directory, environ={}))
     if starts:
         ledger.put_in_force(config.rules)
-    app = create_app(config, store=ledger.store, clock=ledger.clock)
-    app.testing = True
-    return app.test_client()
+    return create_app(config, store=ledger.store, clock=ledger.clock).test_client()

@@ -15,7 +15,7 @@ from tagtrail.store.database import Connection
 from tagtrail.store.lines import get_last_seq
 from tagtrail.store.questions.entries import get_entries
 from tagtrail.store.questions.evidence import Evidence, Received, get_evidence
-from tagtrail.store.tree import StoredCheckpoint, find_checkpoint
+from tagtrail.store.tree import find_checkpoint
 from tagtrail.trail.instant import parse_instant
 from tagtrail.web.told import tell
 from tagtrail.web.visit import Page, Visit
@@ -116,7 +116,7 @@ def _refer(visit: Visit, entry: Entry, logged: LoggedEntry) -> str | None:
 
 
 def _find_signed(db: Connection, seq: int) -> Signed | None:
-    newest: StoredCheckpoint | None = find_checkpoint(db)
+    newest = find_checkpoint(db)
     if newest is None:
         return None
     origin = newest.note.partition("\n")[0]
