@@ -2,12 +2,14 @@
 
 import json
 import re
+from concurrent.futures import ThreadPoolExecutor
 from io import BytesIO
 from pathlib import Path
 
 import pytest
 from flask.testing import FlaskClient
 
+from tagtrail.config.secrets import session_key
 from tagtrail.server.terms import Terms
 from tagtrail.store.questions.evidence import Received
 from tests.conftest import Ledger
@@ -78,6 +80,15 @@ def test_what_fails_unforeseen_shows_nothing_of_itself_and_logs_nothing_that_was
     assert "a-secret-of-theirs" not in caplog.text
 
 
+def test_processes_that_start_at_once_sign_with_one_key_that_others_cannot_read(tmp_path: Path) -> None:
+    with ThreadPoolExecutor(8) as pool:
+        keys = set(pool.map(session_key, [tmp_path / "data"] * 8))
+    assert len(keys) == 1
+    assert [(file.name, file.stat().st_mode & 0o777) for file in (tmp_path / "data").iterdir()] == [
+        ("session-key", 0o600)
+    ]
+
+
 # Other sites
 
 
@@ -126,6 +137,18 @@ def test_a_page_of_the_same_site_but_another_origin_does_not_ask_either(client: 
     image = {"Sec-Fetch-Site": "same-site", "Sec-Fetch-Dest": "image"}
     assert visit(client, "/log", **image).status == 403
     assert visit(client, "/log", **(image | {"Sec-Fetch-Dest": "document"})).status == 200
+
+
+@pytest.mark.parametrize("address", ["/registries//main", "/log//1", "//", "/registries/main//"])
+def test_nobody_is_led_to_where_the_host_header_says(client: FlaskClient, address: str) -> None:
+    answer = client.get("/", headers={"Host": "evil.example"}, environ_overrides={"PATH_INFO": address})
+    assert "evil.example" not in answer.headers.get("Location", "")
+
+
+def test_what_is_downloaded_by_a_session_is_embedded_nowhere(client: FlaskClient) -> None:
+    sign_in(client, READER)
+    for address in ("/", "/api/v1/entries.csv", "/api/v1/tags", "/log/checkpoint"):
+        assert client.get(address).headers["Cross-Origin-Resource-Policy"] == "same-origin", address
 
 
 # Readers
