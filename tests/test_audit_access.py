@@ -282,6 +282,12 @@ def test_behind_a_proxy_one_caller_cannot_lock_out_the_others(throttled: Callabl
     assert status_of(client, peer=peer, **bearer("reader")) == 200
 
 
+def test_a_page_of_another_site_cannot_lock_out_whose_browser_shows_it(throttled: Callable[..., FlaskClient]) -> None:
+    client, counted = throttled(), {"Sec_Fetch_Site": "cross-site", "Sec_Fetch_Dest": "image"}
+    assert {status_of(client, peer=SOMEBODY, **counted) for _ in range(12)} == {403}
+    assert status_of(client, peer=SOMEBODY, **bearer("reader")) == 200
+
+
 def test_every_failed_authentication_is_counted(throttled: Callable[..., FlaskClient]) -> None:
     counted: list[int] = []
     client = throttled(count_refusal=lambda: counted.append(1))

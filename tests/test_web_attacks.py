@@ -2,20 +2,29 @@
 
 import json
 import re
+from concurrent.futures import ThreadPoolExecutor
 from io import BytesIO
 from pathlib import Path
 
 import pytest
 from flask.testing import FlaskClient
 
+from tagtrail.config.secrets import session_key
+from tagtrail.ledger.annotate import Annotation, annotate
+from tagtrail.ledger.record import Recorder
 from tagtrail.server.terms import Terms
+from tagtrail.store.database import Store
 from tagtrail.store.questions.evidence import Received
 from tests.application import GUARDED, INGEST, OPEN, READER, SEER, open_application
-from tests.conftest import Ledger
-from tests.events import push
+from tests.conftest import Clock, Ledger
+from tests.events import digest_of, push
 from tests.pages import ask, shown, sign_in
 
 MOVED = ((1, "1.0.0", "one"), (2, "prod", "one"), (3, "prod", "two"))
+PLACES = (
+    "/", "/log", "/deployments", "/deployments/4/production", "/compare?from=2026-04-20", "/registries/main/team/app",
+    "/registries/main/team/app:prod", "/violations", f"/digests/{digest_of('one')}", "/quarantine", "/messages",
+)  # fmt: skip
 LAST_INSTANT = "2262-04-11T23:47:16.854775806Z"
 
 
@@ -77,6 +86,15 @@ def test_what_fails_unforeseen_shows_nothing_of_itself_and_logs_nothing_that_was
     assert "a-secret-of-theirs" not in caplog.text
 
 
+def test_processes_that_start_at_once_sign_with_one_key_that_others_cannot_read(tmp_path: Path) -> None:
+    with ThreadPoolExecutor(8) as pool:
+        keys = set(pool.map(session_key, [tmp_path / "data"] * 8))
+    assert len(keys) == 1
+    assert [(file.name, file.stat().st_mode & 0o777) for file in (tmp_path / "data").iterdir()] == [
+        ("session-key", 0o600)
+    ]
+
+
 # Other sites
 
 
@@ -127,6 +145,18 @@ def test_a_page_of_the_same_site_but_another_origin_does_not_ask_either(client: 
     assert ask(client, "/log", headers=image | {"Sec-Fetch-Dest": "document"}).status == 200
 
 
+@pytest.mark.parametrize("address", ["/registries//main", "/log//1", "//", "/registries/main//"])
+def test_nobody_is_led_to_where_the_host_header_says(client: FlaskClient, address: str) -> None:
+    answer = client.get("/", headers={"Host": "evil.example"}, environ_overrides={"PATH_INFO": address})
+    assert "evil.example" not in answer.headers.get("Location", "")
+
+
+def test_what_is_downloaded_by_a_session_is_embedded_nowhere(client: FlaskClient) -> None:
+    sign_in(client, READER)
+    for address in ("/", "/api/v1/entries.csv", "/api/v1/tags", "/log/checkpoint"):
+        assert client.get(address).headers["Cross-Origin-Resource-Policy"] == "same-origin", address
+
+
 # Readers
 
 
@@ -139,6 +169,32 @@ def test_reading_the_hashes_of_what_was_quarantined_is_recorded_as_at_the_api(
     sign_in(client, SEER)
     assert "SHA-256" in ask(client, "/quarantine").text
     assert ledger.rows("SELECT count(*) FROM entries WHERE kind = 'exported'") == [(1,)]
+
+
+def test_for_a_reader_every_page_is_the_same_whoever_did_it(tmp_path: Path) -> None:
+    """Not a byte more or less, and so neither the size of an answer nor its entity tag tells anything."""
+    short = read_all(tmp_path / "short", actor="ann", agent="a", address="192.0.2.1:1")
+    assert read_all(tmp_path / "long", actor="somebody else", agent="b" * 300, address="2001:db8::77") == short
+    assert len(short) > 10
+
+
+def read_all(directory: Path, **who: str) -> dict[str, str]:
+    """What a reader sees of a ledger whose every event is by the same person; a line's page has random salts."""
+    store, clock = Store(directory / "data"), Clock()
+    store.prepare()
+    ledger = Ledger(store, Recorder(store, clock=clock), clock)
+    client = open_application(ledger, directory, GUARDED)
+    ledger.receive(
+        *(push(tag, content, at, id=f"id-{at}", **who) for at, tag, content in (*MOVED, (4, "1.0.0", "two")))
+    )
+    annotate(store, ledger.recorder, 5, Annotation("note", note=who["agent"], actor=who["actor"]), key="key")
+    sign_in(client, READER)
+    seen = {address: ask(client, address) for address in (*PLACES, "/log/5")}
+    store.close()
+    assert {page.status for page in seen.values()} == {200}
+    secrets = re.compile(r'name="csrf_token" value="[^"]+"|data-tag=\S+')
+    told = {address: secrets.sub("", page.html) for address, page in seen.items()}
+    return told | {"/log/5": str(len(told["/log/5"]))}
 
 
 @pytest.mark.parametrize(
@@ -228,6 +284,20 @@ def test_an_odd_event_is_shown_as_it_was_received(client: FlaskClient, ledger: L
     assert page.status == 200, page.text
     assert "as received" in page.text
     assert "\u202e" not in page.html
+
+
+def test_a_registry_of_which_nothing_is_understood_makes_no_page_slow(
+    client: FlaskClient, ledger: Ledger, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for number in range(4):
+        ledger.receive_body(f"nonsense {number}".encode())
+    monkeypatch.setattr("tagtrail.store.questions.registries.MOST_QUARANTINED", 3)
+    monkeypatch.setattr("tagtrail.web.wired.MOST_QUARANTINED", 3)
+    sign_in(client, READER)
+    for address in ("/", "/registries", "/registries/main"):
+        assert "3 or more" in ask(client, address).text, address
+    plan = ledger.rows("EXPLAIN QUERY PLAN SELECT 1 FROM quarantine WHERE registry = 'main' LIMIT 3")
+    assert "COVERING INDEX quarantine_by_registry" in plan[0][3]
 
 
 def test_an_event_nested_too_deeply_to_be_laid_out_is_shown_as_it_is() -> None:

@@ -119,9 +119,11 @@ class Access:
 
         Raises StorageUnavailable when the stored tokens cannot be read.
         """
-        caller = self._identify(request)
         if not presents_bearer(request.headers.get("Authorization")):
-            _check_site(request)  # whatever lets them in, their browser sends by itself
+            _check_site(
+                request
+            )  # whatever lets them in, their browser sends by itself; this is no failed try of theirs
+        caller = self._identify(request)
         caller.require(scope)
         return caller
 

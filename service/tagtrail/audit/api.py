@@ -38,6 +38,7 @@ from tagtrail.trail.rules import Rules
 _HEADERS: Final = {
     "Cache-Control": "private, no-cache",
     "Content-Security-Policy": "default-src 'none'; frame-ancestors 'none'",
+    "Cross-Origin-Resource-Policy": "same-origin",
     "Vary": "Accept, Authorization",
     "X-Content-Type-Options": "nosniff",
 }

@@ -19,6 +19,7 @@ from tagtrail.store.tree import StoredCheckpoint, find_checkpoint
 _HEADERS: Final = {
     "Cache-Control": "no-cache",
     "Content-Security-Policy": "default-src 'none'; frame-ancestors 'none'",
+    "Cross-Origin-Resource-Policy": "same-origin",
     "X-Content-Type-Options": "nosniff",
 }
 _TEXT: Final = "text/plain; charset=utf-8"

@@ -409,3 +409,9 @@ def m007_troubles(db: sqlite_utils.Database) -> None:
 def m008_moves_by_time(db: sqlite_utils.Database) -> None:
     """What moved between two instants, whichever tag it was: for pages that show the newest moves, or compare."""
     db.execute("CREATE INDEX moves_by_time ON moves (occurred_at, event, tag_id)")
+
+
+@migrations()
+def m009_quarantine_by_registry(db: sqlite_utils.Database) -> None:
+    """How much of a registry was quarantined: for pages that say so, however much it is."""
+    db.execute("CREATE INDEX quarantine_by_registry ON quarantine (registry)")

@@ -40,6 +40,7 @@ def mount_pages(
 ) -> None:
     """Add the pages to the application. `wiring` says how to wire each registry that is configured."""
     add_converters(app.url_map)
+    app.url_map.merge_slashes = False  # the redirect would lead, for ever, to whatever host the request named
     link = Addresses((page.name, page.rule) for page in PAGES)
     app.jinja_env.filters |= FILTERS | {"sentence": make_sentence_filter(link)}
     app.jinja_env.globals |= {"asset": asset, "link": link, "form_key": _form_key}

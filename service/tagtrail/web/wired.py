@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 
 from tagtrail.store.database import Connection
-from tagtrail.store.questions.registries import count_quarantined, find_registries
+from tagtrail.store.questions.registries import MOST_QUARANTINED, count_quarantined, find_registries
 from tagtrail.trail.rules import Authentication, Rules
 
 
@@ -23,6 +23,11 @@ class Wired:
     quarantined: int
 
     @property
+    def quarantined_text(self) -> str:
+        """How much of it could not be understood: counted only so far."""
+        return f"{self.quarantined} or more" if self.quarantined >= MOST_QUARANTINED else str(self.quarantined)
+
+    @property
     def restarts(self) -> int:
         """How often the registry was started again since it was first heard of; what waited in it then is lost."""
         return max(0, self.starts - 1)
@@ -32,7 +37,6 @@ def find_wired(db: Connection, rules: Rules) -> tuple[Wired, ...]:
     """Every registry, by name."""
     heard = {registry.registry: registry for registry in find_registries(db)}
     configured = {registry.name: registry for registry in rules.registries}
-    quarantined = count_quarantined(db)
     found = []
     for name in sorted(heard.keys() | configured.keys()):
         known, told = configured.get(name), heard.get(name)
@@ -47,7 +51,7 @@ def find_wired(db: Connection, rules: Rules) -> tuple[Wired, ...]:
                 first_seen_at=told.first_seen_at if told else None,
                 last_seen_at=told.last_seen_at if told else None,
                 starts=told.starts if told else 0,
-                quarantined=quarantined.get(name, 0),
+                quarantined=count_quarantined(db, name),
             )
         )
     return tuple(found)

@@ -3,13 +3,15 @@
 from collections.abc import Iterator
 from heapq import merge
 from itertools import islice
-from typing import cast
+from typing import Final, cast
 
 from tagtrail.store.answers import Cut, Filter, HeardRegistry, Page, Quarantined, Traffic
 from tagtrail.store.database import Connection
 from tagtrail.store.questions.series import Series, Source, Span, gather, walk
 from tagtrail.store.questions.window import find_window
 from tagtrail.trail.instant import day_of
+
+MOST_QUARANTINED: Final = 1_000  # of one registry that are counted: one that nobody understands sends nothing else
 
 _QUARANTINE = Series("quarantine", ("seq",), ("registry",))
 _LAST_DAY = "9999-12-31"
@@ -30,9 +32,12 @@ def find_quarantined(db: Connection, asked: Filter, cut: Cut) -> Page[Quarantine
     return Page(tuple(_read_quarantined(db, row[0]) for row in found), after)
 
 
-def count_quarantined(db: Connection) -> dict[str, int]:
-    """How much was quarantined of each registry, by name."""
-    return dict(db.execute("SELECT registry, count(*) FROM quarantine GROUP BY registry").fetchall())
+def count_quarantined(db: Connection, registry: str) -> int:
+    """How much was quarantined of the registry, counted up to MOST_QUARANTINED."""
+    (count,) = db.execute(
+        "SELECT count(*) FROM (SELECT 1 FROM quarantine WHERE registry = ? LIMIT ?)", (registry, MOST_QUARANTINED)
+    ).fetchone()
+    return int(count)
 
 
 def _read_quarantined(db: Connection, seq: int) -> Quarantined:
