@@ -31,7 +31,7 @@ LAST_INSTANT = "2262-04-11T23:47:16.854775806Z"
 @pytest.fixture
 def client(ledger: Ledger, tmp_path: Path) -> FlaskClient:
     """The whole application, with a tag that moved."""
-    client = open_application(ledger, tmp_path, GUARDED)
+    client = open_application(ledger, tmp_path, GUARDED, starts=True)
     ledger.receive(*(push(tag, content, at, actor="ann") for at, tag, content in MOVED))
     return client
 
@@ -99,7 +99,7 @@ def test_processes_that_start_at_once_sign_with_one_key_that_others_cannot_read(
 
 
 def test_the_first_start_is_never_kept_and_never_told_to_another_name(ledger: Ledger, tmp_path: Path) -> None:
-    client = open_application(ledger, tmp_path)
+    client = open_application(ledger, tmp_path, starts=True)
     page = ask(client, "/")
     assert f"Bearer {INGEST}" in page.html
     assert page.headers["Cache-Control"] == "no-store"
@@ -125,7 +125,7 @@ def test_a_page_that_a_browser_has_is_sent_again_once_its_forms_are_of_another_s
 
 
 def test_over_https_no_other_host_of_the_domain_can_plant_a_session(ledger: Ledger, tmp_path: Path) -> None:
-    client = open_application(ledger, tmp_path, OPEN + "public_url: https://tagtrail.example\n")
+    client = open_application(ledger, tmp_path, OPEN + "public_url: https://tagtrail.example\n", starts=True)
     cookie = ask(client, "/sign-in").headers["Set-Cookie"]
     assert cookie.startswith("__Host-tagtrail=")
     assert ("Secure" in cookie, "Path=/;" in f"{cookie};", "Domain" in cookie) == (True, True, False)
@@ -183,7 +183,7 @@ def read_all(directory: Path, **who: str) -> dict[str, str]:
     store, clock = Store(directory / "data"), Clock()
     store.prepare()
     ledger = Ledger(store, Recorder(store, clock=clock), clock)
-    client = open_application(ledger, directory, GUARDED)
+    client = open_application(ledger, directory, GUARDED, starts=True)
     ledger.receive(
         *(push(tag, content, at, id=f"id-{at}", **who) for at, tag, content in (*MOVED, (4, "1.0.0", "two")))
     )
@@ -309,7 +309,9 @@ def test_an_event_nested_too_deeply_to_be_laid_out_is_shown_as_it_is() -> None:
     "host", ["a.example;rm -rf ~", "$(reboot).example", "a.example\nreboot", "a.example\u202e", "-oProxy=x.y", "`id`.x"]
 )
 def test_a_command_that_is_copied_is_what_it_shows(ledger: Ledger, tmp_path: Path, host: str) -> None:
-    client = open_application(ledger, tmp_path, f"registries: [{{name: main, tokens: [{{value: {INGEST}}}]}}]\n")
+    client = open_application(
+        ledger, tmp_path, f"registries: [{{name: main, tokens: [{{value: {INGEST}}}]}}]\n", starts=True
+    )
     ledger.receive(*(push(tag, content, at, host=host) for at, tag, content in MOVED))
     for address in ("/", "/registries/main/team/app:prod", "/registries/main/team/app"):
         page = ask(client, address)
