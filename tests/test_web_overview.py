@@ -106,6 +106,19 @@ def test_a_violation_is_open_until_something_is_tied_to_its_line(client: FlaskCl
     assert "ticket OPS-17" in visit(client, "/violations").text
 
 
+def test_of_a_hundred_environments_some_are_shown_until_the_repository_is_asked_for(
+    ledger: Ledger, tmp_path: Path
+) -> None:
+    places = ", ".join(f"{{name: place-{number}, tag: place-{number}}}" for number in range(15))
+    client = application(ledger, tmp_path, f"{OPEN}environments: [{places}]\n")
+    ledger.receive(*(push(f"place-{number}", "one", number) for number in range(15)))
+    page = visit(client, "/")
+    assert page.html.count('class="place"') == 12
+    assert "3 more environments of team/app" in page.text
+    assert visit(client, "/?repository=team/app").html.count('class="place"') == 15
+    assert visit(client, "/?environment=place-14").html.count('class="place"') == 1
+
+
 def test_moves_of_one_pipeline_are_told_together(client: FlaskClient, ledger: Ledger) -> None:
     """A long name is not repeated for each tag; moves that lie far apart are not told as one."""
     ledger.receive(
