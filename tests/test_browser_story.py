@@ -91,7 +91,7 @@ def test_a_first_start_from_the_block_to_the_green_lamp(key: str | None, desk: D
             layout = Layout(tmp_path / "layout")
             layout.image("one", "one")
             registry.push(layout.directory, "one", "team/app:1.0.0")
-            expect(page.locator(".lamp.good")).to_be_visible(timeout=60_000)
+            expect(page.locator(".check.good .lamp.good")).to_be_visible(timeout=60_000)
             expect(page.get_by_role("heading", name="Published now")).to_be_visible()
             assert page.evaluate("window.wasNotLoadedAgain")
             moved = page.get_by_role("region", name="Newest moves").inner_text()

@@ -104,6 +104,8 @@ def test_a_violation_is_open_until_something_is_tied_to_its_line(client: FlaskCl
     annotate(ledger.store, ledger.recorder, outcome.seq, Annotation("ticket", "OPS-17"))
     assert visit(client, "/").text.partition("Open violations")[2].startswith(" None.")
     assert "ticket OPS-17" in visit(client, "/violations").text
+    page = visit(client, "/violations?repository=team/app&since=2020-01-01T00:00:00Z")
+    assert "/api/v1/violations.csv?repository=team%2Fapp&since=2020-01-01T00%3A00%3A00Z" in page.links
 
 
 def test_of_a_hundred_environments_some_are_shown_until_the_repository_is_asked_for(
