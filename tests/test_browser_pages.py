@@ -129,6 +129,22 @@ def test_what_is_typed_is_not_lost_when_something_happens(desk: Desk, premises: 
         assert asked == []
 
 
+def test_a_line_that_is_read_stays_where_it_is_when_newer_ones_come(desk: Desk, premises: Premises) -> None:  # noqa: F811
+    service = premises.worst.service
+    with desk.window(service) as window:
+        window.page.clock.install()
+        page = window.open("/log")
+        page.evaluate("scrollTo(0, 600)")
+        read = page.locator("ol.lines a.line").nth(15).inner_text()
+        line = page.get_by_role("link", name=read, exact=True).last
+        before = line.evaluate("each => each.getBoundingClientRect().top")
+        newest = page.locator("ol.lines a.line").first.inner_text()
+        assert service.post(envelope(push("three", "three", 2, repository="live/page"))) == 202
+        page.clock.fast_forward(20_000)
+        expect(page.locator("ol.lines a.line").first).not_to_have_text(newest)
+        assert abs(line.evaluate("each => each.getBoundingClientRect().top") - before) < 2
+
+
 # ---- Without a script
 
 
