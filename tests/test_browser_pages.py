@@ -4,10 +4,12 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 import pytest
+from playwright.sync_api import expect
 
 from tagtrail.web.pages import PAGES
 from tests.browser import NARROW, WIDE, Desk, Scheme, Window, desk  # noqa: F401 - a fixture
 from tests.chat import ChatRoom
+from tests.events import envelope, push
 from tests.worst import IMAGE, REPOSITORY, SCRIPT, TAG, Worst
 
 NAMES = [page.name for page in PAGES]
@@ -104,6 +106,41 @@ def test_axe_finds_what_is_wrong(scripted: Window) -> None:
     page.wait_for_timeout(0)
     assert any(each.startswith("image-alt: ") for each in scripted.audit())
     scripted.forgive("status of 404")
+
+
+def test_what_is_typed_is_not_lost_when_something_happens(desk: Desk, premises: Premises) -> None:  # noqa: F811
+    """A page that nobody touched is renewed by itself; one with something typed into it waits."""
+    service = premises.worst.service
+    with desk.window(service) as window:
+        window.page.clock.install()
+        page = window.open("/log?repository=live/page")
+        assert service.post(envelope(push("one", "one", 0, repository="live/page"))) == 202
+        page.clock.fast_forward(20_000)
+        expect(page.locator("ol.lines a.line")).to_have_count(1)
+        page.get_by_label("Repository", exact=True).fill("typed")
+        page.locator("h1").click()
+        asked: list[str] = []
+        page.on("request", lambda request: asked.append(request.url))
+        assert service.post(envelope(push("two", "two", 1, repository="live/page"))) == 202
+        page.clock.fast_forward(60_000)
+        assert page.get_by_label("Repository", exact=True).input_value() == "typed"
+        assert asked == []
+
+
+def test_a_line_that_is_read_stays_where_it_is_when_newer_ones_come(desk: Desk, premises: Premises) -> None:  # noqa: F811
+    service = premises.worst.service
+    with desk.window(service) as window:
+        window.page.clock.install()
+        page = window.open("/log")
+        page.evaluate("scrollTo(0, 600)")
+        read = page.locator("ol.lines a.line").nth(15).inner_text()
+        line = page.get_by_role("link", name=read, exact=True).last
+        before = line.evaluate("each => each.getBoundingClientRect().top")
+        newest = page.locator("ol.lines a.line").first.inner_text()
+        assert service.post(envelope(push("three", "three", 2, repository="live/page"))) == 202
+        page.clock.fast_forward(20_000)
+        expect(page.locator("ol.lines a.line").first).not_to_have_text(newest)
+        assert abs(line.evaluate("each => each.getBoundingClientRect().top") - before) < 2
 
 
 # ---- Without a script

@@ -90,6 +90,21 @@ def test_a_violation_is_open_until_something_is_tied_to_its_line(client: FlaskCl
     annotate(ledger.store, ledger.recorder, outcome.seq, Annotation("ticket", "OPS-17"))
     assert visit(client, "/").text.partition("Open violations")[2].startswith(" None.")
     assert "ticket OPS-17" in visit(client, "/violations").text
+    page = visit(client, "/violations?repository=team/app&since=2020-01-01T00:00:00Z")
+    assert "/api/v1/violations.csv?repository=team%2Fapp&since=2020-01-01T00%3A00%3A00Z" in page.links
+
+
+def test_of_a_hundred_environments_some_are_shown_until_the_repository_is_asked_for(
+    ledger: Ledger, tmp_path: Path
+) -> None:
+    places = ", ".join(f"{{name: place-{number}, tag: place-{number}}}" for number in range(15))
+    client = application(ledger, tmp_path, f"{OPEN}environments: [{places}]\n")
+    ledger.receive(*(push(f"place-{number}", "one", number) for number in range(15)))
+    page = visit(client, "/")
+    assert page.html.count('class="place"') == 12
+    assert "3 more environments of team/app" in page.text
+    assert visit(client, "/?repository=team/app").html.count('class="place"') == 15
+    assert visit(client, "/?environment=place-14").html.count('class="place"') == 1
 
 
 def test_moves_of_one_pipeline_are_told_together(client: FlaskClient, ledger: Ledger) -> None:

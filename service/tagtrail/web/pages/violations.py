@@ -4,8 +4,9 @@ from dataclasses import dataclass
 from typing import Final
 
 from tagtrail.store.annotations import find_annotations
-from tagtrail.store.answers import Annotated, Violation
+from tagtrail.store.answers import Annotated, Filter, Violation
 from tagtrail.store.questions.violations import find_violations
+from tagtrail.web.exports import Exports, make_exports
 from tagtrail.web.paging import Paging
 from tagtrail.web.visit import Page, Visit
 
@@ -22,8 +23,10 @@ class Judged:
 class Violations:
     """A part of the list, newest first."""
 
+    asked: Filter
     items: tuple[Judged, ...]
     paging: Paging
+    exports: Exports
 
 
 def make_violations(visit: Visit) -> Violations:
@@ -32,7 +35,7 @@ def make_violations(visit: Visit) -> Violations:
     found = find_violations(visit.db, asked, visit.cut((int, bytes, int)))
     tied = find_annotations(visit.db, [each.seq for each in found.items])
     items = tuple(Judged(each, tuple(tied[each.seq])) for each in found.items)
-    return Violations(items, Paging.of(found, visit.parameters))
+    return Violations(asked, items, Paging.of(found, visit.parameters), make_exports(visit, "violations"))
 
 
 VIOLATIONS: Final = Page("violations", "/violations", make_violations)

@@ -107,6 +107,13 @@
     const main = event.target.closest("main");
     if (main) main.dataset.touched = "";
   });
+  // Whoever has scrolled down keeps the line that they read where it was, though newer ones came before it.
+  const lineInSight = (main) =>
+    scrollY > 0 ? [...main.querySelectorAll("a.line")].find((each) => each.getBoundingClientRect().top >= 0) : undefined;
+  const hold = (now, line, top) => {
+    const same = line && [...now.querySelectorAll("a.line")].find((each) => each.href === line);
+    if (same) scrollBy({ top: same.getBoundingClientRect().top - top, behavior: "instant" });
+  };
   const sameIn = (main, button) =>
     [...main.querySelectorAll("button.copy")].find((each) => each.getAttribute("aria-label") === button.getAttribute("aria-label"));
   const askAgain = async () => {
@@ -124,10 +131,13 @@
     if (!now || isBusy(then)) return true;
     const held = then.contains(document.activeElement) ? document.activeElement : null;
     keepOpen(then, now);
+    const line = lineInSight(then);
+    const [address, top] = line ? [line.href, line.getBoundingClientRect().top] : [];
     then.replaceWith(now);
     document.title = page.title;
     Object.assign(document.body.dataset, page.body.dataset);
     prepare(now);
+    hold(now, address, top);
     if (held) (sameIn(now, held) || now).focus({ preventScroll: true });
     return true;
   };
