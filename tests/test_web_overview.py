@@ -98,7 +98,7 @@ def test_of_a_hundred_environments_some_are_shown_until_the_repository_is_asked_
     ledger: Ledger, tmp_path: Path
 ) -> None:
     places = ", ".join(f"{{name: place-{number}, tag: place-{number}}}" for number in range(15))
-    client = application(ledger, tmp_path, f"{OPEN}environments: [{places}]\n")
+    client = open_application(ledger, tmp_path, f"{OPEN}environments: [{places}]\n", starts=True)
     ledger.receive(*(push(f"place-{number}", "one", number) for number in range(15)))
     page = visit(client, "/")
     assert page.html.count('class="place"') == 12
