@@ -2,6 +2,7 @@
 
 import os
 import shutil
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -49,7 +50,7 @@ class Bench:
         try:
             yield path
         finally:
-            shutil.rmtree(path)
+            _remove(path)
 
     def filled(self, entries: int) -> Path:
         """A service's directory whose ledger has so many entries; filled once, and then used by several measures."""
@@ -60,6 +61,18 @@ class Bench:
             os.sync()  # or the disk would still be busy with it while something is measured
             self._filled[entries] = path
         return self._filled[entries]
+
+
+def _remove(path: Path) -> None:
+    """Remove a directory, into which a verification that a stopped service had begun may still write for a moment."""
+    deadline = time.monotonic() + 30
+    while True:
+        try:
+            return shutil.rmtree(path)
+        except OSError:
+            if time.monotonic() > deadline:
+                raise
+            time.sleep(0.1)
 
 
 def _seal(data: Path) -> None:
