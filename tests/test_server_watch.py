@@ -1,6 +1,8 @@
 """The watch of a worker process: what it does when the clock, the disk or the ledger is not as it should be."""
 
+import signal
 import subprocess
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -101,3 +103,22 @@ def test_a_ledger_that_cannot_be_sealed_is_verified_all_the_same(watch: Watch, l
     log.place.key.unlink()
     watch.look(age=0)
     assert verifying.begun == 1
+
+
+def test_a_verification_that_is_under_way_ends_with_its_service(log: Log) -> None:
+    command = [sys.executable, "-c", "import time; time.sleep(600)"]
+    watch = Watch(log.ledger.store, log.sealer, checkpoint_every=60, verify_every=HOUR, verifying=command)
+    watch.stop()  # nothing is under way
+    begun: list[subprocess.Popen[bytes]] = []
+    real = subprocess.Popen
+
+    def note(*arguments: Any, **options: Any) -> "subprocess.Popen[bytes]":
+        begun.append(real(*arguments, **options))
+        return begun[-1]
+
+    with pytest.MonkeyPatch.context() as patched:
+        patched.setattr(subprocess, "Popen", note)
+        watch.look(age=60)
+    assert [each.poll() for each in begun] == [None]
+    watch.stop()
+    assert [each.returncode for each in begun] == [-signal.SIGTERM]

@@ -1,5 +1,6 @@
 """`tagtrail serve`: prepares the data directory, says how to wire the registry, and runs until it is told to stop."""
 
+import atexit
 import fcntl
 import logging
 import os
@@ -90,13 +91,15 @@ def _make_app(config: Config) -> WSGIApplication:
     """The application of one worker process, its watch over the ledger, and over the dispatcher where there is one."""
     store = Store(config.data)
     place = ["--data", str(config.data), *(["--config", str(config.source)] if config.source else [])]
-    Watch(
+    watch = Watch(
         store,
         make_sealer(store, config.ledger, public_url=config.public_url),
         checkpoint_every=config.ledger.checkpoint_every,
         verify_every=config.ledger.verify_every,
         verifying=[sys.executable, "-m", "tagtrail", "log", "verify", "--background", *place],
-    ).start()
+    )
+    watch.start()
+    atexit.register(watch.stop)
     if config.notify.channels:
         Companion(
             [sys.executable, "-m", "tagtrail", "dispatch", "--supervised-by", str(os.getpid()), *place],

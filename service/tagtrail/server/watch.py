@@ -47,6 +47,13 @@ class Watch:
         """Begin; after the fork. The thread ends with its process."""
         threading.Thread(target=self._run, name="watch", daemon=True).start()
 
+    def stop(self) -> None:
+        """End a verification that is under way: nothing of the service is left behind, and the next start begins anew."""
+        running = self._running
+        if running is not None and running.poll() is None:
+            running.terminate()
+            running.wait()
+
     def look(self, *, age: float) -> None:
         """Do what is due: a new checkpoint, if the last one is so many seconds old. What fails is tried again."""
         try:
