@@ -48,7 +48,7 @@ class Watch:
         threading.Thread(target=self._run, name="watch", daemon=True).start()
 
     def stop(self) -> None:
-        """End a verification that is under way: nothing of the service is left behind, and the next start begins anew."""
+        """End a verification that is under way: nothing that runs is left behind, and the next start begins it anew."""
         running = self._running
         if running is not None and running.poll() is None:
             running.terminate()
