@@ -148,3 +148,13 @@ def test_the_strip_has_a_place_for_each_day_on_which_something_was_published() -
         Bars("withdrawn", f"M{last} 17v-13h5v13z"),
     )
     assert make_strip(recent[:-1], today=today)[0] == Bars("back", f"M{last} 17v-10h5v10z")
+
+
+def test_a_registry_that_is_no_longer_configured_is_still_shown(ledger: Ledger, tmp_path: Path) -> None:
+    ledger.receive(push("prod", "one", 1))
+    client = open_application(ledger, tmp_path, OPEN.replace("name: main", "name: other"), starts=True)
+    page = visit(client, "/registries/main")
+    assert "no longer configured" in page.text
+    assert "config.yml" not in page.text
+    assert "config.yml" in visit(client, "/registries/other").text
+    assert "no longer configured" in visit(client, "/registries").text

@@ -86,8 +86,8 @@ def test_the_list_of_moves_goes_on(ledger: Ledger, client: FlaskClient) -> None:
     first = visit(client, f"{ADDRESS}:edge")
     [more] = [link["href"] for link in first.find("a", "button") if link.text == "More"]
     rest = visit(client, f"{ADDRESS}:edge{more}")
-    assert len(moves(first)) == 50
-    assert len(moves(rest)) == 10
+    assert len(moves(first)) == 40
+    assert len(moves(rest)) == 20
     assert "created" in moves(rest)[-1]
     assert len(moves(visit(client, f"{ADDRESS}:edge?since={at(10)}&until={at(15)}"))) == 5
 

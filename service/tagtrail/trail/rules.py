@@ -123,16 +123,22 @@ class Rules:
     registries: tuple[RegistryIdentity, ...] = ()
     default_tag_rules: tuple[TagRule, ...] = DEFAULT_TAG_RULES
     _explained: dict[tuple[str, str], TagRule] = field(default_factory=dict, init=False, repr=False, compare=False)
+    _is_for_all: bool = field(default=False, init=False, repr=False, compare=False)  # whether no tag rule minds where
+
+    def __post_init__(self) -> None:
+        is_for_all = all(rule.repository == "**" for rule in chain(self.tag_rules, self.default_tag_rules))
+        object.__setattr__(self, "_is_for_all", is_for_all)
 
     def explain(self, repository: str, tag: str) -> TagRule:
         """The rule that decides whether the tag is a release tag: the first that matches."""
-        rule = self._explained.get((repository, tag))
+        key = ("**" if self._is_for_all else repository, tag)
+        rule = self._explained.get(key)
         if rule is None:
             ordered = chain(self.tag_rules, self.default_tag_rules)
             rule = next((rule for rule in ordered if rule.matches(repository, tag)), DEFAULT_TAG_RULES[-1])
             if len(self._explained) >= _REMEMBERED:
                 self._explained.clear()
-            self._explained[repository, tag] = rule
+            self._explained[key] = rule
         return rule
 
     def is_release(self, repository: str, tag: str) -> bool:

@@ -18,7 +18,7 @@ from tagtrail.trail.rules import Rules
 
 T = TypeVar("T")
 Wiring = Mapping[str, "Block"]  # of each configured registry
-ROWS: Final = 50  # of a list on a page
+ROWS: Final = 40  # of a list on a page
 
 
 @dataclass(frozen=True, slots=True)

@@ -19,13 +19,13 @@ from tagtrail.web.strip import WEEKS, Bars, make_strip
 from tagtrail.web.visit import Page, Visit
 from tagtrail.web.wired import Wired, find_wired
 
-_ROWS: Final = 12  # repositories on the board
+_ROWS: Final = 10  # repositories on the board
 _PLACES: Final = 12  # environments of each, while several repositories are asked for
-_MOVES: Final = 24  # that are gathered
+_MOVES: Final = 16  # that are gathered
 _TOGETHER: Final = 600 * SECOND  # in which moves to one digest are told together
 _VIOLATIONS: Final = 5
 _FRESH: Final = 600 * SECOND  # in which it is said that a registry's first event has arrived
-_LOOKED_AT: Final = 50  # violations, for those to which nothing was tied
+_LOOKED_AT: Final = (10, 100)  # violations, for those to which nothing was tied: most often the first will do
 
 
 @dataclass(frozen=True, slots=True)
@@ -132,9 +132,14 @@ def _belongs(move: HistoryMove, to: Gathered) -> bool:
 
 def _find_open_violations(visit: Visit) -> tuple[Violation, ...]:
     """The newest violations to whose lines nobody has tied anything yet: no ticket, no approval, no note."""
-    found = find_violations(visit.db, Filter(), Cut(_LOOKED_AT)).items
-    tied = find_annotations(visit.db, [violation.seq for violation in found])
-    return tuple(violation for violation in found if not tied[violation.seq])[:_VIOLATIONS]
+    still_open: list[Violation] = []
+    for most in _LOOKED_AT:
+        page = find_violations(visit.db, Filter(), Cut(most))
+        tied = find_annotations(visit.db, [violation.seq for violation in page.items])
+        still_open = [violation for violation in page.items if not tied[violation.seq]][:_VIOLATIONS]
+        if len(still_open) == _VIOLATIONS or page.after is None:
+            break
+    return tuple(still_open)
 
 
 def _blocks(visit: Visit) -> tuple[tuple[str, str], ...]:
