@@ -12,7 +12,7 @@ _PLAIN: Final = "/:+="  # what stands in a path as it is
 
 
 class Addresses:
-    """The addresses of pages by their names: those of Flask's `url_for` at a tenth of its cost; a page has hundreds.
+    """The addresses of pages by their names: those of Flask's `url_for` at about half of its cost; a page has hundreds.
 
     `rules` are pairs of a page's name and its rule.
     """

@@ -1,6 +1,6 @@
 """A lane as SVG.
 
-It is written here and not by a template, which takes many times as long for each of the hundreds of pieces of a page.
+It is written here and not by a template, which takes longer for each of the hundreds of pieces of a page.
 Whatever comes from outside passes `_safe`.
 """
 
