@@ -1,6 +1,7 @@
 """A sentence about a line of the ledger, on a page: each part in its role, leading to what it names.
 
-Written here and not in a template: a page of the log has hundreds of parts, and a template takes two to three times as long.
+Written here and not in a template: a page of the log has hundreds of parts, and a template takes two to three times as
+long.
 """
 
 from collections.abc import Callable, Iterable
