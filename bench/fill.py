@@ -18,9 +18,9 @@ from sqlite_utils.utils import sqlite3  # type: ignore[attr-defined]  # the libr
 from bench.history import REPOSITORIES, name_of, tell
 from bench.rows import TABLES, Pushed, Row, Rows
 from tagtrail.ledger.lifecycle import record_start
-from tagtrail.ledger.line import Entry, commitment, disclosure, hash_leaf, place, write_line
 from tagtrail.ledger.record import Recorder
 from tagtrail.ledger.submission import Counted, Submission
+from tagtrail.line import Entry, commitment, disclosure, hash_leaf, place, write_line
 from tagtrail.store.database import Connection, Store
 from tagtrail.store.lines import get_last_seq
 from tagtrail.trail.instant import DAY, day_of, format_instant, now

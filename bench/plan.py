@@ -10,10 +10,10 @@ from pathlib import Path
 
 from bench.fill import fill
 from tagtrail.config.model import Ledger
-from tagtrail.ledger.seal.verify import count_lines
-from tagtrail.sealing import make_sealer
 from tagtrail.store.database import Store
-from tagtrail.store.verification import Verification, keep_verification
+from tagtrail.store.status import Verification, keep_verification
+from tagtrail.tlog.place import make_sealer
+from tagtrail.tlog.verification import count_lines
 from tagtrail.trail.instant import now
 
 

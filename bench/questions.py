@@ -7,11 +7,11 @@ from dataclasses import dataclass
 from typing import Any
 from urllib.parse import quote, urlencode
 
-from tagtrail.audit.asking import read_question
-from tagtrail.audit.filters import read_filter
-from tagtrail.audit.listings import LISTINGS
+from tagtrail.api.listings import LISTINGS
+from tagtrail.api.requests import read_question
 from tagtrail.store.database import Connection, Store
-from tagtrail.store.questions.digests import get_digest
+from tagtrail.store.digests import get_digest
+from tagtrail.store.filters import read_filter
 from tagtrail.trail.instant import SECOND, format_instant
 from tagtrail.trail.rules import Rules
 

@@ -6,14 +6,14 @@ import pytest
 from flask import Flask
 from flask.testing import FlaskClient
 
-from tagtrail.audit.access import Access
-from tagtrail.audit.api import make_api_blueprint
-from tagtrail.audit.bundle.endpoint import make_export_blueprint
-from tagtrail.audit.problems import register_errors
+from tagtrail.access.callers import Access
+from tagtrail.api.blueprint import make_api_blueprint
+from tagtrail.api.export import make_export_blueprint
+from tagtrail.api.problems import register_errors
 from tagtrail.config.model import ChannelConfig, NotifyConfig, RouteConfig
 from tagtrail.ledger.record import Recorder
-from tagtrail.ledger.seal.sealer import LogPlace, Sealer
 from tagtrail.notify.outbox import make_outbox
+from tagtrail.tlog.signer import LogPlace, Sealer
 from tagtrail.trail.rules import EnvironmentRule, RegistryIdentity, Rules
 from tests.conftest import Ledger
 from tests.events import INDEX, MANIFEST, SomeEvent, delete_digest, delete_tag, digest_of, envelope, push

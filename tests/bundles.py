@@ -16,11 +16,11 @@ from typing import Any
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 
-import tagtrail.audit.bundle
-from tagtrail.ledger.seal.note import Checkpoint, Signer, write_note
-from tagtrail.ledger.seal.tree import Tree
+import tagtrail.export
+from tagtrail.tlog.note import Checkpoint, Signer, write_note
+from tagtrail.tlog.tree import Tree
 
-PACKAGED = Path(tagtrail.audit.bundle.__file__).parent
+PACKAGED = Path(tagtrail.export.__file__).parent
 ORIGIN = "tagtrail.example/log/1"
 HOST = "registry.example:5000"
 MANIFEST = "application/vnd.oci.image.manifest.v1+json"

@@ -5,8 +5,8 @@ import json
 from itertools import pairwise
 from pathlib import Path
 
-from tagtrail.ledger.line import commitment
 from tagtrail.ledger.rebuild import rebuild
+from tagtrail.line import commitment
 from tagtrail.store.database import Connection, Store
 from tagtrail.store.rebuilding import dump_projection
 

@@ -9,9 +9,9 @@ from typing import Any
 import pytest
 from hypothesis import HealthCheck, settings
 
-from tagtrail.intake.accept import accept
+from tagtrail.access.tokens import Sender
+from tagtrail.intake.endpoint import accept
 from tagtrail.intake.envelope import read_body
-from tagtrail.intake.tokens import Sender
 from tagtrail.ledger.lifecycle import record_start
 from tagtrail.ledger.record import Recorder
 from tagtrail.ledger.submission import Outcome

@@ -7,10 +7,10 @@ from typing import Any
 
 from tagtrail.config.model import ChannelConfig, Config, NotifyConfig, RouteConfig
 from tagtrail.config.secrets import Secret
-from tagtrail.dispatching import make_couriers
 from tagtrail.ledger.record import Recorder
-from tagtrail.notify.courier import Courier
+from tagtrail.notify.dispatcher import make_couriers
 from tagtrail.notify.outbox import make_outbox
+from tagtrail.notify.worker import Courier
 from tagtrail.store.database import Store
 from tagtrail.store.outbox import COLUMNS, Attempt, Delivery, find_attempts, find_lines
 from tests.asking import RULES

@@ -11,11 +11,11 @@ from pathlib import Path
 from typing import Any
 from zipfile import ZipFile
 
-from tagtrail.audit.bundle.make import COMMAND_LINE, Bundle, hand_over, prepare
-from tagtrail.audit.bundle.question import read_question
-from tagtrail.ledger.exported import Asker
-from tagtrail.ledger.line import hash_leaf
-from tagtrail.ledger.seal.tree import Frontier
+from tagtrail.access.disclosures import Asker
+from tagtrail.export.bundle import COMMAND_LINE, Bundle, hand_over, prepare
+from tagtrail.export.query import read_question
+from tagtrail.line import hash_leaf
+from tagtrail.tlog.tree import Frontier
 from tests.log import Log
 
 FOLDER = "tagtrail-export/"

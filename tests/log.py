@@ -5,12 +5,12 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from tagtrail.ledger.record import Recorder
-from tagtrail.ledger.seal.guard import check_ledger
-from tagtrail.ledger.seal.journal import Journal
-from tagtrail.ledger.seal.note import Checkpoint, read_checkpoint, read_note
-from tagtrail.ledger.seal.sealer import LogPlace, Sealer
-from tagtrail.ledger.seal.verify import count_lines, find_trouble
 from tagtrail.store.database import Store
+from tagtrail.tlog.guard import check_ledger
+from tagtrail.tlog.journal import Journal
+from tagtrail.tlog.note import Checkpoint, read_checkpoint, read_note
+from tagtrail.tlog.signer import LogPlace, Sealer
+from tagtrail.tlog.verification import count_lines, find_trouble
 from tests.conftest import Clock, Ledger
 
 

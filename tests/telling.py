@@ -5,11 +5,11 @@ from dataclasses import dataclass, field
 
 from tagtrail.config.model import ChannelConfig, NotifyConfig, RouteConfig
 from tagtrail.ledger.record import Recorder
-from tagtrail.notify.forms import plain, presentable
+from tagtrail.notify.composer import Teller
+from tagtrail.notify.formatting import plain, presentable
 from tagtrail.notify.message import Message
 from tagtrail.notify.outbox import Outbox
 from tagtrail.notify.routes import Routes
-from tagtrail.notify.telling import Teller
 from tagtrail.store.outbox import Delivery, get_delivery
 from tagtrail.trail.instant import SECOND
 from tests.conftest import Ledger

@@ -5,12 +5,12 @@ from pathlib import Path
 import pytest
 from flask.testing import FlaskClient
 
-from tagtrail.ledger.tokens import make_token
+from tagtrail.access.tokens import make_token
 from tests.application import GUARDED, INGEST, READER, SEER, open_application
 from tests.asking import bearer
 from tests.conftest import Ledger
 from tests.events import envelope, push
-from tests.test_ledger_refusals import Later
+from tests.test_access_failed_authentications import Later
 
 
 @pytest.fixture
@@ -22,7 +22,7 @@ def later() -> Later:
 @pytest.fixture
 def client(ledger: Ledger, later: Later, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> FlaskClient:
     """The whole application."""
-    monkeypatch.setattr("tagtrail.ledger.refusals._later", later.append)
+    monkeypatch.setattr("tagtrail.access.throttle._later", later.append)
     client = open_application(ledger, tmp_path, GUARDED)
     body = envelope(push("prod", "one", 1, actor="ann"))
     assert client.post("/events", data=body, headers=bearer(INGEST)).status_code == 202

@@ -21,8 +21,8 @@ from bench.table import Row, as_markdown, as_text, machine
 from bench.wrk import NotMeasuredError
 from werkzeug.routing import Map, Rule
 
+from tagtrail.access.tokens import Sender
 from tagtrail.intake.envelope import read_body
-from tagtrail.intake.tokens import Sender
 from tagtrail.ledger.submission import Draft
 from tagtrail.store.database import Store
 from tagtrail.trail.instant import now

@@ -5,11 +5,11 @@ import shlex
 import msgspec
 import pytest
 
-from tagtrail.audit.documents import DeclaredDocument, DeploymentDocument, EnvironmentDocument
+from tagtrail.api.documents import DeclaredDocument, DeploymentDocument, EnvironmentDocument
 from tagtrail.cli.rollback import RollBack
-from tagtrail.trail.commands import make_commands
 from tagtrail.trail.names import Reference
 from tagtrail.trail.rules import EnvironmentRule, RegistryIdentity, Rules
+from tagtrail.wording.rollback import make_commands
 from tests.command_line import DAY, HOST, HOUR, RULES, CommandLine, tell_story
 from tests.conftest import Ledger
 from tests.events import INDEX, delete_digest, delete_tag, digest_of, push

@@ -5,9 +5,9 @@ import re
 import msgspec
 import pytest
 
-from tagtrail.audit.documents import EntryDocument
-from tagtrail.ledger.line import Entry
+from tagtrail.api.documents import EntryDocument
 from tagtrail.ledger.submission import Draft, Submission
+from tagtrail.line import Entry
 from tests.command_line import HOST, HOSTILE, CommandLine, tell_deletion, tell_story
 from tests.conftest import Ledger
 from tests.events import delete_repository, delete_tag, digest_of, push

@@ -15,9 +15,9 @@ from tagtrail.cli import main
 from tagtrail.cli.place import DEFAULT_DATA
 from tagtrail.cli.program import EXIT_CODES, Program
 from tagtrail.config.load import load
-from tagtrail.ledger.line import Entry, hash_leaf, write_line
+from tagtrail.line import Entry, hash_leaf, write_line
 from tagtrail.store.database import Store
-from tagtrail.store.facts import EntryRow, add_entry
+from tagtrail.store.events import EntryRow, add_entry
 from tagtrail.store.lines import append_line
 from tagtrail.trail.rules import RegistryIdentity, Rules
 from tests.command_line import DAY, HOSTILE_AS_SHOWN, CommandLine, tell_story

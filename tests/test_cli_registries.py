@@ -3,7 +3,7 @@
 import msgspec
 import pytest
 
-from tagtrail.audit.documents import QuarantinedDocument, RegistryDocument, TrafficDocument, ViolationDocument
+from tagtrail.api.documents import QuarantinedDocument, RegistryDocument, TrafficDocument, ViolationDocument
 from tagtrail.trail.rules import RegistryIdentity, Rules
 from tests.command_line import DAY, HOST, HOSTILE, RULES, CommandLine, tell_deletion, tell_story
 from tests.conftest import Ledger

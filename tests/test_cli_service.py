@@ -10,8 +10,8 @@ import pytest
 import requests
 import yaml
 
-from tagtrail.ledger.line import Entry
 from tagtrail.ledger.submission import Draft, Submission
+from tagtrail.line import Entry
 from tagtrail.server.run import only_service
 from tagtrail.store.rebuilding import dump_projection
 from tests.command_line import CommandLine, tell_story

@@ -3,7 +3,7 @@
 import msgspec
 import pytest
 
-from tagtrail.audit.documents import DigestDocument, EnvironmentDocument, MoveDocument, TagDocument
+from tagtrail.api.documents import DigestDocument, EnvironmentDocument, MoveDocument, TagDocument
 from tests.command_line import DAY, HOST, CommandLine, tell_deletion, tell_story
 from tests.conftest import Ledger
 from tests.events import digest_of, push

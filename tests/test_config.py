@@ -13,7 +13,7 @@ import yaml
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from tagtrail.access import SCOPES, Proxy
+from tagtrail.access.scopes import SCOPES, Proxy
 from tagtrail.config.describe import describe, find_warnings
 from tagtrail.config.load import load, with_ingest_token
 from tagtrail.config.model import Access, Address, Config, Limits, Log, Registry

@@ -15,7 +15,7 @@ import click
 import pytest
 import yaml
 
-from tagtrail.audit.openapi import describe_api
+from tagtrail.api.openapi import describe_api
 from tagtrail.cli import main
 from tagtrail.cli.program import EXIT_CODES
 from tagtrail.config.load import load

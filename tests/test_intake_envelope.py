@@ -7,11 +7,11 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from tagtrail.access.tokens import Sender
 from tagtrail.intake.envelope import read_body
-from tagtrail.intake.tokens import Sender
 from tagtrail.intake.wire import split_envelope
-from tagtrail.ledger.line import LONGEST, disclosed_value, write_line
 from tagtrail.ledger.submission import Counted, Draft, Item
+from tagtrail.line import LONGEST, disclosed_value, write_line
 from tagtrail.trail.instant import DAY
 from tests.events import INDEX, START, SomeEvent, digest_of, envelope, push
 

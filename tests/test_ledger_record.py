@@ -6,13 +6,13 @@ import threading
 import pytest
 from sqlite_utils.utils import sqlite3 as driver  # type: ignore[attr-defined]
 
+from tagtrail.access.tokens import Sender
 from tagtrail.errors import StorageUnavailable
-from tagtrail.intake.accept import accept
+from tagtrail.intake.endpoint import accept
 from tagtrail.intake.envelope import read_body
-from tagtrail.intake.tokens import Sender
-from tagtrail.ledger.line import Entry
 from tagtrail.ledger.record import Recorder
 from tagtrail.ledger.submission import Draft, Recorded, Repeated, Submission
+from tagtrail.line import Entry
 from tagtrail.store.database import Store
 from tagtrail.trail.rules import EnvironmentRule, Rules, TagRule
 from tests.conftest import Ledger

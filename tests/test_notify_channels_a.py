@@ -15,7 +15,7 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 
 from tagtrail.notify.channels import make_channel
-from tagtrail.notify.forms import units
+from tagtrail.notify.formatting import units
 from tagtrail.notify.message import Fact, Message
 from tests.chat import ChatRoom, Reply
 from tests.messages import EVERYDAY, GO_BACK, NEW, PINNED, ROLLBACK, TROUBLE, configuration, said_by

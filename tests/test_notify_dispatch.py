@@ -11,16 +11,14 @@ import pytest
 
 from tagtrail.config.model import ChannelConfig, Config, RouteConfig
 from tagtrail.config.secrets import Secret
-from tagtrail.dispatching import find_absent, find_channels, make_couriers
 from tagtrail.errors import ConfigurationError
 from tagtrail.ledger.erase import erase, find_holdings
-from tagtrail.notify import sending
-from tagtrail.notify.backoff import LONGEST, wait_after
-from tagtrail.notify.courier import LEASE
-from tagtrail.notify.dispatch import Dispatcher
-from tagtrail.notify.turn import is_nobodys_turn, turn
-from tagtrail.store.claims import release_claims
+from tagtrail.notify import http as sending
+from tagtrail.notify.dispatcher import Dispatcher, find_absent, find_channels, make_couriers
+from tagtrail.notify.leader import is_nobodys_turn, turn
+from tagtrail.notify.worker import LEASE, LONGEST, wait_after
 from tagtrail.store.database import Store
+from tagtrail.store.leases import release_claims
 from tagtrail.store.outbox import retry
 from tagtrail.trail.instant import SECOND
 from tests.chat import ChatRoom, Reply
@@ -321,7 +319,7 @@ def test_whoever_holds_the_lock_need_not_wait_for_a_lease(ledger: Ledger, room: 
 
 def kill_after_claiming(it: Told) -> None:
     """A courier that dies between its claim and its message."""
-    from tagtrail.store.claims import claim
+    from tagtrail.store.leases import claim
 
     with it.store.writing() as tx:
         assert claim(tx, "ops", now=it.clock(), lease_until=it.clock() + LEASE, burst=10) is not None

@@ -17,12 +17,12 @@ from tagtrail.intake.envelope import read_body
 from tagtrail.ledger.declare import Declaration, declare
 from tagtrail.ledger.rebuild import rebuild
 from tagtrail.ledger.record import Recorder
-from tagtrail.ledger.seal.recover import recover
 from tagtrail.ledger.submission import Draft, Submission
 from tagtrail.notify.outbox import make_outbox
-from tagtrail.store.claims import claim
 from tagtrail.store.database import Connection, Store
+from tagtrail.store.leases import claim
 from tagtrail.store.outbox import COLUMNS, Delivery, find_lines
+from tagtrail.tlog.recovery import recover
 from tagtrail.trail.instant import SECOND, parse_instant
 from tests.checker import check_ledger, data_files
 from tests.command_line import CommandLine

@@ -13,8 +13,7 @@ from hypothesis import strategies as st
 from tagtrail.notify.channels.discord import MARKUP as DISCORD
 from tagtrail.notify.channels.slack import MARKUP as SLACK
 from tagtrail.notify.channels.teams import MARKUP as TEAMS
-from tagtrail.notify.forms import Markup
-from tagtrail.notify.markups import HTML
+from tagtrail.notify.formatting import HTML, Markup
 from tagtrail.notify.message import Fact
 from tagtrail.notify.templates import TemplateBroken, render_body, render_text, write
 from tests.messages import NEW, PINNED, ROLLBACK, configuration

@@ -18,8 +18,8 @@ import pytest
 from tagtrail.config.load import load
 from tagtrail.notify.channels import make_channel
 from tagtrail.notify.channels.webhook import TYPES, make, sign
+from tagtrail.notify.http import Channel
 from tagtrail.notify.message import Kind, Message
-from tagtrail.notify.sending import Channel
 from tests.chat import ChatRoom, Reply
 from tests.conftest import Clock
 from tests.real import need

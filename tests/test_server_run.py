@@ -9,10 +9,10 @@ from pathlib import Path
 
 import pytest
 
+from tagtrail.access.tokens import make_token, revoke_token
 from tagtrail.config.load import load
 from tagtrail.config.model import Config
 from tagtrail.errors import ConfigurationError
-from tagtrail.ledger.tokens import make_token, revoke_token
 from tagtrail.server.run import refuse_open_doors
 from tests.command_line import CommandLine
 from tests.conftest import Ledger

@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from tagtrail.server.watch import Watch
-from tagtrail.store.verification import Verification, keep_verification
+from tagtrail.store.status import Verification, keep_verification
 from tests.conftest import Clock
 from tests.events import push
 from tests.log import Log, make_log

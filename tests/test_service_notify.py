@@ -14,7 +14,7 @@ import pytest
 import requests
 from bench.processes import tree
 
-from tagtrail.notify.turn import is_nobodys_turn, turn
+from tagtrail.notify.leader import is_nobodys_turn, turn
 from tests.chat import ChatRoom, Reply
 from tests.events import digest_of, envelope, push
 from tests.real import TOKEN, Layout, Process, Registry, Service, eventually

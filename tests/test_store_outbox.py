@@ -10,8 +10,8 @@ from uuid import UUID
 import pytest
 
 from tagtrail.store import outbox
-from tagtrail.store.claims import claim, end_attempt, get_next_time
 from tagtrail.store.database import Store
+from tagtrail.store.leases import claim, end_attempt, get_next_time
 from tagtrail.store.outbox import SERVICE, SUMMARY, Attempt, Delivery, add_delivery, find_lines, get_delivery, make_id
 from tagtrail.trail.instant import MICROSECOND, SECOND
 from tests.conftest import Clock
@@ -326,7 +326,7 @@ def test_troubles_and_what_is_not_due_are_not_merged(box: Box) -> None:
 def test_a_summary_holds_up_nobody_for_long_and_is_followed_by_the_next_in_order(
     box: Box, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("tagtrail.store.claims._MOST_MERGED", 20)
+    monkeypatch.setattr("tagtrail.store.leases._MOST_MERGED", 20)
     for number in range(30):
         box.add(f"main/{number % 3}", seq=number)
     told = []

@@ -6,7 +6,6 @@ from contextlib import contextmanager, suppress
 
 import pytest
 
-from tagtrail.ledger.seal.tree import Tree, is_consistent, root_by_inclusion
 from tagtrail.store.database import Connection, Store
 from tagtrail.store.tree import (
     StoredCheckpoint,
@@ -17,7 +16,8 @@ from tagtrail.store.tree import (
     count_subtrees,
     find_checkpoint,
 )
-from tests.test_ledger_tree import Definition, some_leaves
+from tagtrail.tlog.tree import Tree, is_consistent, root_by_inclusion
+from tests.test_tlog_tree import Definition, some_leaves
 
 PRUNED = 3_000  # lines at the beginning, of which every third is kept
 LEAVES = some_leaves(65_536 + 300)

@@ -14,7 +14,7 @@ from tagtrail.ledger.annotate import Annotation, annotate
 from tagtrail.ledger.record import Recorder
 from tagtrail.server.terms import Terms
 from tagtrail.store.database import Store
-from tagtrail.store.questions.evidence import Received
+from tagtrail.store.lines import Received
 from tests.application import GUARDED, INGEST, OPEN, READER, SEER, open_application
 from tests.conftest import Clock, Ledger
 from tests.events import digest_of, push
@@ -291,8 +291,8 @@ def test_a_registry_of_which_nothing_is_understood_makes_no_page_slow(
 ) -> None:
     for number in range(4):
         ledger.receive_body(f"nonsense {number}".encode())
-    monkeypatch.setattr("tagtrail.store.questions.registries.MOST_QUARANTINED", 3)
-    monkeypatch.setattr("tagtrail.web.wired.MOST_QUARANTINED", 3)
+    monkeypatch.setattr("tagtrail.store.registries.MOST_QUARANTINED", 3)
+    monkeypatch.setattr("tagtrail.web.wiring.MOST_QUARANTINED", 3)
     sign_in(client, READER)
     for address in ("/", "/registries", "/registries/main"):
         assert "3 or more" in ask(client, address).text, address

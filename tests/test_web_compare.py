@@ -6,9 +6,9 @@ import pytest
 from flask.testing import FlaskClient
 
 from tagtrail.ledger.declare import Declaration, declare
-from tagtrail.store.questions.names import Repository, Tag
-from tagtrail.trail.differences import Difference
+from tagtrail.store.names import Repository, Tag
 from tagtrail.trail.instant import SECOND, format_instant
+from tagtrail.trail.moves import Difference
 from tagtrail.web.pages.compare import Changed, group, sort_changed, summarise
 from tests.application import open_application
 from tests.asking import told
@@ -94,7 +94,7 @@ def test_declared_deployments_are_among_what_changed(told: Ledger, client: Flask
 
 
 def test_what_is_more_than_can_be_compared_says_so(client: FlaskClient, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("tagtrail.store.questions.comparing.MOST_COMPARED", 3)
+    monkeypatch.setattr("tagtrail.store.compare.MOST_COMPARED", 3)
     page = visit(client, between(0, 70))
     assert "More moved since 2026-04-20 12:00:00 UTC than is compared at once: this begins at" in page.text
 

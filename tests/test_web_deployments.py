@@ -6,9 +6,9 @@ import pytest
 from flask.testing import FlaskClient
 
 from tagtrail.ledger.declare import Declaration, declare
-from tagtrail.store.questions.deployments import find_last_time, find_next, get_deployment
-from tagtrail.trail.commands import make_commands
+from tagtrail.store.deployments import find_last_time, find_next, get_deployment
 from tagtrail.trail.names import Reference
+from tagtrail.wording.rollback import make_commands
 from tests.application import DEPLOYER, GUARDED, READER, SEER, open_application
 from tests.asking import told
 from tests.conftest import Ledger

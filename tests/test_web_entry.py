@@ -8,14 +8,14 @@ from pathlib import Path
 import pytest
 
 from tagtrail.ledger.annotate import RELATIONS
-from tagtrail.ledger.seal.sealer import LogPlace, Sealer
+from tagtrail.tlog.signer import LogPlace, Sealer
 from tests.application import DEPLOYER, GUARDED, READER, SEER, open_application
 from tests.asking import told
 from tests.conftest import Ledger
 from tests.events import digest_of, push
 from tests.pages import visit
-from tests.test_erase import forget
-from tests.test_prune import prune_all
+from tests.test_ledger_erase import forget
+from tests.test_ledger_prune import prune_all
 
 __all__ = ("told",)  # a fixture
 

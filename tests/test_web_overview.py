@@ -8,7 +8,7 @@ from flask.testing import FlaskClient
 from tagtrail.ledger.annotate import Annotation, annotate
 from tagtrail.store.answers import Recent
 from tagtrail.trail.instant import DAY, SECOND
-from tagtrail.web.strip import STEP, WEEKS, Bars, make_strip
+from tagtrail.web.pages.overview import STEP, WEEKS, Bars, make_strip
 from tests.application import INGEST, OPEN, SEER, open_application
 from tests.conftest import Ledger
 from tests.events import delete_tag, digest_of, push

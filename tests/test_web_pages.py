@@ -8,12 +8,12 @@ import pytest
 from flask import url_for
 from flask.testing import FlaskClient
 
-from tagtrail.ledger.tokens import make_token
-from tagtrail.store.claims import release_claims
+from tagtrail.access.tokens import make_token
+from tagtrail.store.leases import release_claims
 from tagtrail.web.addresses import Addresses
-from tagtrail.web.assets import FOLDER
+from tagtrail.web.blueprint import FOLDER
+from tagtrail.web.context import Page
 from tagtrail.web.pages import PAGES
-from tagtrail.web.visit import Page
 from tests.application import GUARDED, INGEST, READER, SEER, open_application
 from tests.asking import bearer
 from tests.conftest import Ledger

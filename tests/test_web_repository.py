@@ -137,7 +137,7 @@ def receive_many(ledger: Ledger, events: list[SomeEvent]) -> None:
 def test_of_many_tags_and_moves_a_bounded_part_is_read_and_drawn(
     ledger: Ledger, client: FlaskClient, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("tagtrail.web.timeline.reading.MOST_MOVES", 600)
+    monkeypatch.setattr("tagtrail.web.timeline.lanes.MOST_MOVES", 600)
     events = [push(f"1.{number}.0", f"r{number}", number * 40) for number in range(100)]
     events += [push(f"topic-{n % 40}", f"c{n}", 5_000 + n) for n in range(1_000)]
     events += [push("prod", f"c{n}", 7_000 + n) for n in range(400)]
@@ -161,7 +161,7 @@ def test_a_repository_with_more_tags_than_are_looked_at_says_so(
 ) -> None:
     ledger.receive(*(push(f"1.{number}.0", "one", number) for number in range(8)))
     ledger.receive(push("prod", "one", 50), push("zeta", "one", 60), delete_tag("zeta", 70))
-    monkeypatch.setattr("tagtrail.store.questions.timeline._MOST_RECENT", 2)
+    monkeypatch.setattr("tagtrail.store.timeline._MOST_RECENT", 2)
     monkeypatch.setattr("tagtrail.web.pages.repository.MOST_TAGS", 4)
     seen = visit(client, ADDRESS)
     assert lanes(seen)[:2] == ["prod", "zeta"]

@@ -9,12 +9,11 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from tagtrail.errors import BadParameter
-from tagtrail.store.questions.timeline import Activity, Change, KnownTag
+from tagtrail.store.timeline import Activity, Change, KnownTag
 from tagtrail.trail.instant import DAY, SECOND, parse_instant
 from tagtrail.web.timeline.axis import make_ticks
-from tagtrail.web.timeline.folding import LEAST, Frame
 from tagtrail.web.timeline.lanes import fold_tags, join, share
-from tagtrail.web.timeline.pieces import Piece, Strand, make_pieces
+from tagtrail.web.timeline.pieces import LEAST, Frame, Piece, Strand, make_pieces
 from tagtrail.web.timeline.ranges import NAMED, Asked, choose_frame, link_moves, link_ranges, query_around
 
 NOW = parse_instant("2026-05-01T00:00:00Z")

@@ -5,28 +5,28 @@ from functools import partial
 
 from flask import Flask
 
-from tagtrail.access import Scope
-from tagtrail.audit.access import Access
-from tagtrail.audit.api import make_api_blueprint
-from tagtrail.audit.bundle.endpoint import make_export_blueprint
-from tagtrail.audit.log import make_log_blueprint
-from tagtrail.audit.problems import register_errors
+from tagtrail.access.callers import Access
+from tagtrail.access.scopes import Scope
+from tagtrail.access.throttle import Refusals
+from tagtrail.access.tokens import IngestTokens, Sender
+from tagtrail.api.blueprint import make_api_blueprint
+from tagtrail.api.export import make_export_blueprint
+from tagtrail.api.log import make_log_blueprint
+from tagtrail.api.problems import register_errors
 from tagtrail.config.model import Config
 from tagtrail.config.notifications import PLACEHOLDER, render_notifications
 from tagtrail.config.secrets import session_key
 from tagtrail.health import Readiness, make_health_blueprint
 from tagtrail.intake.endpoint import EventsEndpoint
-from tagtrail.intake.tokens import IngestTokens, Sender
 from tagtrail.ledger.record import Recorder
-from tagtrail.ledger.refusals import Refusals
 from tagtrail.notify.outbox import make_outbox
-from tagtrail.sealing import make_sealer
 from tagtrail.store.database import Store
 from tagtrail.store.tokens import StoredToken, find_tokens
+from tagtrail.tlog.place import make_sealer
 from tagtrail.trail.instant import now
 from tagtrail.web.blueprint import mount_pages
-from tagtrail.web.session import find_signed_in, prepare_sessions
-from tagtrail.web.visit import Block
+from tagtrail.web.context import Block
+from tagtrail.web.sign_in import find_signed_in, prepare_sessions
 
 
 def create_app(config: Config, *, store: Store, clock: Callable[[], int] = now) -> Flask:

@@ -12,10 +12,10 @@ from collections.abc import Callable, Iterator
 from flask import Blueprint, Response
 
 from tagtrail.errors import StorageUnavailable
-from tagtrail.ledger.seal.arrears import describe_arrears, find_arrears
-from tagtrail.store.counters import note_readiness
 from tagtrail.store.database import Store
-from tagtrail.store.verification import find_verification
+from tagtrail.store.registries import note_readiness
+from tagtrail.store.status import find_verification
+from tagtrail.tlog.unsigned import describe_arrears, find_arrears
 from tagtrail.trail.instant import now
 
 _LEAST_SPACE = 8 * 1024 * 1024  # bytes: a smaller rest may still take this small write, and not the next event

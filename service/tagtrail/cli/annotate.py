@@ -3,13 +3,13 @@
 import click
 
 from tagtrail import __version__
-from tagtrail.audit.describing import describe_annotation
-from tagtrail.audit.sentences import annotation
+from tagtrail.api.describing import describe_annotation
 from tagtrail.cli.asked import Asked
 from tagtrail.cli.options import asking
 from tagtrail.ledger.annotate import RELATIONS, Annotation, annotate, read_annotation
 from tagtrail.ledger.declare import Origin
 from tagtrail.ledger.record import Recorder
+from tagtrail.wording.line_text import annotation
 
 _CHANGES = tuple(relation for relation in RELATIONS if relation != "note")
 

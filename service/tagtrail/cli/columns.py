@@ -5,11 +5,11 @@ from typing import Protocol, TypeVar
 
 from rich.text import Text
 
-from tagtrail.audit.clauses import Manner
 from tagtrail.cli.place import Trail
 from tagtrail.cli.table import Column
 from tagtrail.cli.words import listed, local_time, visible
 from tagtrail.store.answers import DeploymentAnswer, NamedBy
+from tagtrail.wording.clauses import Manner
 
 T = TypeVar("T")
 

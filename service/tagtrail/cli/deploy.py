@@ -3,15 +3,15 @@
 import click
 
 from tagtrail import __version__
-from tagtrail.audit.describing import describe_declared
+from tagtrail.api.describing import describe_declared
 from tagtrail.cli import columns
 from tagtrail.cli.asked import Asked
 from tagtrail.cli.options import asking, make_recorder
 from tagtrail.cli.words import visible
 from tagtrail.ledger.declare import Declaration, Declared, Origin, declare
 from tagtrail.store.answers import DeploymentAnswer
-from tagtrail.store.questions.deployments import get_deployment
-from tagtrail.store.questions.environments import find_roll_back
+from tagtrail.store.deployments import get_deployment
+from tagtrail.store.environments import find_roll_back
 
 _DIRECTIONS = {
     "first": "its first deployment there",

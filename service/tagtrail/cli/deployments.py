@@ -3,7 +3,7 @@
 import click
 from rich.text import Text
 
-from tagtrail.audit.describing import describe_deployment
+from tagtrail.api.describing import describe_deployment
 from tagtrail.cli import columns
 from tagtrail.cli.asked import Asked, Nothing
 from tagtrail.cli.options import asking
@@ -12,7 +12,7 @@ from tagtrail.cli.references import narrow
 from tagtrail.cli.table import Column
 from tagtrail.cli.words import listed, local_time, span, visible
 from tagtrail.store.answers import DeploymentAnswer
-from tagtrail.store.questions.deployments import find_deployments
+from tagtrail.store.deployments import find_deployments
 from tagtrail.trail.instant import SECOND
 
 _STYLES = {"first": "green", "forward": "green", "back": "cyan", "again": "dim"}

@@ -2,7 +2,7 @@
 
 import click
 
-from tagtrail.audit.describing import describe_digest
+from tagtrail.api.describing import describe_digest
 from tagtrail.cli import columns
 from tagtrail.cli.asked import Asked
 from tagtrail.cli.options import asking
@@ -11,7 +11,7 @@ from tagtrail.cli.references import find_subject
 from tagtrail.cli.table import Column
 from tagtrail.cli.words import local_time, size, visible
 from tagtrail.store.answers import DigestAnswer, Held, Member, Naming, Publishing, Usage
-from tagtrail.store.questions.digests import get_digest
+from tagtrail.store.digests import get_digest
 
 _MOST = 1_000  # tags and environments of one digest, where no limit is given
 

@@ -15,7 +15,7 @@ from tagtrail.config.load import load
 from tagtrail.config.model import Config
 from tagtrail.config.secrets import prepare_data_directory
 from tagtrail.errors import ConfigurationError
-from tagtrail.notify.turn import turn
+from tagtrail.notify.leader import turn
 from tagtrail.store.database import Store
 
 _PATIENCE: Final = 1.0  # seconds: a worker that looks whether there is a dispatcher holds the lock for a moment
@@ -61,7 +61,7 @@ def _find_end(parent: int | None) -> Callable[[], bool]:
 
 def _run(config: Config, must_stop: Callable[[], bool], *, reread: Callable[[], Config] | None = None) -> None:
     """With `reread` a channel that cannot be made is tried again by what that gives, while the others go on."""
-    from tagtrail.dispatching import make_dispatcher  # noqa: PLC0415 - a question need not load what only this needs
+    from tagtrail.notify.dispatcher import make_dispatcher  # noqa: PLC0415 - requests takes long to import
 
     logs.configure(config.log.format, config.log.level)
     store = Store(config.data)

@@ -6,7 +6,7 @@ from functools import partial
 import click
 from rich.text import Text
 
-from tagtrail.audit.describing import describe_environment
+from tagtrail.api.describing import describe_environment
 from tagtrail.cli import columns
 from tagtrail.cli.asked import Asked, Nothing
 from tagtrail.cli.options import When, asking
@@ -16,7 +16,7 @@ from tagtrail.cli.table import Column
 from tagtrail.cli.when import end_of_second
 from tagtrail.cli.words import local_time, visible
 from tagtrail.store.answers import EnvironmentState, Published
-from tagtrail.store.questions.environments import find_environments
+from tagtrail.store.environments import find_environments
 
 
 @click.command(short_help="What is published for every environment.")

@@ -13,7 +13,7 @@ from tagtrail.ledger.erase import Traces, check_request, erase, find_holdings, r
 from tagtrail.ledger.record import Recorder
 from tagtrail.store.database import Store
 from tagtrail.store.erasing import Holding
-from tagtrail.store.facts import get_received_at
+from tagtrail.store.events import get_received_at
 
 
 @click.command("erase", short_help="Erase what is known of a person.")

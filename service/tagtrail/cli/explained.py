@@ -20,10 +20,10 @@ from tagtrail.config.load import CONFIG_VARIABLE
 from tagtrail.config.model import ChannelConfig, NotifyConfig
 from tagtrail.config.secrets import Secret
 from tagtrail.errors import BadParameter, ConfigurationError, NotRecorded
-from tagtrail.notify.explaining import Verdict, find_happenings, judge
+from tagtrail.notify.explain import Verdict, find_happenings, judge
 from tagtrail.notify.routes import Happening, Routes
 from tagtrail.store.answers import Filter
-from tagtrail.store.questions.told import find_gathered, find_told, get_newest_line
+from tagtrail.store.messages import find_gathered, find_told, get_newest_line
 from tagtrail.trail.instant import SECOND, format_instant, now, parse_instant
 
 _IDENTITY: Final = "msg_00000000-0000-7000-8000-000000000000"
@@ -134,7 +134,7 @@ def _locate(channel: ChannelConfig, folder: Path) -> ChannelConfig:
 def _preview(asked: Asked, question: _Question) -> Iterator[ExplainedChannel]:
     """What each channel that is told would get."""
     from tagtrail.notify.channels import make_channel  # noqa: PLC0415 - it takes what a question has no need of
-    from tagtrail.notify.telling import Teller  # noqa: PLC0415
+    from tagtrail.notify.composer import Teller  # noqa: PLC0415
 
     at = now()
     routes = Routes(question.config)

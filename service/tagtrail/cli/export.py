@@ -10,18 +10,18 @@ from typing import Any, BinaryIO, Final
 import click
 
 from tagtrail import __version__
-from tagtrail.audit.bundle.make import COMMAND_LINE, Bundle, hand_over, prepare
-from tagtrail.audit.bundle.question import FILTERS, MOST_DRAWN, read_question
-from tagtrail.audit.bundle.selection import INCLUDED, PRUNED, WITHHELD
+from tagtrail.access.disclosures import Asker
 from tagtrail.cli.options import filter_options, place, place_options, read_texts
 from tagtrail.cli.place import find_ledger
 from tagtrail.cli.words import counted, visible
 from tagtrail.errors import BadParameter
-from tagtrail.ledger.exported import Asker
+from tagtrail.export.bundle import COMMAND_LINE, Bundle, hand_over, prepare
+from tagtrail.export.query import FILTERS, MOST_DRAWN, read_question
+from tagtrail.export.selection import INCLUDED, PRUNED, WITHHELD
 from tagtrail.ledger.project import Who
 from tagtrail.ledger.record import Recorder
-from tagtrail.ledger.seal.guard import check_ledger
-from tagtrail.sealing import make_sealer
+from tagtrail.tlog.guard import check_ledger
+from tagtrail.tlog.place import make_sealer
 
 _STANDARD_OUTPUT: Final = "-"
 

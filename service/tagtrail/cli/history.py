@@ -3,8 +3,7 @@
 import click
 from rich.text import Text
 
-from tagtrail.audit.clauses import MOVE_WORDS
-from tagtrail.audit.describing import describe_move
+from tagtrail.api.describing import describe_move
 from tagtrail.cli import columns
 from tagtrail.cli.asked import Asked, Nothing
 from tagtrail.cli.options import asking
@@ -15,8 +14,9 @@ from tagtrail.cli.table import Column
 from tagtrail.cli.words import listed, local_time, span
 from tagtrail.errors import BadParameter
 from tagtrail.store.answers import HistoryMove
-from tagtrail.store.questions.history import find_history
+from tagtrail.store.history import find_history
 from tagtrail.trail.instant import SECOND, now
+from tagtrail.wording.clauses import MOVE_WORDS
 
 
 @click.command()

@@ -2,13 +2,13 @@
 
 import click
 
-from tagtrail.audit.describing import describe_entry
+from tagtrail.api.describing import describe_entry
 from tagtrail.cli.asked import Asked, Nothing
 from tagtrail.cli.group import UsualGroup
 from tagtrail.cli.options import asking
 from tagtrail.cli.sealed import checkpoint, key, new_epoch, recover, verify
 from tagtrail.cli.sentences import teller
-from tagtrail.store.questions.entries import find_entries
+from tagtrail.store.entries import find_entries
 
 
 @click.group(cls=UsualGroup, short_help="The audit log; `log verify`, `log recover` ...: as it is signed.")

@@ -10,8 +10,7 @@ from typing import Final
 import click
 import msgspec
 
-from tagtrail.audit.deliveries import describe_delivery
-from tagtrail.audit.filters import STATES
+from tagtrail.api.deliveries import describe_delivery
 from tagtrail.cli.options import config_path, data_directory, data_path, place_options
 from tagtrail.cli.place import find_ledger, find_notify
 from tagtrail.cli.screen import Screen
@@ -21,11 +20,21 @@ from tagtrail.config.load import load
 from tagtrail.errors import BadParameter, NotDelivered, NotRecorded
 from tagtrail.notify.message import Fact, Message
 from tagtrail.store.answers import Cut, Filter
-from tagtrail.store.clearing import drop as remove
 from tagtrail.store.database import Connection, Store
-from tagtrail.store.outbox import Attempt, ChannelState, find_attempts, get_channel_state, make_id
+from tagtrail.store.filters import STATES
+from tagtrail.store.leases import drop as remove
+from tagtrail.store.outbox import (
+    Attempt,
+    ChannelState,
+    DeliveryAnswer,
+    find_attempts,
+    find_channels,
+    find_deliveries,
+    get_channel_state,
+    get_last_trouble,
+    make_id,
+)
 from tagtrail.store.outbox import retry as try_again
-from tagtrail.store.questions.deliveries import DeliveryAnswer, find_channels, find_deliveries, get_last_trouble
 from tagtrail.trail.instant import format_instant, now
 
 _MOST: Final = 50  # deliveries shown

@@ -8,15 +8,15 @@ from typing import Any, Final, TypeVar
 
 import click
 
-from tagtrail.audit.filters import KINDS, read_filter
 from tagtrail.cli.asked import ON_A_TERMINAL, Asked
 from tagtrail.cli.place import Place, find_notify, find_place, open_trail
 from tagtrail.cli.screen import Screen
 from tagtrail.cli.when import parse_when
 from tagtrail.ledger.record import Recorder
-from tagtrail.ledger.seal.guard import check_ledger
 from tagtrail.notify.outbox import make_outbox
 from tagtrail.store.database import Store
+from tagtrail.store.filters import KINDS, read_filter
+from tagtrail.tlog.guard import check_ledger
 from tagtrail.trail.instant import format_instant, now
 
 Command = TypeVar("Command", bound=Callable[..., None])

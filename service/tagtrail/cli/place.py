@@ -6,8 +6,6 @@ from pathlib import Path
 
 import msgspec
 
-from tagtrail.audit.clauses import Manner
-from tagtrail.audit.naming import Hosts
 from tagtrail.config import fields
 from tagtrail.config.document import Node, read_document
 from tagtrail.config.load import CONFIG_VARIABLE, DATA_VARIABLE
@@ -16,10 +14,11 @@ from tagtrail.config.notify import read_notify
 from tagtrail.config.reader import read_ledger
 from tagtrail.errors import ConfigurationError, StorageUnavailable
 from tagtrail.ledger.rulebook import load_rulebook
-from tagtrail.ledger.seal.sealer import LogPlace
-from tagtrail.sealing import log_place
 from tagtrail.store.database import Store
+from tagtrail.tlog.place import log_place
+from tagtrail.tlog.signer import LogPlace
 from tagtrail.trail.rules import Rules
+from tagtrail.wording.clauses import Hosts, Manner
 
 DEFAULT_DATA = Path("tagtrail-data")
 

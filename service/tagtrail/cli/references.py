@@ -7,7 +7,7 @@ from tagtrail.cli.asked import Asked
 from tagtrail.errors import BadParameter, NotRecorded, Refused
 from tagtrail.ledger.resolve import find_registries
 from tagtrail.store.answers import Filter
-from tagtrail.store.questions.names import find_repositories, is_glob
+from tagtrail.store.names import find_repositories, is_glob
 from tagtrail.trail.names import Reference, is_tag, parse_reference
 
 PARAMETER = "reference"

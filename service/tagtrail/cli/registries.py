@@ -2,14 +2,14 @@
 
 import click
 
-from tagtrail.audit.describing import describe_quarantined, describe_registries, describe_traffic
-from tagtrail.audit.documents import RegistryDocument
+from tagtrail.api.describing import describe_quarantined, describe_registries, describe_traffic
+from tagtrail.api.documents import RegistryDocument
 from tagtrail.cli.asked import Asked, Nothing
 from tagtrail.cli.options import asking
 from tagtrail.cli.table import Column
 from tagtrail.cli.words import local_time, size, span, visible
 from tagtrail.store.answers import Quarantined, Traffic
-from tagtrail.store.questions.registries import find_quarantined, find_registries, find_traffic
+from tagtrail.store.registries import find_quarantined, find_registries, find_traffic
 from tagtrail.trail.instant import SECOND, now, parse_instant
 
 

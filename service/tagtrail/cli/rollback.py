@@ -6,9 +6,8 @@ import click
 import msgspec
 from rich.text import Text
 
-from tagtrail.audit.describing import describe_environment
-from tagtrail.audit.documents import EnvironmentDocument
-from tagtrail.audit.going_back import WayBack, choose_tag, make_way_back
+from tagtrail.api.describing import describe_environment
+from tagtrail.api.documents import EnvironmentDocument
 from tagtrail.cli import columns
 from tagtrail.cli.asked import Asked
 from tagtrail.cli.options import asking
@@ -18,9 +17,9 @@ from tagtrail.cli.table import Column
 from tagtrail.cli.words import local_time, span, visible
 from tagtrail.errors import NotRecorded
 from tagtrail.store.answers import DeploymentAnswer, EnvironmentState, Published
-from tagtrail.store.questions.environments import find_environments
-from tagtrail.trail.commands import Commands
+from tagtrail.store.environments import find_environments
 from tagtrail.trail.instant import SECOND, now
+from tagtrail.wording.rollback import Commands, WayBack, choose_tag, make_way_back
 
 
 class RollBack(msgspec.Struct, frozen=True):

@@ -16,13 +16,13 @@ from tagtrail.cli.words import counted, span, visible
 from tagtrail.config.secrets import prepare_data_directory
 from tagtrail.errors import Contradicted, NotRecorded
 from tagtrail.ledger.record import Recorder
-from tagtrail.ledger.seal import recover as recovering
-from tagtrail.ledger.seal.rotate import rotate_key
-from tagtrail.ledger.seal.verify import count_lines, find_trouble
-from tagtrail.sealing import make_sealer
 from tagtrail.store.database import Store
+from tagtrail.store.status import Verification, keep_verification
 from tagtrail.store.tree import find_checkpoint
-from tagtrail.store.verification import Verification, keep_verification
+from tagtrail.tlog import recovery as recovering
+from tagtrail.tlog.place import make_sealer
+from tagtrail.tlog.signer import rotate_key
+from tagtrail.tlog.verification import count_lines, find_trouble
 from tagtrail.trail.instant import now
 
 VERIFY_LOCK: Final = "verify.lock"

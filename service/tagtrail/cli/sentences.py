@@ -5,12 +5,12 @@ from typing import Final
 
 from rich.text import Text
 
-from tagtrail.audit.clauses import Clause, Role
-from tagtrail.audit.sentences import Narrator, ReleaseTags, occurred
 from tagtrail.cli.place import Trail
 from tagtrail.cli.words import local_time
-from tagtrail.ledger.line import read_line
+from tagtrail.line import read_line
 from tagtrail.store.answers import LoggedEntry
+from tagtrail.wording.clauses import Clause, Role
+from tagtrail.wording.line_text import Narrator, ReleaseTags, occurred
 
 STYLES: Final[dict[Role, str]] = {
     "image": "bold",

@@ -4,7 +4,7 @@ from functools import partial
 
 import click
 
-from tagtrail.audit.describing import describe_tag
+from tagtrail.api.describing import describe_tag
 from tagtrail.cli import columns
 from tagtrail.cli.asked import Asked, Nothing
 from tagtrail.cli.explain import explain
@@ -15,7 +15,7 @@ from tagtrail.cli.table import Column
 from tagtrail.cli.when import end_of_second
 from tagtrail.cli.words import listed, local_time
 from tagtrail.store.answers import TaggedDigest
-from tagtrail.store.questions.tags import find_tags
+from tagtrail.store.tags import find_tags
 
 
 @click.group(cls=UsualGroup, short_help="What every tag points at; `tags explain`: why a tag is fixed.")

@@ -7,7 +7,8 @@ from typing import Any, Final
 
 import click
 
-from tagtrail.access import SCOPES
+from tagtrail.access.scopes import SCOPES
+from tagtrail.access.tokens import make_token, revoke_token
 from tagtrail.cli.options import data_directory, place_options
 from tagtrail.cli.place import find_ledger
 from tagtrail.cli.screen import Screen
@@ -15,7 +16,6 @@ from tagtrail.cli.table import Column
 from tagtrail.cli.when import parse_when
 from tagtrail.cli.words import listed, local_time, visible
 from tagtrail.ledger.record import Recorder
-from tagtrail.ledger.tokens import make_token, revoke_token
 from tagtrail.store.database import Store
 from tagtrail.store.tokens import StoredToken, find_tokens
 from tagtrail.trail.instant import SECOND, now

@@ -3,8 +3,7 @@
 import click
 from rich.text import Text
 
-from tagtrail.audit.clauses import MOVE_WORDS
-from tagtrail.audit.describing import describe_violation
+from tagtrail.api.describing import describe_violation
 from tagtrail.cli import columns
 from tagtrail.cli.asked import Asked, Nothing
 from tagtrail.cli.options import asking
@@ -13,7 +12,8 @@ from tagtrail.cli.sentences import STYLES
 from tagtrail.cli.table import Column
 from tagtrail.cli.words import local_time
 from tagtrail.store.answers import Violation
-from tagtrail.store.questions.violations import find_violations
+from tagtrail.store.releases import find_violations
+from tagtrail.wording.clauses import MOVE_WORDS
 
 _WORDS = MOVE_WORDS | {"created": "pushed anew"}
 

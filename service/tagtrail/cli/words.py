@@ -4,7 +4,7 @@ import calendar
 from datetime import UTC, datetime
 
 from tagtrail.trail.instant import SECOND
-from tagtrail.trail.words import counted, listed, size, span, visible
+from tagtrail.wording.text import counted, listed, size, span, visible
 
 __all__ = ("counted", "listed", "local_time", "size", "span", "visible", "weekday")
 

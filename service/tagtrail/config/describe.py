@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 from urllib.parse import urlsplit
 
-from tagtrail.access import SCOPES, Proxy
+from tagtrail.access.scopes import SCOPES, Proxy
 from tagtrail.config.contradictions import tokens_of
 from tagtrail.config.model import (
     TOLD_KINDS,

@@ -7,7 +7,7 @@ from ipaddress import ip_address
 from pathlib import Path
 from typing import Final, Literal, get_args
 
-from tagtrail.access import SCOPES, Proxy, Scope
+from tagtrail.access.scopes import SCOPES, Proxy, Scope
 from tagtrail.config.secrets import Secret, Token
 from tagtrail.trail.rules import EVERY_REGISTRY, Authentication, RegistryIdentity, Rules
 

@@ -4,7 +4,7 @@ import re
 from ipaddress import IPv4Network, IPv6Network, ip_network
 from typing import Final
 
-from tagtrail.access import SCOPES, Proxy, Scope
+from tagtrail.access.scopes import SCOPES, Proxy, Scope
 from tagtrail.config.document import Node
 from tagtrail.errors import ConfigurationError
 

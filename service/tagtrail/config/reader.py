@@ -3,7 +3,7 @@
 from functools import partial
 from pathlib import Path
 
-from tagtrail.access import SCOPES
+from tagtrail.access.scopes import SCOPES
 from tagtrail.config import fields
 from tagtrail.config.document import Node
 from tagtrail.config.model import Access, Config, Ledger, Limits, Log, LogFormat, LogLevel, Registry
@@ -11,12 +11,12 @@ from tagtrail.config.notify import read_notify
 from tagtrail.config.proxy import read_proxy
 from tagtrail.config.secrets import Token, check_token, digest_of
 from tagtrail.config.sources import Surroundings, Wanted, find_secret
-from tagtrail.trail.default_rules import Kind
 from tagtrail.trail.rules import (
     DEFAULT_ENVIRONMENTS,
     EVERY_REGISTRY,
     Authentication,
     EnvironmentRule,
+    Kind,
     Rules,
     TagRule,
 )

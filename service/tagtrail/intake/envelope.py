@@ -4,11 +4,11 @@ from base64 import b64encode
 
 import msgspec
 
-from tagtrail.intake.tokens import Sender
+from tagtrail.access.tokens import Sender
 from tagtrail.intake.wire import Event, Platform, decode_event, split_envelope
-from tagtrail.ledger.line import Assurance, Entry, Member, commitment, disclosure
 from tagtrail.ledger.project import Who, event_key
 from tagtrail.ledger.submission import Counted, Draft, Item
+from tagtrail.line import Assurance, Entry, Member, commitment, disclosure
 from tagtrail.trail.instant import DAY, day_of, format_instant, parse_instant
 from tagtrail.trail.moves import Moment
 from tagtrail.trail.names import is_digest, is_host, is_repository, is_tag

@@ -8,16 +8,16 @@ from uuid import uuid4
 import msgspec
 
 from tagtrail.errors import BadParameter, Refused
-from tagtrail.ledger.line import Entry, commitment, disclosed_value, disclosure, read_line
 from tagtrail.ledger.project import Who, event_key
 from tagtrail.ledger.record import Recorder
 from tagtrail.ledger.resolve import Image, find_image, find_registries
 from tagtrail.ledger.submission import Conflict, Draft, Recorded, Submission
+from tagtrail.line import Entry, commitment, disclosed_value, disclosure, read_line
 from tagtrail.store.database import Connection, Store
-from tagtrail.store.facts import find_event
+from tagtrail.store.events import find_event
 from tagtrail.store.lines import StoredLine, get_line
+from tagtrail.store.names import find_registry_id
 from tagtrail.store.publications import Place, get_newest_moment
-from tagtrail.store.questions.names import find_registry_id
 from tagtrail.trail.instant import format_instant
 from tagtrail.trail.names import Reference, parse_reference
 

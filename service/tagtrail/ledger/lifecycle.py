@@ -1,9 +1,9 @@
 """The lines that the service writes about itself: the rules put in force, its starts and its orderly stops."""
 
 from tagtrail import __version__
-from tagtrail.ledger.line import Entry
 from tagtrail.ledger.record import Recorder
 from tagtrail.ledger.submission import Draft, Submission
+from tagtrail.line import Entry
 from tagtrail.trail.rules import Rules
 
 

@@ -11,16 +11,17 @@ from dataclasses import dataclass, field
 
 import msgspec
 
-from tagtrail.ledger.line import Entry, disclosed_value
 from tagtrail.ledger.publish import KnownTag, Published, publish, publish_move, republish
 from tagtrail.ledger.rulebook import RuleBook, rules_of
-from tagtrail.store import annotations, facts, moves
-from tagtrail.store.counters import add_quarantined
+from tagtrail.line import Entry, disclosed_value
+from tagtrail.store import annotations, moves
+from tagtrail.store import events as facts
 from tagtrail.store.database import Connection
-from tagtrail.store.facts import EntryRow
+from tagtrail.store.events import EntryRow
 from tagtrail.store.moves import JudgedMove, TagState
 from tagtrail.store.names import Names, manifest_id, pushed_manifest_id
 from tagtrail.store.publications import NO_TAG, Place
+from tagtrail.store.registries import add_quarantined
 from tagtrail.trail.deployments import Publication
 from tagtrail.trail.instant import parse_instant
 from tagtrail.trail.moves import Delete, Moment, Move, MoveKind, Push, breaks_release, derive_moves, follow

@@ -2,11 +2,11 @@
 
 from collections.abc import Callable
 
-from tagtrail.ledger.line import read_line
 from tagtrail.ledger.project import Line, Projector
 from tagtrail.ledger.rulebook import RuleBook
+from tagtrail.line import read_line
 from tagtrail.store.database import Store
-from tagtrail.store.facts import begin_generation
+from tagtrail.store.events import begin_generation
 from tagtrail.store.lines import StoredLine, iterate_lines
 from tagtrail.store.rebuilding import drop_projection
 from tagtrail.trail.instant import parse_instant

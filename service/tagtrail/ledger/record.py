@@ -13,15 +13,16 @@ import msgspec
 
 from tagtrail.errors import StorageUnavailable
 from tagtrail.ledger.commit import GroupCommit
-from tagtrail.ledger.line import Entry, disclosed_value, hash_leaf, place, read_line, write_line
 from tagtrail.ledger.project import Line, Meaning, Projector, event_key
 from tagtrail.ledger.rulebook import RuleBook, load_rulebook
 from tagtrail.ledger.submission import Conflict, Counted, Draft, Item, Outcome, Recorded, Repeated, Submission
-from tagtrail.store import counters, facts
+from tagtrail.line import Entry, disclosed_value, hash_leaf, place, read_line, write_line
+from tagtrail.store import events as facts
+from tagtrail.store import registries as counters
 from tagtrail.store.annotations import find_annotation
-from tagtrail.store.counters import Contact
 from tagtrail.store.database import Connection, Store, is_trouble_of_the_disk
 from tagtrail.store.lines import append_line, get_line
+from tagtrail.store.registries import Contact
 from tagtrail.trail.instant import MICROSECOND, format_instant, now
 
 Outbox = Callable[[Connection, Line, Meaning], None]
@@ -231,7 +232,7 @@ class _Tail:
         return Repeated(seq) if self._is_same(seq, draft) else Conflict(seq)
 
     def _known_quarantined(self, registry: str, content: bytes) -> Repeated | None:
-        seq = counters.find_quarantined(self.tx, registry=registry, content=content)
+        seq = counters.get_quarantined_seq(self.tx, registry=registry, content=content)
         return None if seq is None else Repeated(seq)
 
     def _is_same(self, seq: int, draft: Draft) -> bool:

@@ -9,15 +9,8 @@ from typing import Final
 from tagtrail.errors import Refused
 from tagtrail.store.answers import Filter
 from tagtrail.store.database import Connection
-from tagtrail.store.questions.declaring import (
-    find_called_host,
-    find_hosts,
-    find_known_tag,
-    find_recent_tags,
-    had_digest,
-    was_pushed,
-)
-from tagtrail.store.questions.names import Repository, find_repositories, iterate_repositories
+from tagtrail.store.images import find_called_host, find_hosts, find_known_tag, find_recent_tags, had_digest, was_pushed
+from tagtrail.store.names import Repository, find_repositories, iterate_repositories
 from tagtrail.trail.names import Reference
 from tagtrail.trail.rules import Rules
 

@@ -4,7 +4,7 @@ from bisect import bisect_left, bisect_right
 from collections.abc import Iterable
 from typing import Any
 
-from tagtrail.ledger.line import read_line
+from tagtrail.line import read_line
 from tagtrail.store.database import Connection
 from tagtrail.store.lines import find_lines_of_kind
 from tagtrail.trail.rules import Rules

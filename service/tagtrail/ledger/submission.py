@@ -3,8 +3,8 @@
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from tagtrail.ledger.line import Entry
 from tagtrail.ledger.project import TagMove
+from tagtrail.line import Entry
 from tagtrail.trail.moves import Moment
 
 

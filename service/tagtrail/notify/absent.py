@@ -7,8 +7,8 @@ is to be told to this channel waits, as for one whose server is away, and that i
 from collections.abc import Callable
 
 from tagtrail.errors import ConfigurationError
+from tagtrail.notify.http import Channel, Outcome
 from tagtrail.notify.message import Message
-from tagtrail.notify.sending import Channel, Outcome
 
 
 class Absent:

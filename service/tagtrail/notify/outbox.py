@@ -5,9 +5,9 @@ from collections.abc import Callable
 from typing import Final
 
 from tagtrail.config.model import NotifyConfig, ToldKind
-from tagtrail.ledger.line import Entry
 from tagtrail.ledger.project import Line, Meaning
 from tagtrail.ledger.publish import Published
+from tagtrail.line import Entry
 from tagtrail.notify.routes import Happening, Routes
 from tagtrail.store.database import Connection
 from tagtrail.store.outbox import SERVICE, Delivery, add_delivery, enqueue, make_id

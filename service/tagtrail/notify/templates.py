@@ -15,7 +15,7 @@ from jinja2.sandbox import SandboxedEnvironment
 
 from tagtrail.config.model import ChannelConfig
 from tagtrail.errors import TagtrailError
-from tagtrail.notify.forms import Markup, footer, moment, presentable, shorten, units
+from tagtrail.notify.formatting import Markup, footer, moment, presentable, shorten, units
 from tagtrail.notify.message import Message
 from tagtrail.trail.names import short_digest
 

@@ -21,15 +21,15 @@ from tagtrail.config.secrets import prepare_data_directory
 from tagtrail.errors import ConfigurationError, StorageUnavailable
 from tagtrail.ledger.lifecycle import record_start, record_stop
 from tagtrail.ledger.record import Recorder
-from tagtrail.ledger.seal.guard import check_ledger
-from tagtrail.notify.turn import is_nobodys_turn
-from tagtrail.sealing import log_place, make_sealer, refuse_other_name
+from tagtrail.notify.leader import is_nobodys_turn
 from tagtrail.server.companion import Companion
 from tagtrail.server.gunicorn import serve
 from tagtrail.server.terms import Terms
 from tagtrail.server.watch import Watch
 from tagtrail.store.database import Store
 from tagtrail.store.tokens import find_tokens
+from tagtrail.tlog.guard import check_ledger
+from tagtrail.tlog.place import log_place, make_sealer, refuse_other_name
 from tagtrail.trail.instant import now
 
 SERVICE_LOCK = "service.lock"

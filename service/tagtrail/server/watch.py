@@ -11,9 +11,9 @@ from collections.abc import Callable, Sequence
 
 from tagtrail import logs
 from tagtrail.errors import TagtrailError
-from tagtrail.ledger.seal.sealer import Sealer
 from tagtrail.store.database import Store
-from tagtrail.store.verification import find_verification
+from tagtrail.store.status import find_verification
+from tagtrail.tlog.signer import Sealer
 from tagtrail.trail.instant import SECOND, now
 
 _RETRY = 3_600.0  # seconds, at most, until a verification that left no outcome (a full disk) is begun again

@@ -6,10 +6,10 @@ from typing import Any, Final
 
 import msgspec
 
-from tagtrail.ledger.line import disclosed_value, read_line
+from tagtrail.line import disclosed_value, read_line
 from tagtrail.store.answers import Annotated
 from tagtrail.store.database import Connection
-from tagtrail.store.facts import EntryRow
+from tagtrail.store.events import EntryRow
 
 MOST_ANNOTATIONS: Final = 100  # of one line that are shown, the newest
 

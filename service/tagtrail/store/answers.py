@@ -7,7 +7,7 @@ name as the client called it in that line, `actor` whoever that line discloses (
 from dataclasses import dataclass
 from typing import Generic, TypeVar
 
-from tagtrail.ledger.line import Assurance
+from tagtrail.line import Assurance
 from tagtrail.trail.deployments import Basis, Direction
 from tagtrail.trail.moves import MoveKind
 

@@ -2,8 +2,13 @@
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from typing import Final
 
-from tagtrail.store.database import Connection
+import msgspec
+
+from tagtrail.line import disclosed_value
+from tagtrail.store.answers import Filter
+from tagtrail.store.database import Connection, Store
 
 _BATCH = 2_000  # lines read at a time, so that no read transaction lasts long
 
@@ -90,3 +95,121 @@ def find_lines_of_kind(db: Connection, kind: str) -> list[StoredLine]:
         (kind,),
     )
     return [StoredLine(*row) for row in rows]
+
+
+# The evidence of one line: its bytes, its leaf hash, and the beginning of the event as it was received.
+
+
+MOST_RAW: Final = 20_000  # bytes shown of an event as received; what was quarantined may be as large as a request
+
+
+@dataclass(frozen=True, slots=True)
+class Received:
+    """An event as received, as JSON: its first `raw` bytes of `size`."""
+
+    raw: bytes
+    size: int
+
+    @property
+    def is_cut(self) -> bool:
+        """Whether there is more of it."""
+        return len(self.raw) < self.size
+
+    @property
+    def text(self) -> str:
+        """It, laid out for reading; what was quarantined as the text that it was, if it was text."""
+        if self.is_cut:
+            return self.raw.decode("utf-8", "replace")
+        if self.raw.startswith(b'"'):
+            return msgspec.json.decode(self.raw, type=str)
+        try:
+            return msgspec.json.format(self.raw, indent=2).decode()  # not decoded: it may have numbers beyond all types
+        except RecursionError:  # nested as deeply as was just possible when it arrived
+            return self.raw.decode()
+
+
+@dataclass(frozen=True, slots=True)
+class Evidence:
+    """A line's leaf hash and bytes; `line` is None where it was pruned, `received` where nothing is disclosed."""
+
+    seq: int
+    leaf: bytes
+    line: bytes | None
+    received: Received | None
+
+
+def get_evidence(db: Connection, seq: int, *, with_received: bool) -> Evidence | None:
+    """The evidence of the line; None where there is none of that number. `seq` lies within the ledger."""
+    row = db.execute("SELECT leaf, line FROM lines WHERE seq = ?", (seq,)).fetchone()
+    if row is None:
+        pruned = db.execute("SELECT leaf FROM pruned_leaves WHERE seq = ?", (seq,)).fetchone()
+        return Evidence(seq, pruned[0], None, None) if pruned else None
+    return Evidence(seq, row[0], row[1], _read_received(db, seq) if with_received else None)
+
+
+def _read_received(db: Connection, seq: int) -> Received | None:
+    row = db.execute(
+        "SELECT substr(raw, 1, ?), length(raw) FROM disclosures WHERE seq = ? AND raw IS NOT NULL", (MOST_RAW, seq)
+    ).fetchone()
+    if row is None:
+        return None
+    beginning, size = row
+    closed = beginning if size <= MOST_RAW else beginning + b"]"  # as if the document ended here
+    value = disclosed_value(closed)
+    return Received(value, size - (len(closed) - len(value)))
+
+
+# From our clock to line numbers: the lines that were written within a time.
+
+
+@dataclass(frozen=True, slots=True)
+class Window:
+    """Lines from `first` to `last`, both included."""
+
+    first: int
+    last: int
+
+
+def find_window(db: Connection, asked: Filter) -> Window:
+    """The lines written within the filter's time, found by halving: our clock never runs back along the ledger."""
+    last = get_last_seq(db)
+    if asked.last_seq is not None:
+        last = min(last, asked.last_seq)
+    first = 0 if asked.since is None else _find_first_at(db, asked.since, last)
+    if asked.until is not None:
+        last = _find_first_at(db, asked.until, last) - 1
+    return Window(first, last)
+
+
+def _find_first_at(db: Connection, instant: int, last: int) -> int:
+    """The first line written at or after the instant; `last` + 1 if there is none."""
+    low, high = 0, last + 1
+    while low < high:
+        middle = (low + high) // 2
+        row = db.execute("SELECT received_at FROM entries WHERE seq >= ? ORDER BY seq LIMIT 1", (middle,)).fetchone()
+        if row is not None and row[0] < instant:
+            low = middle + 1
+        else:
+            high = middle
+    return low
+
+
+# Whether anything was written: the cheapest question there is to a database, for whoever waits for news.
+
+
+class Changes:
+    """Watches a store for commits of other connections, on the connection of the thread that asks."""
+
+    def __init__(self, store: Store) -> None:
+        self._store = store
+        self._version = -1
+
+    def have_come(self) -> bool:
+        """Whether something was committed since this was asked last; true the first time.
+
+        A look into shared memory, and no page of the database (https://www.sqlite.org/pragma.html#pragma_data_version).
+        """
+        (version,) = self._store.reader().execute("PRAGMA data_version").fetchone()
+        have_come = version != self._version
+        self._version = version
+        return bool(have_come)

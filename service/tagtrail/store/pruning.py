@@ -7,7 +7,7 @@ several tags, whatever was annotated, and all that is no report of a registry.
 
 from collections.abc import Iterable, Iterator
 
-from tagtrail.ledger.line import read_line
+from tagtrail.line import read_line
 from tagtrail.store.database import Connection
 from tagtrail.store.erasing import remove_unnamed_actors
 

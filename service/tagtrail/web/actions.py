@@ -1,19 +1,19 @@
 """What may be changed from a page: trying a message again, and tying a ticket or a note to a line."""
 
-from collections.abc import Callable
+import re
+from collections.abc import Callable, Mapping
 
 from flask import Blueprint, redirect, request, url_for
 from werkzeug.wrappers import Response as AnyResponse
 
-from tagtrail.access import Scope
-from tagtrail.audit.audience import Audience
+from tagtrail.access.redaction import Audience
+from tagtrail.access.scopes import Scope
 from tagtrail.errors import BadParameter, NotRecorded, Refused
 from tagtrail.ledger.annotate import RELATIONS, Annotation, annotate
 from tagtrail.ledger.declare import Origin
 from tagtrail.ledger.record import Recorder
 from tagtrail.store.database import Store
-from tagtrail.store.outbox import retry
-from tagtrail.store.questions.deliveries import get_attempted
+from tagtrail.store.outbox import get_attempted, retry
 
 
 def add_actions(blueprint: Blueprint, *, store: Store, recorder: Recorder, admit: Callable[[Scope], Audience]) -> None:
@@ -50,3 +50,26 @@ def _read_annotation(*, actor: str | None) -> Annotation:
         if known == relation:
             return Annotation(known, change, note, actor)  # type: ignore[arg-type]  # one of RELATIONS
     raise BadParameter("relation", f"relation is {relation[:80]!r}; choose one of {', '.join(RELATIONS)}")
+
+
+# What forms send: fields that were left empty, and times as browsers' pickers write them.
+
+
+_PICKED = re.compile(r"(\d{4}-\d\d-\d\d)(?:[T ](\d\d:\d\d)(?::(\d\d(?:\.\d{1,9})?))?)?", re.ASCII)
+
+
+def read_fields(parameters: Mapping[str, str]) -> dict[str, str]:
+    """The parameters of a query without those that say nothing; a time without an offset is one in UTC.
+
+    A script sends times with the reader's offset; without one, the page says that they are UTC.
+    """
+    return {name: _complete_time(text.strip()) for name, text in parameters.items() if text.strip()}
+
+
+def _complete_time(text: str) -> str:
+    """A picked time, or a date, as RFC 3339: `2026-04-20T14:03` is `2026-04-20T14:03:00Z`. Other text as it is."""
+    picked = _PICKED.fullmatch(text)
+    if picked is None:
+        return text
+    day, minute, second = picked.groups()
+    return f"{day}T{minute or '00:00'}:{second or '00'}Z"

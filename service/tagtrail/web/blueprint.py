@@ -3,34 +3,73 @@
 import hashlib
 from collections import defaultdict
 from collections.abc import Callable
+from functools import cache
+from pathlib import Path
 from typing import Any, Final
 from uuid import uuid4
 
 import msgspec
-from flask import Blueprint, Flask, Response, make_response, render_template, request
+from flask import Blueprint, Flask, Response, make_response, render_template, request, url_for
 from flask_wtf.csrf import CSRFProtect
+from werkzeug.exceptions import NotFound
 
 from tagtrail import __version__
-from tagtrail.access import Scope
-from tagtrail.audit.access import Access
-from tagtrail.audit.asking import read_parameters
-from tagtrail.audit.audience import Audience
+from tagtrail.access.callers import Access
+from tagtrail.access.disclosures import Readings
+from tagtrail.access.redaction import Audience
+from tagtrail.access.scopes import Scope
+from tagtrail.api.requests import read_parameters
 from tagtrail.ledger.annotate import RELATIONS
-from tagtrail.ledger.readings import Readings
 from tagtrail.ledger.record import Recorder
 from tagtrail.store.database import Store
-from tagtrail.web.actions import add_actions
+from tagtrail.web.actions import add_actions, read_fields
 from tagtrail.web.addresses import Addresses, add_converters
-from tagtrail.web.assets import add_assets, asset
-from tagtrail.web.doors import add_doors
-from tagtrail.web.failures import SignInNeeded, register_failures
-from tagtrail.web.fields import read_fields
-from tagtrail.web.manner import FILTERS, Times
+from tagtrail.web.context import Page, Visit, Wiring
+from tagtrail.web.failures import SignInNeeded, add_headers, register_failures
+from tagtrail.web.line_text import make_sentence_filter
 from tagtrail.web.pages import PAGES
-from tagtrail.web.policy import add_headers
-from tagtrail.web.sentence import make_sentence_filter
-from tagtrail.web.session import BLUEPRINT, session_of_forms
-from tagtrail.web.visit import Page, Visit, Wiring
+from tagtrail.web.sign_in import BLUEPRINT, add_doors, session_of_forms
+from tagtrail.web.values import FILTERS, Times
+
+# Static files under addresses that change with their content, so that a browser may keep each for ever.
+
+
+FOLDER: Final = Path(__file__).parent / "static"
+_FOR_EVER: Final = "public, max-age=31536000, immutable"
+_TYPES: Final = {
+    ".css": "text/css; charset=utf-8",
+    ".js": "text/javascript; charset=utf-8",
+    ".svg": "image/svg+xml",
+}
+
+
+def add_assets(blueprint: Blueprint) -> None:
+    """Serve the files to everybody: they tell nothing."""
+
+    @blueprint.get("/static/<mark>/<name>")
+    def static(mark: str, name: str) -> Response:
+        content = _files().get(name)
+        if content is None or mark != _mark(content):
+            raise NotFound
+        response = Response(content, content_type=_TYPES[Path(name).suffix])
+        response.headers["Cache-Control"] = _FOR_EVER
+        return response
+
+
+def asset(name: str) -> str:
+    """The address of a static file."""
+    return url_for("web.static", mark=_mark(_files()[name]), name=name)
+
+
+@cache
+def _files() -> dict[str, bytes]:
+    return {path.name: path.read_bytes() for path in FOLDER.iterdir() if path.suffix in _TYPES}
+
+
+@cache
+def _mark(content: bytes) -> str:
+    return hashlib.sha256(content).hexdigest()[:12]
+
 
 _LARGEST_FORM: Final = 64 * 1024  # bytes
 

@@ -8,12 +8,37 @@ from flask_wtf.csrf import CSRFError
 from werkzeug.exceptions import HTTPException, NotFound
 from werkzeug.wrappers import Response as AnyResponse
 
-from tagtrail.audit import problems
-from tagtrail.audit.access import NotAllowed, UnknownToken
-from tagtrail.audit.throttle import TooManyRefusals
+from tagtrail.access.callers import NotAllowed, UnknownToken
+from tagtrail.access.throttle import TooManyRefusals
+from tagtrail.api import problems
 from tagtrail.errors import BadParameter, NotRecorded, Refused, StorageUnavailable, TagtrailError
-from tagtrail.web.policy import add_headers
-from tagtrail.web.session import sign_out
+from tagtrail.web.sign_in import sign_out
+
+# What a browser may do with a page: load only this site's files, send forms only here, put it into no frame.
+
+
+_HEADERS: Final = {
+    "Cache-Control": "private, no-cache",
+    "Content-Security-Policy": (
+        "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self'; connect-src 'self'; "
+        "form-action 'self'; base-uri 'none'; frame-ancestors 'none'"
+    ),
+    "Cross-Origin-Opener-Policy": "same-origin",
+    "Cross-Origin-Resource-Policy": "same-origin",
+    "Permissions-Policy": "camera=(), geolocation=(), microphone=()",
+    "Referrer-Policy": "same-origin",
+    "Vary": "Authorization, Cookie",
+    "X-Content-Type-Options": "nosniff",
+    "X-Frame-Options": "DENY",
+}
+
+
+def add_headers(response: Response) -> Response:
+    """The same answer with the policy, where it does not say otherwise itself."""
+    for name, value in _HEADERS.items():
+        response.headers.setdefault(name, value)
+    return response
+
 
 _KINDS: Final[dict[type[TagtrailError], tuple[int, str]]] = {
     BadParameter: (400, "That cannot be looked for"),

@@ -5,7 +5,7 @@ from importlib import import_module
 
 from tagtrail.config.model import ChannelConfig
 from tagtrail.errors import ConfigurationError
-from tagtrail.notify.sending import Channel
+from tagtrail.notify.http import Channel
 
 
 def make_channel(config: ChannelConfig) -> Channel:

@@ -8,9 +8,9 @@ from typing import Any, Final
 from tagtrail.config.model import ChannelConfig
 from tagtrail.errors import ConfigurationError
 from tagtrail.notify.channels.plaintext import PLAIN, still, text_below_title
-from tagtrail.notify.forms import presentable
+from tagtrail.notify.formatting import presentable
+from tagtrail.notify.http import CONNECT_TIMEOUT, READ_TIMEOUT, TOTAL_TIMEOUT, Channel, Outcome
 from tagtrail.notify.message import Message, Tone
-from tagtrail.notify.sending import CONNECT_TIMEOUT, READ_TIMEOUT, TOTAL_TIMEOUT, Channel, Outcome
 from tagtrail.notify.templates import write
 
 _TYPES: Final[dict[Tone, str]] = {"notice": "info", "good": "success", "warning": "warning", "alarm": "failure"}

@@ -4,9 +4,9 @@ import sys
 from dataclasses import replace
 
 from tagtrail.config.model import ChannelConfig
-from tagtrail.notify.forms import Markup, plain, presentable
+from tagtrail.notify.formatting import Markup, plain, presentable
+from tagtrail.notify.http import Channel, Outcome
 from tagtrail.notify.message import Message
-from tagtrail.notify.sending import Channel, Outcome
 from tagtrail.notify.templates import write
 from tagtrail.trail.instant import format_instant
 

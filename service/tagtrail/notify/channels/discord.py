@@ -7,11 +7,21 @@ from typing import Any, Final
 from urllib.parse import parse_qsl, urlencode, urlsplit
 
 from tagtrail.config.model import ChannelConfig
-from tagtrail.notify.forms import COLOURS, Markup, basis, fit, inert, units, within
-from tagtrail.notify.markups import in_backticks, in_fences, not_a_block
+from tagtrail.notify.formatting import (
+    COLOURS,
+    Markup,
+    basis,
+    fit,
+    in_backticks,
+    in_fences,
+    inert,
+    not_a_block,
+    units,
+    within,
+)
+from tagtrail.notify.http import Answer, Channel, Outcome, Post, judge
+from tagtrail.notify.json_webhook import JSON_HEADERS, Json, Posted, read_object, seconds
 from tagtrail.notify.message import Fact, Message
-from tagtrail.notify.posted import JSON_HEADERS, Json, Posted, read_object, seconds
-from tagtrail.notify.sending import Answer, Channel, Outcome, Post, judge
 from tagtrail.trail.instant import format_instant
 
 # Characters, by discord.com/developers/docs/resources/message, "Embed Limits".

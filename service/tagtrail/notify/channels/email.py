@@ -17,9 +17,9 @@ from tagtrail.config.model import ChannelConfig
 from tagtrail.errors import ConfigurationError
 from tagtrail.notify.channels.plaintext import PLAIN, no_encoded_word, still
 from tagtrail.notify.deadline import Deadline
-from tagtrail.notify.forms import COLOURS, footer, one_line, plain, presentable
+from tagtrail.notify.formatting import COLOURS, footer, one_line, plain, presentable
+from tagtrail.notify.http import READ_TIMEOUT, TOTAL_TIMEOUT, Channel, Outcome
 from tagtrail.notify.message import Fact, Message
-from tagtrail.notify.sending import READ_TIMEOUT, TOTAL_TIMEOUT, Channel, Outcome
 from tagtrail.notify.templates import write
 from tagtrail.trail.instant import SECOND, now
 

@@ -6,11 +6,10 @@ from typing import Final
 from urllib.parse import parse_qsl, urlencode, urlsplit
 
 from tagtrail.config.model import ChannelConfig
-from tagtrail.notify.forms import SIGNS, fit, footer
-from tagtrail.notify.markups import HTML, in_fences, without_brackets, words_html
+from tagtrail.notify.formatting import HTML, SIGNS, fit, footer, in_fences, without_brackets, words_html
+from tagtrail.notify.http import Channel, Post
+from tagtrail.notify.json_webhook import JSON_HEADERS, OPEN, Json, Posted, as_bytes
 from tagtrail.notify.message import Fact, Message
-from tagtrail.notify.posted import JSON_HEADERS, OPEN, Json, Posted, as_bytes
-from tagtrail.notify.sending import Channel, Post
 
 _LARGEST: Final = 31_000  # bytes; the API takes 32,000 (.../chat/api/reference/rest/v1/spaces.messages/create)
 

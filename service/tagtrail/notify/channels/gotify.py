@@ -4,9 +4,9 @@ from typing import Final
 
 from tagtrail.config.model import ChannelConfig
 from tagtrail.notify.channels.plaintext import PLAIN, still, text_below_title
+from tagtrail.notify.http import Channel, Post
+from tagtrail.notify.json_webhook import JSON_HEADERS, Json, Posted
 from tagtrail.notify.message import Message, Tone
-from tagtrail.notify.posted import JSON_HEADERS, Json, Posted
-from tagtrail.notify.sending import Channel, Post
 
 # Clients make a sound from 4 on, and vibrate from 8 on (gotify.net/docs/priority).
 _PRIORITIES: Final[dict[Tone, int]] = {"notice": 4, "good": 4, "warning": 6, "alarm": 8}

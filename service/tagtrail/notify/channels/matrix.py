@@ -6,11 +6,10 @@ from typing import Final
 from urllib.parse import quote
 
 from tagtrail.config.model import ChannelConfig
-from tagtrail.notify.forms import SIGNS, fit, footer, inert, plain
-from tagtrail.notify.markups import HTML, bare_html, words_html
+from tagtrail.notify.formatting import HTML, SIGNS, bare_html, fit, footer, inert, plain, words_html
+from tagtrail.notify.http import Answer, Channel, Outcome, Post, judge
+from tagtrail.notify.json_webhook import JSON_HEADERS, OPEN, Json, Posted, as_bytes, read_object, seconds
 from tagtrail.notify.message import Fact, Message
-from tagtrail.notify.posted import JSON_HEADERS, OPEN, Json, Posted, as_bytes, read_object, seconds
-from tagtrail.notify.sending import Answer, Channel, Outcome, Post, judge
 
 _LARGEST: Final = 60_000  # bytes; a whole event with what the server adds is at most 65,536 (#size-limits)
 

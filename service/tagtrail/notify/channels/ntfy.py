@@ -9,10 +9,10 @@ from urllib.parse import urlsplit, urlunsplit
 from tagtrail.config.model import ChannelConfig
 from tagtrail.errors import ConfigurationError
 from tagtrail.notify.channels.plaintext import PLAIN, no_encoded_word, still, text_below_title
-from tagtrail.notify.forms import fit
+from tagtrail.notify.formatting import fit
+from tagtrail.notify.http import Channel, Post, judge
+from tagtrail.notify.json_webhook import JSON_HEADERS, Json, Posted, as_bytes
 from tagtrail.notify.message import Message, Tone
-from tagtrail.notify.posted import JSON_HEADERS, Json, Posted, as_bytes
-from tagtrail.notify.sending import Channel, Post, judge
 
 _TOPIC: Final = re.compile(r"[-_A-Za-z0-9]{1,64}", re.ASCII)
 # By ntfy's defaults a text of 4,096 bytes becomes an attachment, and a JSON body of twice that is refused.

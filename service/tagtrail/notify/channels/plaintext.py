@@ -3,7 +3,7 @@
 from dataclasses import replace
 from typing import Final
 
-from tagtrail.notify.forms import Markup, inert, plain
+from tagtrail.notify.formatting import Markup, inert, plain
 from tagtrail.notify.message import Message
 
 PLAIN: Final = Markup(escape=inert)

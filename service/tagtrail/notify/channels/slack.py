@@ -9,11 +9,22 @@ from collections.abc import Iterator
 from typing import Any, Final
 
 from tagtrail.config.model import ChannelConfig
-from tagtrail.notify.forms import SIGNS, Markup, fit, footer, inert, units, within
-from tagtrail.notify.markups import in_backticks, in_fences, not_a_block, without_brackets
+from tagtrail.notify.formatting import (
+    SIGNS,
+    Markup,
+    fit,
+    footer,
+    in_backticks,
+    in_fences,
+    inert,
+    not_a_block,
+    units,
+    within,
+    without_brackets,
+)
+from tagtrail.notify.http import Channel
+from tagtrail.notify.json_webhook import OPEN, Json, Posted, to_secret_url
 from tagtrail.notify.message import Fact, Message
-from tagtrail.notify.posted import OPEN, Json, Posted, to_secret_url
-from tagtrail.notify.sending import Channel
 
 # Characters, by docs.slack.dev/reference/block-kit/composition-objects/text-object and .../blocks.
 _LONGEST_HEADER: Final = 150

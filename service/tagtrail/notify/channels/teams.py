@@ -9,11 +9,10 @@ from dataclasses import replace
 from typing import Final
 
 from tagtrail.config.model import ChannelConfig
-from tagtrail.notify.forms import Markup, fit, footer, inert
-from tagtrail.notify.markups import not_a_block
+from tagtrail.notify.formatting import Markup, fit, footer, inert, not_a_block
+from tagtrail.notify.http import Answer, Channel, Outcome, judge
+from tagtrail.notify.json_webhook import OPEN, Json, Posted, as_bytes, to_secret_url
 from tagtrail.notify.message import Fact, Message, Tone
-from tagtrail.notify.posted import OPEN, Json, Posted, as_bytes, to_secret_url
-from tagtrail.notify.sending import Answer, Channel, Outcome, judge
 
 _LARGEST: Final = 26_000  # bytes; Teams refuses a message of about 28 KB
 _STYLES: Final[dict[Tone, str]] = {

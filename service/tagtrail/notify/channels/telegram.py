@@ -6,11 +6,10 @@ from typing import Final
 from urllib.parse import urlsplit
 
 from tagtrail.config.model import ChannelConfig
-from tagtrail.notify.forms import SIGNS, fit, footer, one_line, units
-from tagtrail.notify.markups import HTML, bare_html, words_html
+from tagtrail.notify.formatting import HTML, SIGNS, bare_html, fit, footer, one_line, units, words_html
+from tagtrail.notify.http import Answer, Channel, Outcome, Post, judge
+from tagtrail.notify.json_webhook import JSON_HEADERS, OPEN, Json, Posted, read_object, seconds
 from tagtrail.notify.message import Fact, Message
-from tagtrail.notify.posted import JSON_HEADERS, OPEN, Json, Posted, read_object, seconds
-from tagtrail.notify.sending import Answer, Channel, Outcome, Post, judge
 
 SERVER: Final = "https://api.telegram.org"
 _LONGEST: Final = 4_096  # UTF-16 code units after the tags are read; here they are counted with the tags

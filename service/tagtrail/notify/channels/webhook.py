@@ -10,10 +10,10 @@ from typing import Final
 from urllib.parse import quote
 
 from tagtrail.config.model import ChannelConfig
-from tagtrail.notify.forms import Markup
+from tagtrail.notify.formatting import Markup
+from tagtrail.notify.http import Answer, Channel, Outcome, Post, judge
+from tagtrail.notify.json_webhook import JSON_HEADERS, Json, Posted, read_object
 from tagtrail.notify.message import Fact, Kind, Message
-from tagtrail.notify.posted import JSON_HEADERS, Json, Posted, read_object
-from tagtrail.notify.sending import Answer, Channel, Outcome, Post, judge
 from tagtrail.trail.instant import SECOND, format_instant, now
 
 TYPES: Final[dict[Kind, str]] = {

@@ -2,6 +2,7 @@
 
 from typing import Final
 
+from tagtrail.web.context import Page
 from tagtrail.web.pages.compare import COMPARE
 from tagtrail.web.pages.deployment import DEPLOYMENT
 from tagtrail.web.pages.deployments import DEPLOYMENTS
@@ -16,7 +17,6 @@ from tagtrail.web.pages.repository import REPOSITORY
 from tagtrail.web.pages.search import SEARCH
 from tagtrail.web.pages.tag import TAG
 from tagtrail.web.pages.violations import VIOLATIONS
-from tagtrail.web.visit import Page
 
 PAGES: Final[tuple[Page, ...]] = (
     OVERVIEW, LOG, ENTRY, DEPLOYMENTS, DEPLOYMENT, COMPARE, REGISTRIES, REGISTRY, REPOSITORY, TAG, DIGEST, VIOLATIONS,

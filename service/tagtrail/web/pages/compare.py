@@ -9,14 +9,14 @@ from urllib.parse import urlencode
 
 from tagtrail.errors import BadParameter
 from tagtrail.store.answers import Cut, DeploymentAnswer, Filter
-from tagtrail.store.questions.comparing import Compared, NamedDigest, find_compared, name_manifests
-from tagtrail.store.questions.deployments import find_deployments
-from tagtrail.store.questions.names import Tag
-from tagtrail.trail.differences import Difference, find_differences
+from tagtrail.store.compare import Compared, NamedDigest, find_compared, name_manifests
+from tagtrail.store.deployments import find_deployments
+from tagtrail.store.names import Tag
 from tagtrail.trail.instant import DAY, LATEST, format_instant
+from tagtrail.trail.moves import Difference, find_differences
 from tagtrail.trail.rules import Rules
-from tagtrail.web.choices import find_environment_choices, registry_choices
-from tagtrail.web.visit import Page, Visit
+from tagtrail.web.context import Page, Visit
+from tagtrail.web.filters import find_environment_choices, registry_choices
 
 _MOST_SHOWN: Final = 60  # tags
 _MOST_DECLARED: Final = 50

@@ -3,18 +3,18 @@
 from dataclasses import dataclass
 from typing import Final
 
-from tagtrail.audit.going_back import WayBack, choose_tag, make_way_back
 from tagtrail.errors import NotRecorded
 from tagtrail.store.annotations import find_annotations
 from tagtrail.store.answers import Annotated, DeploymentAnswer, Following, Key, Published
+from tagtrail.store.deployments import find_last_time, find_next, get_deployment
+from tagtrail.store.entries import get_entries
+from tagtrail.store.environments import find_roll_back
 from tagtrail.store.lines import get_last_seq
-from tagtrail.store.questions.deployments import find_last_time, find_next, get_deployment
-from tagtrail.store.questions.entries import get_entries
-from tagtrail.store.questions.environments import find_roll_back
-from tagtrail.store.questions.publishing import find_published
-from tagtrail.store.questions.releases import Releases
-from tagtrail.web.told import Told, tell
-from tagtrail.web.visit import Page, Visit
+from tagtrail.store.publications import find_published
+from tagtrail.store.releases import Releases
+from tagtrail.web.context import Page, Visit
+from tagtrail.web.line_text import Told, tell
+from tagtrail.wording.rollback import WayBack, choose_tag, make_way_back
 
 _MOST_LINES: Final = 20  # of the evidence that are told
 

@@ -4,11 +4,10 @@ from dataclasses import dataclass
 from typing import Final
 
 from tagtrail.store.answers import DeploymentAnswer, Filter
-from tagtrail.store.questions.deployments import find_deployments
-from tagtrail.web.choices import find_environment_choices, registry_choices
-from tagtrail.web.exports import Exports, make_exports
+from tagtrail.store.deployments import find_deployments
+from tagtrail.web.context import Page, Visit
+from tagtrail.web.filters import Exports, find_environment_choices, make_exports, registry_choices
 from tagtrail.web.paging import Paging
-from tagtrail.web.visit import Page, Visit
 
 
 @dataclass(frozen=True, slots=True)

@@ -4,8 +4,8 @@ from dataclasses import dataclass, replace
 from typing import Final
 
 from tagtrail.store.answers import DigestAnswer
-from tagtrail.store.questions.digests import get_digest
-from tagtrail.web.visit import Page, Visit
+from tagtrail.store.digests import get_digest
+from tagtrail.web.context import Page, Visit
 
 _MOST: Final = 200  # tags and environments of each kind
 

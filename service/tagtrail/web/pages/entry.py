@@ -4,21 +4,20 @@ from base64 import b64encode
 from dataclasses import dataclass
 from typing import Final
 
-from tagtrail.audit.clauses import Clause
-from tagtrail.audit.describing import read_who
+from tagtrail.api.describing import read_who
 from tagtrail.errors import NotRecorded
-from tagtrail.ledger.line import Entry, read_line
 from tagtrail.ledger.project import Who
+from tagtrail.line import Entry, read_line
 from tagtrail.store.annotations import find_annotations
 from tagtrail.store.answers import Annotated, Change, LoggedEntry
 from tagtrail.store.database import Connection
-from tagtrail.store.lines import get_last_seq
-from tagtrail.store.questions.entries import get_entries
-from tagtrail.store.questions.evidence import Evidence, Received, get_evidence
+from tagtrail.store.entries import get_entries
+from tagtrail.store.lines import Evidence, Received, get_evidence, get_last_seq
 from tagtrail.store.tree import find_checkpoint
 from tagtrail.trail.instant import parse_instant
-from tagtrail.web.told import tell
-from tagtrail.web.visit import Page, Visit
+from tagtrail.web.context import Page, Visit
+from tagtrail.web.line_text import tell
+from tagtrail.wording.clauses import Clause
 
 
 @dataclass(frozen=True, slots=True)

@@ -5,15 +5,14 @@ from dataclasses import dataclass
 from itertools import groupby
 from typing import Final
 
-from tagtrail.audit.filters import KINDS
 from tagtrail.store.answers import Filter
-from tagtrail.store.questions.entries import find_entries
+from tagtrail.store.entries import find_entries
+from tagtrail.store.filters import KINDS
 from tagtrail.trail.instant import day_of
-from tagtrail.web.choices import find_environment_choices, registry_choices
-from tagtrail.web.exports import Exports, make_exports
+from tagtrail.web.context import Page, Visit
+from tagtrail.web.filters import Exports, find_environment_choices, make_exports, registry_choices
+from tagtrail.web.line_text import Told, tell
 from tagtrail.web.paging import Paging
-from tagtrail.web.told import Told, tell
-from tagtrail.web.visit import Page, Visit
 
 _FILTERS: Final = (
     "registry", "repository", "tag", "digest", "actor", "kind", "environment", "since", "until"

@@ -4,16 +4,17 @@ from dataclasses import dataclass
 from typing import Final
 
 from tagtrail.errors import NotRecorded
-from tagtrail.store.outbox import ChannelState, get_channel_state
-from tagtrail.store.questions.deliveries import (
+from tagtrail.store.outbox import (
     AttemptedDelivery,
+    ChannelState,
     DeliveryAnswer,
     find_channels,
     find_deliveries,
     get_attempted,
+    get_channel_state,
 )
+from tagtrail.web.context import Page, Visit
 from tagtrail.web.paging import Paging
-from tagtrail.web.visit import Page, Visit
 
 
 @dataclass(frozen=True, slots=True)

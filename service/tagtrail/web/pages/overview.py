@@ -1,23 +1,65 @@
 """The overview: what is published now, what moved last, what is wrong, and whether the registries are wired."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
-from typing import Final
+from itertools import groupby
+from typing import Final, Literal
 
-from tagtrail.audit.going_back import choose_tag, doubts_of
 from tagtrail.store.annotations import find_annotations
-from tagtrail.store.answers import BoardRow, Cut, Filter, HistoryMove, Posting, Published, Violation
-from tagtrail.store.questions.environments import find_board
-from tagtrail.store.questions.moves import find_moves
-from tagtrail.store.questions.violations import find_violations
-from tagtrail.trail.commands import make_commands
+from tagtrail.store.answers import BoardRow, Cut, Filter, HistoryMove, Posting, Published, Recent, Violation
+from tagtrail.store.environments import find_board
+from tagtrail.store.moves import find_moves
+from tagtrail.store.releases import find_violations
 from tagtrail.trail.instant import DAY, SECOND
 from tagtrail.trail.names import Reference
-from tagtrail.web.choices import find_environment_choices
+from tagtrail.web.context import Page, Visit
+from tagtrail.web.filters import find_environment_choices
 from tagtrail.web.paging import Paging
-from tagtrail.web.strip import WEEKS, Bars, make_strip
-from tagtrail.web.visit import Page, Visit
-from tagtrail.web.wired import Wired, find_wired
+from tagtrail.web.wiring import Wired, find_wired
+from tagtrail.wording.rollback import choose_tag, doubts_of, make_commands
+
+# The strip of the last weeks: a bar for each day on which something was published, the higher the more it was.
+
+
+WEEKS: Final = 8
+STEP: Final = 6  # units of the picture from day to day
+HEIGHT: Final = 17
+_LEAST: Final = 7  # of a bar; each further change of the day adds
+_MORE: Final = 3
+
+Kind = Literal["moved", "back", "withdrawn"]
+
+
+@dataclass(frozen=True, slots=True)
+class Bars:
+    """All bars of one kind as the path of an SVG picture: days that went on, that also went back, or withdrew."""
+
+    kind: Kind
+    path: str
+
+
+def make_strip(recent: Sequence[Recent], *, today: int) -> tuple[Bars, ...]:
+    """The bars of WEEKS weeks until `today` (days since 1970), by UTC days; `recent` is oldest first."""
+    first = today - 7 * WEEKS + 1
+    drawn: dict[Kind, str] = {}
+    for day, changes in groupby(recent, key=lambda each: each.occurred_at // DAY):
+        directions = [change.direction for change in changes]
+        if first <= day <= today:
+            kind = _kind(directions)
+            drawn[kind] = drawn.get(kind, "") + _bar(day - first, len(directions))
+    return tuple(Bars(kind, path) for kind, path in sorted(drawn.items()))
+
+
+def _kind(directions: Sequence[str | None]) -> Kind:
+    if None in directions:
+        return "withdrawn"
+    return "back" if "back" in directions else "moved"
+
+
+def _bar(place: int, count: int) -> str:
+    height = min(_LEAST + _MORE * (count - 1), HEIGHT - 1)
+    return f"M{place * STEP} {HEIGHT}v-{height}h{STEP - 1}v{height}z"
+
 
 _ROWS: Final = 10  # repositories on the board
 _PLACES: Final = 12  # environments of each, while several repositories are asked for

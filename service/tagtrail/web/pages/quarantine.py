@@ -4,9 +4,9 @@ from dataclasses import dataclass
 from typing import Final
 
 from tagtrail.store.answers import Quarantined
-from tagtrail.store.questions.registries import find_quarantined
+from tagtrail.store.registries import find_quarantined
+from tagtrail.web.context import Page, Visit
 from tagtrail.web.paging import Paging
-from tagtrail.web.visit import Page, Visit
 
 
 @dataclass(frozen=True, slots=True)

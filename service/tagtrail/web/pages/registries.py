@@ -5,12 +5,12 @@ from typing import Final
 
 from tagtrail.errors import NotRecorded
 from tagtrail.store.answers import Cut, Filter, Traffic
-from tagtrail.store.questions.registries import find_traffic
-from tagtrail.store.questions.repositories import MOST_COUNTED, Listed, find_listed
+from tagtrail.store.registries import find_traffic
+from tagtrail.store.search import MOST_COUNTED, Listed, find_listed
 from tagtrail.trail.instant import DAY
+from tagtrail.web.context import Page, Visit
 from tagtrail.web.paging import Paging
-from tagtrail.web.visit import Page, Visit
-from tagtrail.web.wired import Wired, find_wired
+from tagtrail.web.wiring import Wired, find_wired
 
 _DAYS: Final = 7  # of traffic that are shown
 _MOST_COUNTS: Final = 200

@@ -6,14 +6,14 @@ from typing import Final
 
 from tagtrail.errors import NotRecorded
 from tagtrail.store.answers import Filter, TaggedDigest
-from tagtrail.store.questions.names import Repository, find_repositories
-from tagtrail.store.questions.tags import read_tags
-from tagtrail.store.questions.timeline import MOST_TAGS, KnownTag, find_digests, find_known_tags
+from tagtrail.store.names import Repository, find_repositories
+from tagtrail.store.tags import read_tags
+from tagtrail.store.timeline import MOST_TAGS, KnownTag, find_digests, find_known_tags
 from tagtrail.trail.names import Reference
 from tagtrail.trail.rules import TagRule
-from tagtrail.web.portions import Portion
+from tagtrail.web.context import Page, Visit
+from tagtrail.web.paging import Portion
 from tagtrail.web.timeline.picture import Timeline, make_timeline
-from tagtrail.web.visit import Page, Visit
 
 _ROWS: Final = 50  # tags
 _MOST_DELETED: Final = 50

@@ -8,10 +8,10 @@ from flask import Response, redirect, url_for
 
 from tagtrail.errors import BadParameter, Refused
 from tagtrail.ledger.resolve import find_registries
-from tagtrail.store.questions.names import find_digest
-from tagtrail.store.questions.searching import Hit, find_hits, find_image_hits, knows_digest
+from tagtrail.store.names import find_digest
+from tagtrail.store.search import Hit, find_hits, find_image_hits, knows_digest
 from tagtrail.trail.names import Reference, is_digest, parse_reference
-from tagtrail.web.visit import Page, Visit
+from tagtrail.web.context import Page, Visit
 
 _DIGEST_LIKE = re.compile(r"(?:[a-z0-9]+:)?[0-9a-f]{4,}", re.ASCII)
 _AROUND: Final = " \t\r\n'\"`<>,;"  # what is pasted out of a message or a terminal

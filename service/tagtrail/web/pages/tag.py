@@ -3,16 +3,15 @@
 from dataclasses import dataclass, replace
 from typing import Final
 
-from tagtrail.audit.going_back import WayBack, make_way_back
 from tagtrail.store.answers import Cut, Filter, HistoryMove, Published, TaggedDigest
-from tagtrail.store.questions.environments import find_environments
-from tagtrail.store.questions.history import MOST_REPEATED, find_history
-from tagtrail.store.questions.names import Tag, get_tag
-from tagtrail.store.questions.stepping_back import find_step_back
-from tagtrail.store.questions.tags import find_tags
+from tagtrail.store.environments import find_environments
+from tagtrail.store.history import MOST_REPEATED, find_history, find_step_back
+from tagtrail.store.names import Tag, get_tag
+from tagtrail.store.tags import find_tags
 from tagtrail.trail.rules import TagRule
+from tagtrail.web.context import Page, Visit
 from tagtrail.web.paging import Paging
-from tagtrail.web.visit import Page, Visit
+from tagtrail.wording.rollback import WayBack, make_way_back
 
 
 @dataclass(frozen=True, slots=True)

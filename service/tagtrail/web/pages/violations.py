@@ -5,10 +5,10 @@ from typing import Final
 
 from tagtrail.store.annotations import find_annotations
 from tagtrail.store.answers import Annotated, Filter, Violation
-from tagtrail.store.questions.violations import find_violations
-from tagtrail.web.exports import Exports, make_exports
+from tagtrail.store.releases import find_violations
+from tagtrail.web.context import Page, Visit
+from tagtrail.web.filters import Exports, make_exports
 from tagtrail.web.paging import Paging
-from tagtrail.web.visit import Page, Visit
 
 
 @dataclass(frozen=True, slots=True)

@@ -7,7 +7,7 @@ from datetime import UTC, datetime
 from typing import Final, Literal
 
 from tagtrail.trail.instant import DAY, SECOND
-from tagtrail.web.timeline.folding import Frame
+from tagtrail.web.timeline.pieces import Frame
 
 _MOST: Final = 6  # labels: they stand beside each other on the narrowest screen
 _MINUTE, _HOUR = 60 * SECOND, 3_600 * SECOND

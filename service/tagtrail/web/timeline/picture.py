@@ -6,14 +6,14 @@ from typing import Final, Literal
 
 from markupsafe import Markup
 
-from tagtrail.store.questions.names import Repository
-from tagtrail.store.questions.timeline import KnownTag, find_first_time, find_newest_times
-from tagtrail.web.portions import Portion
+from tagtrail.store.names import Repository
+from tagtrail.store.timeline import KnownTag, find_first_time, find_newest_times
+from tagtrail.web.context import Visit
+from tagtrail.web.paging import Portion
 from tagtrail.web.timeline.axis import Tick, make_ticks
-from tagtrail.web.timeline.details import Describer
-from tagtrail.web.timeline.drawing import DrawnPiece, draw
-from tagtrail.web.timeline.folding import Frame
-from tagtrail.web.timeline.lanes import Folding, fold_tags
+from tagtrail.web.timeline.drawing import Describer, DrawnPiece, draw
+from tagtrail.web.timeline.lanes import Folding, Lane, fold_tags, read_lanes, read_past
+from tagtrail.web.timeline.pieces import Frame
 from tagtrail.web.timeline.ranges import (
     WELL,
     Asked,
@@ -22,9 +22,7 @@ from tagtrail.web.timeline.ranges import (
     link_moves,
     link_ranges,
 )
-from tagtrail.web.timeline.reading import Lane, read_lanes, read_past
 from tagtrail.web.timeline.svg import render_lane
-from tagtrail.web.visit import Visit
 
 LANES: Final = 16  # on one page
 

@@ -7,7 +7,7 @@ from urllib.parse import urlencode
 
 from tagtrail.errors import BadParameter
 from tagtrail.trail.instant import DAY, SECOND, format_instant
-from tagtrail.web.timeline.folding import Frame
+from tagtrail.web.timeline.pieces import Frame
 
 NAMED: Final = (("Day", DAY), ("Week", 7 * DAY), ("30 days", 30 * DAY), ("90 days", 90 * DAY), ("Year", 365 * DAY))
 WELL: Final = 12  # moves that a range must hold to be chosen before a longer one

@@ -10,9 +10,9 @@ from typing import Final
 
 from markupsafe import Markup
 
-from tagtrail.trail.words import visible
 from tagtrail.web.timeline.axis import Tick
 from tagtrail.web.timeline.drawing import DrawnPiece
+from tagtrail.wording.text import visible
 
 _VIOLATES: Final = '<path class="violates" d="M2.5 14.5 9 2.5l6.5 12z"/><path class="sign" d="M9 7v3.5M9 12.2v.8"/>'
 _CROSS: Final = '<path class="cross" d="M4-5l10 10M14-5L4 5"/>'

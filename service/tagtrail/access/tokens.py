@@ -1,0 +1,90 @@
+"""Making and revoking API tokens: each is a line of the ledger, written together with what the token is known by."""
+
+import hashlib
+import re
+import secrets
+from collections.abc import Iterable
+from dataclasses import dataclass, replace
+from functools import partial
+from typing import Final
+
+from tagtrail.access.scopes import find_bearer
+from tagtrail.errors import BadParameter, NotRecorded, Refused
+from tagtrail.ledger.record import Recorder
+from tagtrail.ledger.submission import Draft
+from tagtrail.line import Entry
+from tagtrail.store import tokens
+from tagtrail.store.database import Connection, Store
+from tagtrail.store.tokens import StoredToken
+from tagtrail.trail.instant import format_instant
+
+PREFIX: Final = "tt_"
+_BYTES = 32  # 256 random bits
+_NAME = re.compile(r"[a-z0-9][a-z0-9._-]{0,62}", re.ASCII)  # as a registry's; it stands in lines, so it is no person's
+
+
+def make_token(recorder: Recorder, name: str, scopes: Iterable[str], *, expires_at: int | None = None) -> str:
+    """Make a token, whose text is given back and kept nowhere; when this returns, it is durable.
+
+    `expires_at` in nanoseconds since 1970, UTC. Raises BadParameter for what is no name and for a time that has
+    passed, Refused for a name that a token has or had, and StorageUnavailable.
+    """
+    made_at = recorder.now()
+    if not _NAME.fullmatch(name):
+        raise BadParameter("name", f"{name[:80]!r} is no name; write at most 63 of a-z, 0-9, dot, dash and underscore")
+    if expires_at is not None and expires_at <= made_at:
+        raise BadParameter("expires", f"{format_instant(expires_at)} has passed; a token expires later than now")
+    text = PREFIX + secrets.token_urlsafe(_BYTES)
+    digest = hashlib.sha256(text.encode()).digest()
+    token = StoredToken(name, digest, tuple(sorted(set(scopes))), made_at, expires_at)
+    recorder.record_with(_draft(token, "made"), partial(_add, token))
+    return text
+
+
+def revoke_token(store: Store, recorder: Recorder, name: str) -> StoredToken:
+    """Revoke the token of that name, in every process at once; what it is now, also where it was revoked before.
+
+    Raises NotRecorded for a name that no token has, and StorageUnavailable.
+    """
+    with store.snapshot() as db:
+        token = tokens.get_token(db, name) if _NAME.fullmatch(name) else None
+    if token is None:
+        raise NotRecorded(f"there is no token {name[:80]!r}; `tagtrail token list` names them")
+    if token.revoked_at is not None:
+        return token
+    at = recorder.now()
+    recorder.record_with(_draft(token, "revoked"), lambda tx: tokens.revoke_token(tx, name, at=at))
+    return replace(token, revoked_at=at)
+
+
+def _draft(token: StoredToken, action: str) -> Draft:
+    expires = format_instant(token.expires_at) if token.expires_at is not None else None
+    return Draft(Entry(kind="token", token=token.name, action=action, scopes=token.scopes, expires=expires))
+
+
+def _add(token: StoredToken, tx: Connection) -> None:
+    if tokens.get_token(tx, token.name) is not None:
+        raise Refused(f"there is or was a token {token.name!r}; a name is given once, so choose another")
+    tokens.add_token(tx, token)
+
+
+# The bearer token of a POST tells which registry sends it.
+
+
+@dataclass(frozen=True, slots=True)
+class Sender:
+    """A registry by its name in our configuration; `authenticates` if it verifies who its users are."""
+
+    registry: str
+    authenticates: bool
+
+
+class IngestTokens:
+    """The senders by the SHA-256 of their tokens."""
+
+    def __init__(self, senders: Iterable[tuple[bytes, Sender]]) -> None:
+        self._senders = tuple(senders)
+
+    def find_sender(self, authorization: str | None) -> Sender | None:
+        """The sender whose token the Authorization header carries."""
+        return find_bearer(authorization, self._senders)

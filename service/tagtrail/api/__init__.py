@@ -1,0 +1,1 @@
+"""The HTTP API: JSON, CSV and NDJSON, one file for each subject."""

@@ -1,0 +1,98 @@
+"""The columns of each list as CSV. The first is `image`, since a spreadsheet turns the tag `1.10` into 1.1."""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Any, Final
+
+from tagtrail.api.describing import read_who
+from tagtrail.ledger.project import Who
+from tagtrail.line import read_line
+from tagtrail.store.answers import LoggedEntry
+from tagtrail.wording.clauses import Hosts
+from tagtrail.wording.spreadsheet import Cell
+
+_NOBODY: Final = Who()
+
+
+@dataclass(frozen=True, slots=True)
+class Column:
+    """A column and where its value stands in a document; null where anything on the way is null."""
+
+    name: str
+    path: tuple[str, ...]
+
+    def read(self, document: Any) -> Cell:
+        """The document's value."""
+        value: Any = document
+        for name in self.path:
+            value = getattr(value, name, None)
+        return value if isinstance(value, str | int | float | bool | None) else [str(part) for part in value]
+
+
+def _columns(*names: str) -> tuple[Column, ...]:
+    """Columns from names such as `digest`, or `image=published.reference` where it is called otherwise."""
+    parts = (name.partition("=") for name in names)
+    return tuple(Column(name, tuple((path or name).split("."))) for name, _, path in parts)
+
+
+TAGS: Final = _columns(
+    "image=reference", "registry", "repository", "tag", "kind", "digest", "since", "release_tags", "media_type", "size",
+    "actor", "seq",
+)  # fmt: skip
+HISTORY: Final = _columns(
+    "image=reference", "registry", "repository", "tag", "kind", "at", "until", "seconds", "digest", "previous_digest",
+    "release_tags", "repeated", "release", "violation", "actor", "seq",
+)  # fmt: skip
+DEPLOYMENTS: Final = _columns(
+    "image=reference", "environment", "registry", "repository", "tag", "digest", "at", "until", "seconds", "direction",
+    "basis", "release_tags_then", "release_tags_now", "unpinned", "actor", "actor_assurance", "change", "note",
+    "previous_image=previous.reference", "previous_digest=previous.digest",
+    "previous_release_tags=previous.release_tags_then", "previous_seconds=previous.seconds", "seq", "lines",
+)  # fmt: skip
+ENVIRONMENTS: Final = _columns(
+    "image=published.reference", "environment", "registry", "repository", "tag=published.tag",
+    "digest=published.digest", "at=published.at", "direction=published.direction",
+    "release_tags_now=published.release_tags_now", "unpinned=published.unpinned", "actor=published.actor",
+    "withdrawn_at", "roll_back_to=roll_back_to.reference", "roll_back_release_tags=roll_back_to.release_tags_now",
+    "roll_back_published_at=roll_back_to.at", "seq=published.seq",
+)  # fmt: skip
+VIOLATIONS: Final = _columns(
+    "image=reference", "registry", "repository", "tag", "kind", "at", "digest", "previous_digest", "actor", "seq"
+)
+QUARANTINE: Final = _columns("seq", "at", "registry", "reason", "size", "sha256")
+TRAFFIC: Final = _columns("day", "registry", "action", "events")
+DELIVERIES: Final = _columns(
+    "id", "channel", "subject", "state", "made_at", "due_at", "not_before", "attempts", "finished_at", "merged_into",
+    "lines",
+)  # fmt: skip
+REGISTRIES: Final = _columns(
+    "registry", "configured", "host", "aliases", "authentication", "instance", "first_seen", "last_seen", "starts"
+)
+
+ENTRY_NAMES: Final = (
+    "image", "seq", "at", "occurred", "kind", "registry", "repository", "tag", "digest", "media_type", "size", "actor",
+    "actor_assurance", "address", "user_agent", "changes", "violation", "environments", "environment", "change",
+    "reason", "request", "event", "instance",
+)  # fmt: skip
+
+
+def read_entry(answer: LoggedEntry, hosts: Hosts) -> tuple[Cell, ...]:
+    """An entry's cells; made without its document, for there may be millions."""
+    entry, who = read_line(answer.line), read_who(answer.who) or _NOBODY
+    image = ""
+    if entry.registry is not None and entry.repository is not None:
+        image = hosts.reference(entry.registry, entry.host, entry.repository, entry.tag, entry.digest)
+    return (
+        image, str(entry.seq), entry.at, entry.occurred or "", entry.kind, entry.registry or "", entry.repository or "",
+        entry.tag or "", entry.digest or "", entry.media_type or "", str(entry.size or ""), who.actor,
+        entry.actor_assurance or "", who.address, who.user_agent,
+        " ".join([f"{change.tag}:{change.kind}" for change in answer.changes]),
+        "true" if any(change.violates for change in answer.changes) else "false", " ".join(answer.environments),
+        entry.environment or "", entry.change or "", entry.reason or "", entry.request or "", entry.event or "",
+        entry.instance or "",
+    )  # fmt: skip
+
+
+def reader_of(columns: Sequence[Column]) -> Callable[[Any], list[Cell]]:
+    """A function from a document to its cells."""
+    return lambda document: [column.read(document) for column in columns]

@@ -1,0 +1,85 @@
+"""`/api/v1/deliveries/<id>`: one message to a channel with its attempts, and trying it once more."""
+
+import msgspec
+from flask import Blueprint, Response, request
+
+from tagtrail.access.redaction import Admit
+from tagtrail.api.documents import AttemptDocument, AttemptedDocument, DeliveryDocument
+from tagtrail.api.rendering import document_response
+from tagtrail.api.requests import read_body, read_parameters
+from tagtrail.errors import NotRecorded, Refused
+from tagtrail.ledger.record import Recorder
+from tagtrail.store.database import Store
+from tagtrail.store.filters import refuse_unknown
+from tagtrail.store.outbox import Attempt, AttemptedDelivery, DeliveryAnswer, get_attempted, retry
+from tagtrail.trail.instant import format_instant
+from tagtrail.wording.text import format_optional
+
+# From deliveries to the documents that are shown.
+
+
+def describe_delivery(answer: DeliveryAnswer) -> DeliveryDocument:
+    """A message to a channel."""
+    delivery = answer.delivery
+    return DeliveryDocument(
+        id=delivery.id,
+        channel=delivery.channel,
+        subject=delivery.subject,
+        state=delivery.state,
+        made_at=format_instant(delivery.made_at),
+        due_at=format_instant(delivery.due_at),
+        not_before=format_instant(delivery.not_before) if delivery.finished_at is None else None,
+        attempts=delivery.attempts,
+        finished_at=format_optional(delivery.finished_at),
+        merged_into=delivery.merged_into,
+        lines=list(answer.lines),
+    )
+
+
+def describe_attempted(found: AttemptedDelivery) -> AttemptedDocument:
+    """A message with every try to send it."""
+    return AttemptedDocument(describe_delivery(found.answer), [_describe_attempt(each) for each in found.attempts])
+
+
+def _describe_attempt(attempt: Attempt) -> AttemptDocument:
+    return AttemptDocument(
+        number=attempt.number,
+        at=format_instant(attempt.at),
+        outcome=attempt.outcome,
+        status=attempt.status,
+        detail=attempt.detail or None,
+    )
+
+
+class Retry(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """What is sent to have a message tried again: an empty object. It has a media type that a web page cannot send."""
+
+
+def add_delivering(blueprint: Blueprint, *, store: Store, recorder: Recorder, admit: Admit) -> None:
+    """Add both routes; `admit` is asked who calls."""
+
+    @blueprint.get("/deliveries/<id>")
+    def delivery(id: str) -> Response:  # noqa: A002 - as the route says it
+        audience = admit("read")
+        refuse_unknown(read_parameters(request), accepted=())
+        return document_response(request, _find(store, id), audience=audience)
+
+    @blueprint.post("/deliveries/<id>/retry")
+    def retry_delivery(id: str) -> Response:  # noqa: A002 - as the route says it
+        audience = admit("admin")
+        refuse_unknown(read_parameters(request), accepted=())
+        read_body(request, Retry, what="retry")
+        found = _find(store, id)
+        with store.writing() as tx:
+            is_waiting = bool(retry(tx, at=recorder.now(), delivery=id))
+        if not is_waiting:
+            raise Refused(f"the delivery is {found.delivery.state}; only one that failed can be tried again")
+        return document_response(request, _find(store, id), audience=audience)
+
+
+def _find(store: Store, delivery: str) -> AttemptedDocument:
+    with store.snapshot() as db:
+        found = get_attempted(db, delivery)
+    if found is None:
+        raise NotRecorded(f"there is no delivery {delivery[:80]!r}")
+    return describe_attempted(found)

@@ -1,0 +1,315 @@
+"""From the store's answers to the documents that are shown."""
+
+from collections.abc import Iterable
+
+import msgspec
+
+from tagtrail.api import documents as d
+from tagtrail.ledger.project import Who
+from tagtrail.line import disclosed_value, read_line
+from tagtrail.store import answers as a
+from tagtrail.trail.instant import format_instant
+from tagtrail.trail.rules import RegistryIdentity, Rules
+from tagtrail.wording.clauses import Hosts
+from tagtrail.wording.text import format_optional, seconds_between
+
+# Where a digest was used, as documents: repositories, tags, environments and indexes.
+
+
+def describe_held(held: a.Held, digest: str, hosts: Hosts) -> d.HeldDocument:
+    """A repository that holds the digest."""
+    reference = hosts.reference(held.registry, held.host, held.repository, digest=digest)
+    return d.HeldDocument(held.registry, held.repository, reference, held.media_type, held.size, held.pushed_seq)
+
+
+def describe_naming(naming: a.Naming, digest: str, hosts: Hosts) -> d.NamingDocument:
+    """A tag that named the digest."""
+    return d.NamingDocument(
+        registry=naming.registry,
+        repository=naming.repository,
+        tag=naming.tag,
+        release=naming.is_release,
+        reference=hosts.reference(naming.registry, naming.host, naming.repository, tag=naming.tag, digest=digest),
+        since=format_instant(naming.since),
+        until=format_optional(naming.until),
+        seconds=seconds_between(naming.since, naming.until),
+        actor=naming.actor,
+        seq=naming.seq,
+    )
+
+
+def describe_publishing(publishing: a.Publishing) -> d.PublishingDocument:
+    """An environment that the digest was published for."""
+    return d.PublishingDocument(
+        environment=publishing.environment,
+        registry=publishing.registry,
+        repository=publishing.repository,
+        tag=publishing.tag,
+        basis=publishing.basis,
+        direction=publishing.direction,
+        since=format_instant(publishing.since),
+        until=format_optional(publishing.until),
+        seconds=seconds_between(publishing.since, publishing.until),
+        seq=publishing.seq,
+    )
+
+
+def describe_index(index: a.IndexUsage, hosts: Hosts) -> d.IndexDocument:
+    """An index that lists the digest, with where the index was used."""
+    return d.IndexDocument(
+        digest=index.usage.digest,
+        platform=index.platform,
+        tags=[describe_naming(naming, index.usage.digest, hosts) for naming in index.usage.tags],
+        environments=[describe_publishing(publishing) for publishing in index.usage.environments],
+        whole=index.usage.is_whole,
+    )
+
+
+_who = msgspec.json.Decoder(Who)
+
+
+def describe_entry(answer: a.LoggedEntry, hosts: Hosts) -> d.EntryDocument:
+    """A line of the audit log."""
+    entry = read_line(answer.line)
+    who = read_who(answer.who)
+    reference = None
+    if entry.repository is not None and entry.registry is not None:
+        reference = hosts.reference(entry.registry, entry.host, entry.repository, tag=entry.tag, digest=entry.digest)
+    return d.EntryDocument(
+        seq=answer.seq,
+        at=entry.at,
+        kind=entry.kind,
+        reference=reference,
+        actor=(who.actor or None) if who else None,
+        actor_assurance=entry.actor_assurance,
+        who=who,
+        changes=[describe_change(change) for change in answer.changes],
+        environments=list(answer.environments),
+        annotations=[describe_annotation(annotated) for annotated in answer.annotations],
+        entry=msgspec.Raw(answer.line),
+        line=answer.line.decode(),
+    )
+
+
+def describe_annotation(answer: a.Annotated) -> d.AnnotationDocument:
+    """What was tied to a line."""
+    return d.AnnotationDocument(
+        seq=answer.seq,
+        annotates=answer.annotates,
+        at=format_instant(answer.received_at, 6),
+        relation=answer.relation,
+        change=answer.change,
+        note=answer.note,
+        actor=answer.actor,
+        actor_assurance=answer.assurance,
+    )
+
+
+def read_who(document: bytes | None) -> Who | None:
+    """The person whom a disclosed document tells of; None where it is missing or erased."""
+    return _who.decode(disclosed_value(document)) if document is not None else None
+
+
+def describe_change(change: a.Change) -> d.ChangeDocument:
+    """A tag that a line moved."""
+    return d.ChangeDocument(
+        tag=change.tag,
+        kind=change.kind,
+        digest=change.digest,
+        previous_digest=change.previous,
+        release=change.is_release,
+        violation=change.violates,
+    )
+
+
+def describe_tag(answer: a.TaggedDigest, hosts: Hosts, rules: Rules) -> d.TagDocument:
+    """What a tag points at; its kind by the rules in force now."""
+    return d.TagDocument(
+        registry=answer.registry,
+        repository=answer.repository,
+        tag=answer.tag,
+        kind=rules.explain(answer.repository, answer.tag).kind,
+        reference=_reference(answer, hosts),
+        digest=answer.digest,
+        since=format_instant(answer.since),
+        media_type=answer.media_type,
+        size=answer.size,
+        actor=answer.actor,
+        seq=answer.seq,
+        release_tags=list(answer.release_tags),
+    )
+
+
+def describe_move(answer: a.HistoryMove, hosts: Hosts) -> d.MoveDocument:
+    """A move in a tag's history."""
+    return d.MoveDocument(
+        registry=answer.registry,
+        repository=answer.repository,
+        tag=answer.tag,
+        kind=answer.kind,
+        at=format_instant(answer.occurred_at),
+        until=format_optional(answer.until),
+        seconds=seconds_between(answer.occurred_at, answer.until),
+        reference=_reference(answer, hosts),
+        digest=answer.digest,
+        previous_digest=answer.previous,
+        release_tags=list(answer.release_tags),
+        repeated=answer.repeated,
+        release=answer.is_release,
+        violation=answer.violates,
+        actor=answer.actor,
+        seq=answer.seq,
+    )
+
+
+def describe_deployment(answer: a.DeploymentAnswer, hosts: Hosts) -> d.DeploymentDocument:
+    """A deployment with the one before it."""
+    return d.DeploymentDocument(
+        environment=answer.environment,
+        registry=answer.registry,
+        repository=answer.repository,
+        tag=answer.tag,
+        digest=answer.digest,
+        reference=_reference(answer, hosts),
+        at=format_instant(answer.occurred_at),
+        until=format_optional(answer.until),
+        seconds=seconds_between(answer.occurred_at, answer.until),
+        direction=answer.direction,
+        basis=answer.basis,
+        release_tags_then=_tags(answer.release_then),
+        release_tags_now=_tags(answer.release_now),
+        unpinned=answer.is_unpinned,
+        previous=_describe_published(answer.previous, hosts),
+        actor=answer.actor,
+        actor_assurance=answer.assurance,
+        change=answer.change,
+        note=answer.note,
+        seq=answer.seq,
+        lines=list(answer.rests_on),
+    )
+
+
+def describe_published(answer: a.Published, hosts: Hosts) -> d.PublishedDocument:
+    """A deployment before another, or one to roll back to."""
+    return d.PublishedDocument(
+        reference=_reference(answer, hosts),
+        tag=answer.tag,
+        digest=answer.digest,
+        at=format_instant(answer.occurred_at),
+        until=format_optional(answer.until),
+        seconds=seconds_between(answer.occurred_at, answer.until),
+        release_tags_then=_tags(answer.release_then),
+        release_tags_now=_tags(answer.release_now),
+        rolled_back=answer.was_rolled_back,
+        deleted=answer.was_deleted,
+        seq=answer.seq,
+    )
+
+
+def _describe_published(answer: a.Published | None, hosts: Hosts) -> d.PublishedDocument | None:
+    return None if answer is None else describe_published(answer, hosts)
+
+
+def describe_environment(answer: a.EnvironmentState, hosts: Hosts) -> d.EnvironmentDocument:
+    """What is published for an environment, and what it could go back to."""
+    return d.EnvironmentDocument(
+        environment=answer.environment,
+        registry=answer.registry,
+        repository=answer.repository,
+        published=None if answer.published is None else describe_deployment(answer.published, hosts),
+        withdrawn_at=format_optional(answer.withdrawn_at),
+        roll_back_to=_describe_published(answer.roll_back_to, hosts),
+    )
+
+
+def describe_violation(answer: a.Violation, hosts: Hosts) -> d.ViolationDocument:
+    """A release tag that moved or was deleted."""
+    return d.ViolationDocument(
+        registry=answer.registry,
+        repository=answer.repository,
+        tag=answer.tag,
+        kind=answer.kind,
+        at=format_instant(answer.occurred_at),
+        reference=_reference(answer, hosts),
+        digest=answer.digest,
+        previous_digest=answer.previous,
+        actor=answer.actor,
+        seq=answer.seq,
+    )
+
+
+def describe_digest(answer: a.DigestAnswer, hosts: Hosts) -> d.DigestDocument:
+    """All that is known of a digest."""
+    return d.DigestDocument(
+        digest=answer.digest,
+        held=[describe_held(held, answer.digest, hosts) for held in answer.held],
+        tags=[describe_naming(naming, answer.digest, hosts) for naming in answer.usage.tags],
+        environments=[describe_publishing(publishing) for publishing in answer.usage.environments],
+        indexes=[describe_index(index, hosts) for index in answer.indexes],
+        platforms=[d.MemberDocument(member.digest, member.platform) for member in answer.platforms],
+        whole=answer.usage.is_whole,
+    )
+
+
+def describe_quarantined(answer: a.Quarantined) -> d.QuarantinedDocument:
+    """Something that was quarantined."""
+    at = format_instant(answer.received_at, 6)
+    sha256 = answer.sha256.hex() if answer.sha256 is not None else None
+    return d.QuarantinedDocument(answer.seq, at, answer.registry, answer.reason, answer.size, sha256)
+
+
+def describe_traffic(answer: a.Traffic) -> d.TrafficDocument:
+    """A day's count of one action."""
+    return d.TrafficDocument(answer.registry, answer.day, answer.action, answer.events)
+
+
+def describe_registries(heard: Iterable[a.HeardRegistry], rules: Rules) -> list[d.RegistryDocument]:
+    """Every registry that is configured or was heard of, by name."""
+    by_name = {registry.registry: registry for registry in heard}
+    configured = {registry.name: registry for registry in rules.registries}
+    return [
+        _describe_registry(name, by_name.get(name), configured.get(name))
+        for name in sorted(by_name.keys() | configured.keys())
+    ]
+
+
+def _describe_registry(
+    name: str, heard: a.HeardRegistry | None, configured: RegistryIdentity | None
+) -> d.RegistryDocument:
+    called = heard.host or None if heard else None
+    return d.RegistryDocument(
+        registry=name,
+        configured=configured is not None,
+        host=(configured.host if configured else None) or called,
+        aliases=list(configured.aliases) if configured else [],
+        authentication=configured.authentication if configured else None,
+        instance=heard.instance if heard else None,
+        first_seen=format_instant(heard.first_seen_at, 6) if heard else None,
+        last_seen=format_instant(heard.last_seen_at, 6) if heard else None,
+        starts=heard.starts if heard else 0,
+    )
+
+
+def describe_declared(answer: a.DeploymentAnswer, roll_back_to: a.Published | None, hosts: Hosts) -> d.DeclaredDocument:
+    """A declared deployment with what to deploy and what to go back to."""
+    return d.DeclaredDocument(
+        deployment=describe_deployment(answer, hosts),
+        deploy=_reference(answer, hosts),
+        roll_back_to=None if roll_back_to is None else pinned_reference(roll_back_to, hosts),
+    )
+
+
+def pinned_reference(answer: a.Published, hosts: Hosts) -> str:
+    """What to deploy to return to it: under its release tag, for the tag it was published by names another now."""
+    tag = answer.release_now[0].tag if answer.release_now else None
+    return hosts.reference(answer.registry, answer.host, answer.repository, tag, answer.digest)
+
+
+def _reference(
+    answer: a.TaggedDigest | a.HistoryMove | a.DeploymentAnswer | a.Published | a.Violation, hosts: Hosts
+) -> str:
+    return hosts.reference(answer.registry, answer.host, answer.repository, tag=answer.tag, digest=answer.digest)
+
+
+def _tags(named: tuple[a.NamedBy, ...]) -> list[str]:
+    return [release.tag for release in named]

@@ -1,0 +1,352 @@
+"""What is answered, as JSON shows it: one class for each kind of thing. The OpenAPI description is made of these.
+
+Times are RFC 3339 in UTC, durations are in seconds. `seq` is the line of the ledger that a thing rests on.
+"""
+
+from typing import Annotated, Literal
+
+import msgspec
+from msgspec import Meta
+
+from tagtrail.ledger.project import Who
+from tagtrail.line import Assurance
+from tagtrail.store.outbox import AttemptOutcome, State
+from tagtrail.trail.deployments import Basis, Direction
+from tagtrail.trail.moves import MoveKind
+from tagtrail.trail.rules import Authentication
+from tagtrail.trail.rules import Kind as TagKind
+
+Time = Annotated[str, Meta(extra_json_schema={"format": "date-time"})]
+Seconds = Annotated[float, Meta(ge=0)]
+Seq = Annotated[int, Meta(ge=0)]
+Count = Annotated[int, Meta(ge=0)]
+Reference = Annotated[
+    str, Meta(description="`host/repository:tag@digest`, as far as these are known. For display and for copying.")
+]
+ReleaseTags = Annotated[list[str], Meta(description="Release tags, by name.")]
+Actor = Annotated[
+    str | None,
+    Meta(description="Whoever did it, by the name that the registry reported; null if nobody was named, or erased."),
+]
+
+
+class ChangeDocument(msgspec.Struct, frozen=True):
+    """A tag that a line moved."""
+
+    tag: str
+    kind: MoveKind
+    digest: str | None
+    previous_digest: str | None
+    release: Annotated[bool, Meta(description="Whether the tag was a release tag by the rules then in force.")]
+    violation: Annotated[bool, Meta(description="Whether a release tag moved or was deleted.")]
+
+
+class AnnotationDocument(msgspec.Struct, frozen=True):
+    """A ticket, a commit, an approval, an incident or a note that was tied to a line."""
+
+    seq: Annotated[int, Meta(ge=0, description="The line of the annotation itself.")]
+    annotates: Annotated[int, Meta(ge=0, description="The line that it is about.")]
+    at: Annotated[Time, Meta(description="When it was recorded, by this service's clock.")]
+    relation: str
+    change: Annotated[str | None, Meta(description="Which ticket, commit or approval; null for a mere note.")]
+    note: Annotated[str | None, Meta(description="Null if there is none, or erased.")]
+    actor: Actor
+    actor_assurance: Assurance | None
+
+
+class AnnotationsDocument(msgspec.Struct, frozen=True):
+    """What was tied to a line, oldest first; the newest 100."""
+
+    items: list[AnnotationDocument]
+
+
+class EntryDocument(msgspec.Struct, frozen=True):
+    """A line of the ledger."""
+
+    seq: Seq
+    at: Annotated[Time, Meta(description="When it was recorded, by this service's clock.")]
+    kind: str
+    reference: Reference | None
+    actor: Actor
+    actor_assurance: Assurance | None
+    who: Annotated[Who | None, Meta(description="Null for lines about nobody, and after erasure.")]
+    changes: Annotated[list[ChangeDocument], Meta(description="What the line moved; at most 100 are shown.")]
+    environments: Annotated[list[str], Meta(description="Environments that it published to.")]
+    annotations: Annotated[list[AnnotationDocument], Meta(description="What was tied to it later; the newest 100.")]
+    entry: Annotated[msgspec.Raw, Meta(description="The line, decoded.", extra_json_schema={"type": "object"})]
+    line: Annotated[str, Meta(description="The exact line: the bytes that are stored and hashed.")]
+
+
+class TagDocument(msgspec.Struct, frozen=True):
+    """What a tag points at."""
+
+    registry: str
+    repository: str
+    tag: str
+    kind: Annotated[TagKind, Meta(description="By the rules in force now.")]
+    reference: Reference
+    digest: str
+    since: Time
+    media_type: str | None
+    size: Annotated[int | None, Meta(description="Of the manifest, in bytes.")]
+    actor: Actor
+    seq: Seq
+    release_tags: Annotated[list[str], Meta(description="Other release tags that name the same digest.")]
+
+
+class MoveDocument(msgspec.Struct, frozen=True):
+    """A move of a tag, and the interval that it began."""
+
+    registry: str
+    repository: str
+    tag: str
+    kind: MoveKind
+    at: Annotated[Time, Meta(description="By the registry's clock.")]
+    until: Annotated[Time | None, Meta(description="When the next move came; null while there is none.")]
+    seconds: Annotated[Seconds | None, Meta(description="From `at` until `until`.")]
+    reference: Reference
+    digest: Annotated[str | None, Meta(description="Null after a deletion.")]
+    previous_digest: str | None
+    release_tags: Annotated[list[str], Meta(description="Other release tags that named the digest in that interval.")]
+    repeated: Annotated[Count, Meta(description="Pushes of the same digest within the interval, counted up to 1000.")]
+    release: Annotated[bool, Meta(description="Whether the tag was a release tag by the rules then in force.")]
+    violation: Annotated[bool, Meta(description="Whether a release tag moved or was deleted.")]
+    actor: Actor
+    seq: Seq
+
+
+class PublishedDocument(msgspec.Struct, frozen=True):
+    """An earlier deployment: the one before, or the one to roll back to."""
+
+    reference: Reference
+    tag: str | None
+    digest: str
+    at: Annotated[Time, Meta(description="When it was published.")]
+    until: Time | None
+    seconds: Annotated[Seconds | None, Meta(description="From `at` until `until`.")]
+    release_tags_then: ReleaseTags
+    release_tags_now: ReleaseTags
+    rolled_back: Annotated[bool, Meta(description="Whether it was left by going back to an earlier digest.")]
+    deleted: Annotated[bool, Meta(description="Whether the registry has since reported its deletion.")]
+    seq: Seq
+
+
+class DeploymentDocument(msgspec.Struct, frozen=True):
+    """Something published for an environment. Whether it runs there is nothing that a registry can tell."""
+
+    environment: str
+    registry: str
+    repository: str
+    tag: Annotated[str | None, Meta(description="Null when declared by digest alone.")]
+    digest: str
+    reference: Reference
+    at: Annotated[Time, Meta(description="By the registry's clock if reported, by this service's if declared.")]
+    until: Annotated[Time | None, Meta(description="When it was replaced or withdrawn; null while it is published.")]
+    seconds: Annotated[Seconds | None, Meta(description="From `at` until `until`.")]
+    direction: Annotated[
+        Direction, Meta(description="`back`: to a digest that the environment had before, and another one since.")
+    ]
+    basis: Annotated[Basis, Meta(description="`reported`: its tag moved. `declared`: a pipeline said so.")]
+    release_tags_then: Annotated[list[str], Meta(description="Release tags that named the digest at that moment.")]
+    release_tags_now: Annotated[list[str], Meta(description="Release tags that name the digest now.")]
+    unpinned: Annotated[bool, Meta(description="No release tag names the digest, then or now.")]
+    previous: Annotated[PublishedDocument | None, Meta(description="The deployment before; null for the first.")]
+    actor: Actor
+    actor_assurance: Assurance | None
+    change: Annotated[str | None, Meta(description="Ticket or commit, as the pipeline wrote it.")]
+    note: str | None
+    seq: Seq
+    lines: Annotated[list[int], Meta(description="The lines that it rests on: its own and its release tags'.")]
+
+
+class EnvironmentDocument(msgspec.Struct, frozen=True):
+    """What is published for an environment in one repository, and what it could go back to."""
+
+    environment: str
+    registry: str
+    repository: str
+    published: Annotated[DeploymentDocument | None, Meta(description="Null after the environment's tag was deleted.")]
+    withdrawn_at: Time | None
+    roll_back_to: Annotated[
+        PublishedDocument | None,
+        Meta(description="The newest earlier deployment of another digest that is neither deleted nor itself left by"
+             " going back; if there is none, the newest that comes closest."),
+    ]  # fmt: skip
+
+
+class ViolationDocument(msgspec.Struct, frozen=True):
+    """A release tag that moved or was deleted."""
+
+    registry: str
+    repository: str
+    tag: str
+    kind: MoveKind
+    at: Annotated[Time, Meta(description="By the registry's clock.")]
+    reference: Reference
+    digest: Annotated[str | None, Meta(description="What it names since; null: deleted.")]
+    previous_digest: Annotated[str | None, Meta(description="What it named before.")]
+    actor: Actor
+    seq: Seq
+
+
+class HeldDocument(msgspec.Struct, frozen=True):
+    """A repository that holds a digest."""
+
+    registry: str
+    repository: str
+    reference: Reference
+    media_type: str | None
+    size: int | None
+    seq: Annotated[int | None, Meta(description="The line of its first push; null if none was seen.")]
+
+
+class NamingDocument(msgspec.Struct, frozen=True):
+    """A tag named the digest from then to then."""
+
+    registry: str
+    repository: str
+    tag: str
+    release: bool
+    reference: Reference
+    since: Time
+    until: Time | None
+    seconds: Seconds | None
+    actor: Actor
+    seq: Seq
+
+
+class PublishingDocument(msgspec.Struct, frozen=True):
+    """The digest was published for an environment from then to then."""
+
+    environment: str
+    registry: str
+    repository: str
+    tag: str | None
+    basis: Basis
+    direction: Direction
+    since: Time
+    until: Time | None
+    seconds: Seconds | None
+    seq: Seq
+
+
+class IndexDocument(msgspec.Struct, frozen=True):
+    """An index that lists the digest, and where the index was used."""
+
+    digest: str
+    platform: str | None
+    tags: list[NamingDocument]
+    environments: list[PublishingDocument]
+    whole: bool
+
+
+class MemberDocument(msgspec.Struct, frozen=True):
+    """A manifest of an index."""
+
+    digest: str
+    platform: str | None
+
+
+class DigestDocument(msgspec.Struct, frozen=True):
+    """All that the trail knows of a digest."""
+
+    digest: str
+    held: list[HeldDocument]
+    tags: Annotated[list[NamingDocument], Meta(description="Release tags first, the newest first.")]
+    environments: Annotated[list[PublishingDocument], Meta(description="The newest first.")]
+    indexes: Annotated[list[IndexDocument], Meta(description="Indexes that the digest is a platform of.")]
+    platforms: Annotated[list[MemberDocument], Meta(description="The manifests of the digest, if it is an index.")]
+    whole: Annotated[bool, Meta(description="False where there are more tags or environments than `limit`.")]
+
+
+class QuarantinedDocument(msgspec.Struct, frozen=True):
+    """Something received that could not be recorded as what it claims to be."""
+
+    seq: Seq
+    at: Time
+    registry: str
+    reason: str
+    size: Annotated[Count, Meta(description="In bytes.")]
+    sha256: Annotated[
+        str | None,
+        Meta(description="Of what was received; by it a guess at a name in it could be tried, so it takes `identity`."),
+    ]
+
+
+class TrafficDocument(msgspec.Struct, frozen=True):
+    """Events of one UTC day that are no evidence of change."""
+
+    registry: str
+    day: Annotated[str, Meta(extra_json_schema={"format": "date"})]
+    action: str
+    events: Count
+
+
+class RegistryDocument(msgspec.Struct, frozen=True):
+    """A registry that is configured or was heard of."""
+
+    registry: str
+    configured: bool
+    host: str | None
+    aliases: list[str]
+    authentication: Authentication | None
+    instance: Annotated[str | None, Meta(description="The running registry, by the id it gave itself at its start.")]
+    first_seen: Time | None
+    last_seen: Annotated[Time | None, Meta(description="When its last event arrived, by this service's clock.")]
+    starts: Annotated[Count, Meta(description="How many starts of it were seen.")]
+
+
+class DeliveryDocument(msgspec.Struct, frozen=True):
+    """A message to a channel."""
+
+    id: Annotated[str, Meta(description="The same on every try; whoever receives it can tell a repeated one by it.")]
+    channel: str
+    subject: Annotated[
+        str,
+        Meta(description="What order is kept of: a registry's repository, `service` for troubles, `*` for a summary."),
+    ]
+    state: State
+    made_at: Time
+    due_at: Annotated[Time, Meta(description="When it was first due; giving up is counted from then on.")]
+    not_before: Annotated[Time | None, Meta(description="When it is tried next, at the earliest; null once finished.")]
+    attempts: Annotated[Count, Meta(description="Tries so far, one that is under way among them.")]
+    finished_at: Time | None
+    merged_into: Annotated[str | None, Meta(description="The summary that tells of it instead.")]
+    lines: Annotated[list[int], Meta(description="The ledger's lines that it tells of; at most 100 are shown.")]
+
+
+class AttemptDocument(msgspec.Struct, frozen=True):
+    """A try to send a message, and what came of it."""
+
+    number: Annotated[int, Meta(ge=1)]
+    at: Time
+    outcome: AttemptOutcome
+    status: Annotated[int | None, Meta(description="Of the answer, where there was one over HTTP.")]
+    detail: Annotated[
+        str | None, Meta(description="Why it was not sent, or what is wrong with a template; takes `identity`.")
+    ]
+
+
+class AttemptedDocument(msgspec.Struct, frozen=True):
+    """A message to a channel, with every try to send it, the first first."""
+
+    delivery: DeliveryDocument
+    attempts: list[AttemptDocument]
+
+
+class DeclaredDocument(msgspec.Struct, frozen=True):
+    """A deployment that was declared, and what to do with it."""
+
+    deployment: DeploymentDocument
+    deploy: Annotated[str, Meta(description="The pinned reference to deploy.")]
+    roll_back_to: Annotated[str | None, Meta(description="The pinned reference to go back to; null if there is none.")]
+
+
+class ProblemDocument(msgspec.Struct, frozen=True, omit_defaults=True):
+    """Why there is no answer (RFC 9457)."""
+
+    title: str
+    status: int
+    detail: str
+    type: Literal["about:blank"] = "about:blank"
+    parameter: str | None = None

@@ -1,0 +1,54 @@
+"""`GET /api/v1/export`: a bundle over HTTP, handed over while it is made."""
+
+from collections.abc import Callable
+from itertools import chain
+from typing import Final
+
+from flask import Blueprint, Response, request
+
+from tagtrail.access.callers import Access, Caller
+from tagtrail.access.disclosures import Asker
+from tagtrail.api.requests import read_parameters
+from tagtrail.export.bundle import hand_over, prepare
+from tagtrail.export.query import Question, read_question
+from tagtrail.ledger.project import Who
+from tagtrail.ledger.record import Recorder
+from tagtrail.store.database import Store
+from tagtrail.store.tree import StoredCheckpoint
+
+ANYBODY: Final = "anybody"  # asks where the service is open
+_HEADERS: Final = {
+    "Cache-Control": "no-store",
+    "Content-Disposition": 'attachment; filename="tagtrail-export.zip"',
+    "X-Content-Type-Options": "nosniff",
+}
+
+
+def make_export_blueprint(
+    *, store: Store, recorder: Recorder, access: Access, seal: Callable[[], StoredCheckpoint]
+) -> Blueprint:
+    """The export, to be mounted at `/api/v1`; its failures are answered by `problems.register_errors`."""
+    blueprint = Blueprint("export", __name__)
+
+    @blueprint.get("/export")
+    def export() -> Response:
+        caller = access.require(request, "export")
+        question = read_question(read_parameters(request))
+        bundle = prepare(
+            store, question, seal=seal, asked_by=caller.name or ANYBODY, identities=_shows_identities(caller, question)
+        )
+        asker = Asker(caller.token, Who(caller.user, caller.address, caller.user_agent))
+        pieces = hand_over(bundle, recorder, asker)
+        first = () if request.method == "HEAD" else (next(pieces),)  # what cannot be recorded is still a problem here
+        response = Response(chain(first, pieces), headers=_HEADERS, content_type="application/zip")
+        response.call_on_close(pieces.close)
+        return response
+
+    return blueprint
+
+
+def _shows_identities(caller: Caller, question: Question) -> bool:
+    """To whoever may see them, unless they do not want to. Raises NotAllowed for who wants to and may not."""
+    if question.identities:
+        caller.require("identity")
+    return caller.sees_identities and question.identities is not False

@@ -1,0 +1,200 @@
+"""The lists that can be asked for: what each accepts, where its answers come from and how they are shown."""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Any, Final
+
+import msgspec
+
+from tagtrail.access.redaction import IDENTITIES
+from tagtrail.api import columns, describing, documents
+from tagtrail.api.columns import Column, reader_of
+from tagtrail.api.deliveries import describe_delivery
+from tagtrail.store.answers import Cut, Filter, Page
+from tagtrail.store.database import Connection
+from tagtrail.store.deployments import find_deployments
+from tagtrail.store.entries import find_entries, find_lines
+from tagtrail.store.environments import find_environments
+from tagtrail.store.history import find_history
+from tagtrail.store.outbox import find_deliveries
+from tagtrail.store.registries import find_quarantined, find_registries, find_traffic
+from tagtrail.store.releases import find_violations
+from tagtrail.store.tags import find_tags
+from tagtrail.trail.rules import Rules
+from tagtrail.wording.clauses import Hosts
+from tagtrail.wording.spreadsheet import Cell
+
+
+@dataclass(frozen=True, slots=True)
+class Question:
+    """What is asked: a filter, for some lists at an instant, under the rules in force."""
+
+    filter: Filter
+    at: int | None
+    rules: Rules
+    hosts: Hosts
+
+
+Find = Callable[[Connection, Question, Cut], Page[Any]]
+
+
+@dataclass(frozen=True, slots=True)
+class Listing:
+    """A list: `find` gives a page of it, `describe` a document of each row, `read_cells` its cells under `names`.
+
+    `key` are the types of its cursor's parts. `find_lines` gives its NDJSON where that is not the documents.
+    `is_ledger` tells that nothing but a new line of the ledger can change the answer.
+    """
+
+    name: str
+    summary: str
+    document: type[msgspec.Struct]
+    filters: tuple[str, ...]
+    find: Find
+    describe: Callable[[Any, Question], msgspec.Struct]
+    names: tuple[str, ...]
+    read_cells: Callable[[Any, Question], Sequence[Cell]]
+    key: tuple[type, ...]
+    required: tuple[str, ...] = ()
+    has_at: bool = False
+    find_lines: Find | None = None
+    is_ledger: bool = True
+
+    @property
+    def tells_of_people(self) -> bool:
+        """Whether its documents and its CSV do, for whoever may see it."""
+        return not IDENTITIES.isdisjoint(self.names)
+
+
+def _by_filter(find: Callable[[Connection, Filter, Cut], Page[Any]]) -> Find:
+    return lambda db, question, cut: find(db, question.filter, cut)
+
+
+def _at(find: Callable[..., Page[Any]]) -> Find:
+    return lambda db, question, cut: find(db, question.filter, cut, at=question.at)
+
+
+def _described(describe: Callable[[Any, Question], msgspec.Struct], shown: Sequence[Column]) -> dict[str, Any]:
+    """The three fields of a list whose CSV is made of its documents."""
+    read = reader_of(shown)
+    return {
+        "describe": describe,
+        "names": tuple(column.name for column in shown),
+        "read_cells": lambda answer, question: read(describe(answer, question)),
+    }
+
+
+def _with_hosts(describe: Callable[[Any, Hosts], msgspec.Struct]) -> Callable[[Any, Question], msgspec.Struct]:
+    return lambda answer, question: describe(answer, question.hosts)
+
+
+def _find_registries(db: Connection, question: Question, _: Cut) -> Page[Any]:
+    return Page(tuple(describing.describe_registries(find_registries(db), question.rules)))
+
+
+ENTRIES: Final = Listing(
+    name="entries",
+    summary="The audit log: every line of the ledger, newest first. As NDJSON it is the exact lines: the evidence.",
+    document=documents.EntryDocument,
+    filters=("registry", "repository", "tag", "digest", "actor", "kind", "environment", "since", "until"),
+    find=_by_filter(find_entries),
+    find_lines=_by_filter(find_lines),
+    describe=_with_hosts(describing.describe_entry),
+    names=columns.ENTRY_NAMES,
+    read_cells=lambda answer, question: columns.read_entry(answer, question.hosts),
+    key=(int,),
+)
+TAGS: Final = Listing(
+    name="tags",
+    summary="What every tag points at, now or at an instant; by registry, repository and tag.",
+    document=documents.TagDocument,
+    filters=("registry", "repository", "tag"),
+    find=_at(find_tags),
+    key=(str, str, str),
+    has_at=True,
+    **_described(
+        lambda answer, question: describing.describe_tag(answer, question.hosts, question.rules), columns.TAGS
+    ),
+)
+HISTORY: Final = Listing(
+    name="history",
+    summary="Every move of one tag, newest first, with the interval that each began.",
+    document=documents.MoveDocument,
+    filters=("registry", "repository", "tag", "since", "until"),
+    required=("repository", "tag"),
+    find=_by_filter(find_history),
+    key=(int, bytes),
+    **_described(_with_hosts(describing.describe_move), columns.HISTORY),
+)
+DEPLOYMENTS: Final = Listing(
+    name="deployments",
+    summary="What was published for environments, newest first.",
+    document=documents.DeploymentDocument,
+    filters=("registry", "repository", "tag", "digest", "actor", "environment", "since", "until"),
+    find=_by_filter(find_deployments),
+    key=(int, bytes, str, int, int),
+    **_described(_with_hosts(describing.describe_deployment), columns.DEPLOYMENTS),
+)
+ENVIRONMENTS: Final = Listing(
+    name="environments",
+    summary="What is published for each environment, now or at an instant, and what it could go back to.",
+    document=documents.EnvironmentDocument,
+    filters=("registry", "repository", "environment"),
+    find=_at(find_environments),
+    key=(str, str, str),
+    has_at=True,
+    **_described(_with_hosts(describing.describe_environment), columns.ENVIRONMENTS),
+)
+VIOLATIONS: Final = Listing(
+    name="violations",
+    summary="Release tags that moved or were deleted, newest first.",
+    document=documents.ViolationDocument,
+    filters=("registry", "repository", "tag", "digest", "actor", "since", "until"),
+    find=_by_filter(find_violations),
+    key=(int, bytes, int),
+    **_described(_with_hosts(describing.describe_violation), columns.VIOLATIONS),
+)
+QUARANTINE: Final = Listing(
+    name="quarantine",
+    summary="What was received and could not be recorded as what it claims to be, newest first.",
+    document=documents.QuarantinedDocument,
+    filters=("registry", "since", "until"),
+    find=_by_filter(find_quarantined),
+    key=(int,),
+    **_described(lambda answer, _: describing.describe_quarantined(answer), columns.QUARANTINE),
+)
+TRAFFIC: Final = Listing(
+    name="traffic",
+    summary="Events that are no evidence of change, counted by registry, UTC day and action; newest day first.",
+    document=documents.TrafficDocument,
+    filters=("registry", "since", "until"),
+    find=_by_filter(find_traffic),
+    key=(str, str, str),
+    is_ledger=False,
+    **_described(lambda answer, _: describing.describe_traffic(answer), columns.TRAFFIC),
+)
+DELIVERIES: Final = Listing(
+    name="deliveries",
+    summary="The messages to channels, the youngest first, and what became of them.",
+    document=documents.DeliveryDocument,
+    filters=("channel", "state", "since", "until"),
+    find=_by_filter(find_deliveries),
+    key=(str,),
+    is_ledger=False,
+    **_described(lambda answer, _: describe_delivery(answer), columns.DELIVERIES),
+)
+REGISTRIES: Final = Listing(
+    name="registries",
+    summary="The registries that are configured or were heard of, by name; always all of them.",
+    document=documents.RegistryDocument,
+    filters=(),
+    find=_find_registries,
+    key=(),
+    is_ledger=False,
+    **_described(lambda document, _: document, columns.REGISTRIES),
+)
+
+LISTINGS: Final = (
+    ENTRIES, TAGS, HISTORY, DEPLOYMENTS, ENVIRONMENTS, VIOLATIONS, QUARANTINE, TRAFFIC, REGISTRIES,
+    DELIVERIES,
+)  # fmt: skip

@@ -1,0 +1,157 @@
+"""An answer as JSON, a page at a time, or as CSV or NDJSON, whole and in constant memory.
+
+A whole answer is read page by page, each in a short transaction of its own: a long one would keep the write-ahead log
+from being written back. Lines that arrive meanwhile are left out of it.
+"""
+
+import hashlib
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+from typing import Any, Final
+from urllib.parse import urlencode
+
+import msgspec
+from flask import Request, Response
+
+from tagtrail import __version__
+from tagtrail.access.redaction import IDENTITIES, Audience
+from tagtrail.api.listings import Listing
+from tagtrail.api.requests import MEDIA_TYPES, Asked, Format
+from tagtrail.store.answers import Cut, Key, Page
+from tagtrail.store.database import Store
+from tagtrail.store.filters import write_cursor
+from tagtrail.store.lines import get_last_seq
+from tagtrail.wording.spreadsheet import MARK, write_cells, write_row
+
+_READ: Final = 1_000  # rows of a whole answer that are read, and sent, at a time
+_json = msgspec.json.Encoder()
+
+
+@dataclass(frozen=True, slots=True)
+class Answering:
+    """A list's answer to a request that was read."""
+
+    store: Store
+    listing: Listing
+    asked: Asked
+    format: Format
+    audience: Audience
+
+    def respond(self, request: Request) -> Response:
+        """The answer, or 304 where the client already has it.
+
+        Raises BadParameter, NotRecorded, NotAllowed and (where a reading cannot be recorded) StorageUnavailable.
+        """
+        if self.asked.question.filter.actor is not None:
+            self.audience.caller.require("identity")
+        with self.store.snapshot() as db:
+            last_seq = get_last_seq(db)
+            tag = entity_tag(request, self.format, last_seq, self.audience) if self.listing.is_ledger else None
+            if tag is not None and request.if_none_match.contains_weak(tag):
+                return _with_tag(Response(status=304), tag)
+            page = self._find(db, last_seq, self._first_cut())
+        if self._tells_of_people:
+            self.audience.record(request, self.format)
+        response = self._page(request, page) if self.format == "json" else self._whole(page, last_seq)
+        if tag is not None:
+            return _with_tag(response, tag)
+        return response if self.format != "json" else _with_content_tag(request, response)
+
+    @property
+    def _tells_of_people(self) -> bool:
+        """Whether anything about people can be learned from the answer; the ledger's lines hold nothing of them."""
+        is_lines = self.format == "ndjson" and self.listing.find_lines is not None
+        return self.asked.question.filter.actor is not None or (self.listing.tells_of_people and not is_lines)
+
+    def _find(self, db: Any, last_seq: int, cut: Cut) -> Page[Any]:
+        """A page of the rows, of which nothing is shown that the audience may not see."""
+        question = self.asked.question
+        question = replace(question, filter=replace(question.filter, last_seq=last_seq))
+        find = self.listing.find_lines if self.format == "ndjson" else None
+        page = (find or self.listing.find)(db, question, cut)
+        return replace(page, items=self.audience.see(page.items))
+
+    def _first_cut(self) -> Cut:
+        if self.format == "json":
+            return self.asked.cut
+        return replace(self.asked.cut, limit=min(self.asked.limit or _READ, _READ))
+
+    def _page(self, request: Request, page: Page[Any]) -> Response:
+        listing, question = self.listing, self.asked.question
+        following = write_cursor(page.after) if page.after else None
+        body = _json.encode({"items": [listing.describe(row, question) for row in page.items], "next": following})
+        response = Response(body, content_type=MEDIA_TYPES["json"])
+        if following is not None:
+            query = urlencode({**request.args.to_dict(), "cursor": following})
+            response.headers["Link"] = f'<?{query}>; rel="next"'
+        return response
+
+    def _whole(self, first: Page[Any], last_seq: int) -> Response:
+        response = Response(self._stream(first, last_seq), content_type=f"{MEDIA_TYPES[self.format]}; charset=utf-8")
+        response.headers["Content-Disposition"] = f'attachment; filename="tagtrail-{self.listing.name}.{self.format}"'
+        return response
+
+    def _stream(self, page: Page[Any], last_seq: int) -> Iterator[bytes]:
+        """All rows from the first page on, or as many as were asked for."""
+        if self.format == "csv":
+            names = self.listing.names
+            yield MARK + write_row([names[at] for at in self._columns()]).encode()
+        left = self.asked.limit
+        while True:
+            yield self._rows(page)
+            left = None if left is None else left - len(page.items)
+            if page.after is None or left == 0:
+                return
+            page = self._read_on(page.after, last_seq, min(left or _READ, _READ))
+
+    def _read_on(self, after: Key, last_seq: int, limit: int) -> Page[Any]:
+        with self.store.snapshot() as db:
+            return self._find(db, last_seq, Cut(limit, after))
+
+    def _columns(self) -> list[int]:
+        """Which of the list's columns are there for this audience."""
+        sees_all = self.audience.caller.sees_identities
+        return [at for at, name in enumerate(self.listing.names) if sees_all or name not in IDENTITIES]
+
+    def _rows(self, page: Page[Any]) -> bytes:
+        listing, question = self.listing, self.asked.question
+        if self.format == "csv":
+            rows, shown = [listing.read_cells(row, question) for row in page.items], self._columns()
+            return "".join([write_cells([row[at] for at in shown]) for row in rows]).encode()
+        if listing.find_lines is not None:
+            return b"\n".join((*page.items, b""))
+        return b"".join([_json.encode(listing.describe(row, question)) + b"\n" for row in page.items])
+
+
+def entity_tag(request: Request, shown_as: str, last_seq: int, audience: Audience) -> str:
+    """What changes with each line of the ledger, with the question, the format, our version and what may be seen."""
+    seen = "people" if audience.caller.sees_identities else "nobody"
+    asked = f"{__version__}\n{request.path}\n{request.query_string.decode('latin-1')}\n{shown_as}\n{seen}"
+    return f"{last_seq}-{hashlib.sha256(asked.encode()).hexdigest()[:16]}"
+
+
+def _with_content_tag(request: Request, response: Response) -> Response:
+    """For what changes without a line: the content's own hash."""
+    tag = hashlib.sha256(response.get_data()).hexdigest()[:24]
+    if request.if_none_match.contains_weak(tag):
+        response = Response(status=304)
+    return _with_tag(response, tag)
+
+
+def _with_tag(response: Response, tag: str) -> Response:
+    response.set_etag(tag, weak=True)
+    return response
+
+
+def document_response(
+    request: Request, document: msgspec.Struct, *, audience: Audience, tag: str | None = None, status: int = 200
+) -> Response:
+    """One document as JSON, as much of it as the audience may see, or 304 where the client has it by its tag.
+
+    Raises StorageUnavailable where it cannot be recorded that they saw it.
+    """
+    if tag is not None and request.if_none_match.contains_weak(tag):
+        return _with_tag(Response(status=304), tag)
+    audience.record(request, "json")
+    response = Response(_json.encode(audience.see(document)), status, content_type=MEDIA_TYPES["json"])
+    return response if tag is None else _with_tag(response, tag)

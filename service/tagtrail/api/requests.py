@@ -1,0 +1,104 @@
+"""From a request to a question: its parameters, its format, its place in the list."""
+
+import re
+from collections.abc import Collection, Mapping
+from dataclasses import dataclass
+from typing import Final, Literal, TypeVar, cast
+
+import msgspec
+from flask import Request
+from werkzeug.exceptions import NotAcceptable, RequestEntityTooLarge, UnsupportedMediaType
+
+from tagtrail.api.listings import Listing, Question
+from tagtrail.errors import BadParameter
+from tagtrail.store.answers import Cut
+from tagtrail.store.filters import DEFAULT_LIMIT, read_cursor, read_filter, read_instant, read_limit, read_text
+from tagtrail.trail.rules import Rules
+from tagtrail.wording.clauses import Hosts
+
+
+@dataclass(frozen=True, slots=True)
+class Asked:
+    """A question to a list, and the part of the answer that is wanted; `limit` is None where none was given."""
+
+    question: Question
+    cut: Cut
+    limit: int | None
+
+
+def read_parameters(request: Request) -> dict[str, str]:
+    """The query's parameters. Raises BadParameter for one that is given twice."""
+    for name, values in request.args.lists():
+        if len(values) > 1:
+            raise BadParameter(name[:80], f"{name[:80]!r} is given {len(values)} times; give it once")
+    return request.args.to_dict()
+
+
+def read_question(parameters: Mapping[str, str], listing: Listing, rules: Rules) -> Asked:
+    """What the parameters ask of the list. Raises BadParameter."""
+    wanted = read_filter(parameters, accepted=accepted_by(listing))
+    for name in listing.required:
+        if name not in parameters:
+            raise BadParameter(name, f"{name} is missing: the {listing.name} of which {name}?")
+    at = read_instant("at", parameters["at"]) if "at" in parameters else None
+    limit = read_limit(parameters["limit"]) if "limit" in parameters else None
+    after = read_cursor(read_text("cursor", parameters["cursor"]), listing.key) if "cursor" in parameters else None
+    return Asked(Question(wanted, at, rules, Hosts(rules)), Cut(limit or DEFAULT_LIMIT, after), limit)
+
+
+def accepted_by(listing: Listing) -> Collection[str]:
+    """The parameters that the list has a use for."""
+    return (*listing.filters, *(("at",) if listing.has_at else ()), *(("limit", "cursor") if listing.key else ()))
+
+
+# What is sent to be recorded: the JSON body of a POST, read into what it says.
+
+
+T = TypeVar("T", bound=msgspec.Struct)
+
+_LARGEST_BODY: Final = 64 * 1024  # bytes
+_UNKNOWN_FIELD = re.compile(r"unknown field `([^`]*)`|required field `([^`]*)`|at `\$\.([^`]*)`")
+
+
+def read_body(sent: Request, said: type[T], *, what: str) -> T:
+    """The body as what it says, which errors call `what`. Raises BadParameter and the HTTP errors 413 and 415.
+
+    A browser sends this media type to another site only if that site allows it.
+    """
+    article = "an" if what[0] in "aeiou" else "a"
+    if sent.mimetype != "application/json":
+        raise UnsupportedMediaType(f"send the {what} as Content-Type: application/json")
+    sent.max_content_length = _LARGEST_BODY
+    try:
+        return msgspec.json.decode(sent.get_data(cache=False), type=said)
+    except RequestEntityTooLarge:
+        raise RequestEntityTooLarge(f"{article} {what} has at most {_LARGEST_BODY} bytes") from None
+    except (ValueError, RecursionError) as error:
+        named = _UNKNOWN_FIELD.search(str(error))
+        parameter = next(filter(None, named.groups()), "body") if named else "body"
+        raise BadParameter(parameter, f"the body is no {what}: {error}") from error
+
+
+# JSON, CSV or NDJSON: the suffix of the path decides, then the Accept header.
+
+
+Format = Literal["json", "csv", "ndjson"]
+
+MEDIA_TYPES: Final[dict[Format, str]] = {
+    "json": "application/json",
+    "csv": "text/csv",
+    "ndjson": "application/x-ndjson",
+}
+
+
+def choose_format(request: Request, suffix: str | None) -> Format:
+    """The format to answer in. Raises NotAcceptable when the client takes none of them."""
+    if suffix is not None:
+        return cast("Format", suffix)
+    if not request.accept_mimetypes:
+        return "json"
+    accepted = request.accept_mimetypes.best_match(list(MEDIA_TYPES.values()))
+    for name, media_type in MEDIA_TYPES.items():
+        if media_type == accepted:
+            return name
+    raise NotAcceptable(f"this list is there as {', '.join(MEDIA_TYPES.values())}")

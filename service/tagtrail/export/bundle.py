@@ -1,0 +1,225 @@
+"""Making a bundle: what is in it, in which order, handed over while it is made.
+
+A bundle is a pure function of the first N lines, the question and who asks. Two lines tell of it. The first is recorded
+before the first byte is handed over, for half a zip can be read too, and the service may be killed meanwhile. The
+second has the hash, which is known only then, and is recorded before the end of the zip is handed over.
+"""
+
+import hashlib
+import json
+from collections.abc import Callable, Generator, Iterable, Iterator
+from dataclasses import dataclass
+from importlib.resources import files
+from typing import Final
+from zipfile import ZIP_DEFLATED, ZipFile, ZipInfo
+
+from tagtrail.access.disclosures import Asker, record_export
+from tagtrail.export.deployments import Deployments, Past
+from tagtrail.export.gaps import Gaps
+from tagtrail.export.lines import write_disclosures, write_lines, write_pushes
+from tagtrail.export.manifest import write_manifest
+from tagtrail.export.proof import Log, get_checkpoint, load_log, read_earlier, write_proof
+from tagtrail.export.query import Question
+from tagtrail.export.selection import INCLUDED, Reading, Selection, choose
+from tagtrail.ledger.record import Recorder
+from tagtrail.ledger.rulebook import RuleBook, load_rulebook
+from tagtrail.store.database import Store
+from tagtrail.store.tree import StoredCheckpoint
+from tagtrail.tlog.note import Checkpoint
+from tagtrail.wording.clauses import Hosts
+
+# A zip that is handed over while it is made: fixed dates, one compression, nothing that tells when or where.
+
+
+FOLDER: Final = "tagtrail-export"
+SUMS: Final = "SHA256SUMS"
+_LEVEL: Final = 4  # much faster than the usual 6, for a few hundredths more bytes
+_DATE: Final = (1980, 1, 1, 0, 0, 0)  # the earliest that a zip can hold
+_MODE: Final = 0o100644  # a plain file
+
+
+class Archive:
+    """A zip in the making. `sums` is what `sha256sum -c` reads, for all that was added so far."""
+
+    def __init__(self) -> None:
+        self.sums = ""
+        self._sink = _Sink()
+        self._zip = ZipFile(self._sink, "w")  # type: ignore[call-overload]  # it needs no more than write and flush
+
+    def add(self, name: str, pieces: Iterable[bytes]) -> Iterator[bytes]:
+        """Add a file; what is ready of the zip comes out while the file's pieces go in."""
+        digest = hashlib.sha256()
+        with self._zip.open(_describe(name), "w", force_zip64=True) as member:
+            for piece in pieces:
+                digest.update(piece)
+                member.write(piece)
+                yield from self._sink.take()
+        self.sums += f"{digest.hexdigest()}  {name}\n"
+        yield from self._sink.take()
+
+    def end(self) -> Iterator[bytes]:
+        """The directory at the end, without which nobody can open it."""
+        self._zip.close()
+        yield from self._sink.take()
+
+
+def _describe(name: str) -> ZipInfo:
+    info = ZipInfo(f"{FOLDER}/{name}", _DATE)
+    info.compress_type = ZIP_DEFLATED
+    info._compresslevel = _LEVEL  # type: ignore[attr-defined]  # public only from Python 3.13 on
+    info.create_system = 3  # Unix, on every system
+    info.external_attr = _MODE << 16
+    return info
+
+
+class _Sink:
+    """Takes what the zip writes, and cannot seek."""
+
+    def __init__(self) -> None:
+        self._pieces: list[bytes] = []
+
+    def write(self, piece: bytes) -> int:
+        self._pieces.append(bytes(piece))
+        return len(piece)
+
+    def flush(self) -> None:
+        """Nothing waits here."""
+
+    def take(self) -> Iterator[bytes]:
+        """What was written since, as one piece."""
+        pieces, self._pieces = self._pieces, []
+        if pieces:
+            yield b"".join(pieces)
+
+
+FORMAT: Final = "bundle"
+COMMAND_LINE: Final = "the command line"
+BEGUN: Final = "begun"  # the `action` of the first line
+INTERRUPTED: Final = "broken off by whoever asked"
+FAILED: Final = "broken off by a failure of the service"
+
+Told = Callable[[int], None]
+
+
+@dataclass(frozen=True, slots=True)
+class Bundle:
+    """All that a bundle is made of, read and checked; nothing is written yet."""
+
+    reading: Reading
+    question: Question
+    log: Log
+    earlier: Checkpoint | None
+    book: RuleBook
+    selection: Selection
+    asked_by: str
+    identities: bool
+
+    @property
+    def lines(self) -> int:
+        """How many lines of the ledger are in it."""
+        return self.selection.count(INCLUDED)
+
+    @property
+    def work(self) -> int:
+        """How often `told` counts a line while the bundle is made."""
+        return self.lines * (3 if self.identities else 2)
+
+    def members(self, told: Told = lambda lines: None) -> Iterator[tuple[str, Iterable[bytes]]]:
+        """Each file's name and its pieces, in the order of the zip; `told` counts lines as they are dealt with."""
+        reading, selection, log = self.reading, self.selection, self.log
+        hosts = Hosts(self.book.before(selection.end).latest)
+        deployments = Deployments(
+            reading,
+            selection,
+            Past(self.book, log.size),
+            hosts,
+            environment=self.question.filter.environment,
+            identities=self.identities,
+        )
+        gaps = Gaps(reading, selection)
+        yield "README.txt", [_packaged("README.txt")]
+        yield "verify.py", [_packaged("verify.py")]
+        yield "keys.vkey", [log.vkeys.encode()]
+        yield "log-key.pem", [log.public_key.encode()]
+        yield "checkpoint", [log.checkpoint.note.encode()]
+        if log.rotations:
+            yield "rotations", [note.encode() for note in log.rotations]
+        if self.question.since_checkpoint is not None:
+            yield "since-checkpoint", [self.question.since_checkpoint.encode()]
+        yield "entries.ndjson", write_lines(reading, selection, told)
+        if self.identities:
+            yield "disclosures.ndjson", write_disclosures(reading, selection, told)
+        yield "deployments.csv", deployments.write()
+        yield "pushes.csv", write_pushes(reading, selection, hosts, told, identities=self.identities)
+        yield "gaps.csv", gaps.write()
+        yield "proof.json", write_proof(reading, selection, log, self.earlier)
+        yield (
+            "manifest.json",
+            write_manifest(
+                reading,
+                selection,
+                log,
+                self.book,
+                self.question,
+                asked_by=self.asked_by,
+                identities=self.identities,
+                gaps=gaps.count,
+            ),
+        )
+
+
+def prepare(
+    store: Store,
+    question: Question,
+    *,
+    seal: Callable[[], StoredCheckpoint],
+    asked_by: str,
+    identities: bool,
+) -> Bundle:
+    """Decide what is in the bundle; `seal` gives the newest checkpoint.
+
+    Raises NotRecorded for a size that was never signed, Refused for an earlier checkpoint that contradicts the ledger,
+    Contradicted for a ledger that contradicts its checkpoint, whatever else `seal` raises, and StorageUnavailable.
+    """
+    checkpoint = seal() if question.size is None else None
+    reading = Reading(store)
+    with reading.page() as db:
+        log = load_log(db, checkpoint or get_checkpoint(db, question.size or 0))
+        earlier = read_earlier(db, question.since_checkpoint, log) if question.since_checkpoint is not None else None
+        book = load_rulebook(db).before(log.size)
+    selection = choose(reading, question, book, size=log.size)
+    return Bundle(reading, question, log, earlier, book, selection, asked_by, identities)
+
+
+def hand_over(
+    bundle: Bundle, recorder: Recorder, asker: Asker, *, told: Told = lambda lines: None
+) -> Generator[bytes, None, None]:
+    """The zip, piece by piece, and the lines that tell of it: nothing is recorded of what nobody took a piece of.
+
+    One that is broken off is recorded as such, with a reason and without a hash. Raises StorageUnavailable.
+    """
+
+    def record(*, action: str | None = None, sha256: str | None = None, reason: str | None = None) -> None:
+        question = bundle.question.describe(identities=bundle.identities, size=bundle.log.size)
+        said = json.dumps(question, sort_keys=True, ensure_ascii=False, separators=(",", ":")).encode()
+        record_export(recorder, asker, format=FORMAT, question=said, action=action, sha256=sha256, reason=reason)
+
+    record(action=BEGUN)
+    archive = Archive()
+    try:
+        for name, pieces in bundle.members(told):
+            yield from archive.add(name, pieces)
+        sums = archive.sums.encode()
+        yield from archive.add(SUMS, [sums])
+    except (GeneratorExit, KeyboardInterrupt):
+        record(reason=INTERRUPTED)
+        raise
+    except BaseException:
+        record(reason=FAILED)
+        raise
+    record(sha256=hashlib.sha256(sums).hexdigest())
+    yield from archive.end()
+
+
+def _packaged(name: str) -> bytes:
+    return files(__package__).joinpath(name).read_bytes()

@@ -1,0 +1,222 @@
+"""Which lines are in a bundle: a mark for each line of the range, one byte, so that a million lines take a megabyte.
+
+Lines that belong to no repository are always in it, so that everybody can read of gaps and of the rules in force.
+"""
+
+import hashlib
+import heapq
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
+from functools import lru_cache
+from itertools import compress
+from typing import Final
+
+from tagtrail.errors import StorageUnavailable
+from tagtrail.export.query import Question, Sample
+from tagtrail.ledger.rulebook import RuleBook
+from tagtrail.store.database import Connection, Store
+from tagtrail.store.events import get_tail
+from tagtrail.store.export import Candidate, find_candidates, find_plain, find_pruned
+from tagtrail.store.lines import find_window
+from tagtrail.store.names import is_glob
+from tagtrail.trail.patterns import REPOSITORY_ALPHABET, compile_glob
+
+# Reading the ledger for a long time, a short snapshot after another, of a ledger that may only grow meanwhile.
+
+
+class Reading:
+    """One bundle's view of a store: lines may be added while it is made, and nothing may be taken away."""
+
+    def __init__(self, store: Store) -> None:
+        self._store = store
+        with store.snapshot() as db:
+            self._generation = get_tail(db).generation
+
+    @contextmanager
+    def page(self) -> Iterator[Connection]:
+        """A snapshot for the few questions of one page.
+
+        Raises StorageUnavailable where something was erased, pruned or derived anew since: a bundle of which one part
+        knows of it and another does not would contradict itself.
+        """
+        with self._store.snapshot() as db:
+            if get_tail(db).generation != self._generation:
+                raise StorageUnavailable(
+                    "something was erased or pruned, or the trail was derived anew, while the bundle was made;"
+                    " make it again"
+                )
+            yield db
+
+
+WITHHELD: Final = 0
+INCLUDED: Final = 1
+PRUNED: Final = 2  # only its leaf hash is kept
+
+_WINDOW: Final = 4_096  # lines dealt with at a time
+_REMEMBERED: Final = 20_000  # verdicts about repositories
+
+Fits = Callable[[Candidate], bool]
+
+
+@dataclass(frozen=True, slots=True)
+class Window:
+    """A part of the range: from `first` up to and without `end`, with a mark for each line."""
+
+    first: int
+    end: int
+    marks: bytearray
+
+    def includes(self, seq: int) -> bool:
+        """Whether the line is in the bundle."""
+        return self.marks[seq - self.first] == INCLUDED
+
+
+@dataclass(frozen=True, slots=True)
+class Draw:
+    """A sample: the lines that fit, as pairs of first and last, and those that were drawn."""
+
+    sample: Sample
+    population: list[tuple[int, int]]
+    drawn: list[int]
+
+
+@dataclass(frozen=True, slots=True)
+class Selection:
+    """The range, from `first` up to and without `end`, with a mark for each of its lines."""
+
+    first: int
+    marks: bytearray
+    draw: Draw | None = None
+
+    @property
+    def end(self) -> int:
+        """The first line after the range."""
+        return self.first + len(self.marks)
+
+    def includes(self, seq: int) -> bool:
+        """Whether the line is in the bundle; also asked of lines outside of the range."""
+        return self.first <= seq < self.end and self.marks[seq - self.first] == INCLUDED
+
+    def count(self, mark: int) -> int:
+        """How many lines have the mark."""
+        return self.marks.count(mark)
+
+    def windows(self) -> Iterator[Window]:
+        """The range in parts."""
+        for first in range(self.first, self.end, _WINDOW):
+            marks = self.marks[first - self.first : first - self.first + _WINDOW]
+            yield Window(first, first + len(marks), marks)
+
+    def included(self) -> Iterator[Window]:
+        """The parts that have included lines; each begins and ends with one."""
+        for window in self.windows():
+            low, high = window.marks.find(INCLUDED), window.marks.rfind(INCLUDED)
+            if low >= 0:
+                yield Window(window.first + low, window.first + high + 1, window.marks[low : high + 1])
+
+
+def choose(reading: Reading, question: Question, book: RuleBook, *, size: int) -> Selection:
+    """Which of the first `size` lines the question means."""
+    with reading.page() as db:
+        window = find_window(db, replace(question.filter, last_seq=size - 1))
+    first, end = window.first, max(window.first, window.last + 1)
+    selection = Selection(first, bytearray([WITHHELD if question.is_narrow else INCLUDED]) * (end - first))
+    if question.is_narrow:
+        fitting = _mark_fitting(reading, selection, question, book)
+        selection = _sampled(selection, fitting, question.sample)
+    _mark_pruned(reading, selection)
+    return selection
+
+
+def _mark_fitting(reading: Reading, selection: Selection, question: Question, book: RuleBook) -> bytearray:
+    """Mark what is always included; returns a mark for each line that fits."""
+    fits, first = _make_fits(question, book), selection.first
+    fitting = bytearray(len(selection.marks))
+    for window in selection.windows():
+        with reading.page() as db:
+            plain = find_plain(db, window.first, window.end)
+            candidates = find_candidates(db, window.first, window.end, question.filter)
+            pruned = frozenset(find_pruned(db, window.first, window.end))
+        for seq in plain:
+            selection.marks[seq - first] = INCLUDED
+        for candidate in candidates:
+            if candidate.seq not in pruned and fits(candidate):
+                fitting[candidate.seq - first] = INCLUDED
+    return fitting
+
+
+def _sampled(selection: Selection, fitting: bytearray, sample: Sample | None) -> Selection:
+    """Include what fits, or what is drawn of it."""
+    seqs = compress(range(selection.first, selection.end), fitting)
+    if sample is None:
+        for seq in seqs:
+            selection.marks[seq - selection.first] = INCLUDED
+        return selection
+    drawn = draw(sample, seqs)
+    for seq in drawn:
+        selection.marks[seq - selection.first] = INCLUDED
+    return replace(selection, draw=Draw(sample, list(_runs(fitting, selection.first)), drawn))
+
+
+def _mark_pruned(reading: Reading, selection: Selection) -> None:
+    for window in selection.windows():
+        with reading.page() as db:
+            pruned = find_pruned(db, window.first, window.end)
+        for seq in pruned:
+            selection.marks[seq - selection.first] = PRUNED
+
+
+def draw(sample: Sample, seqs: Iterable[int]) -> list[int]:
+    """The drawn lines, by seq: those with the smallest SHA-256 of the seed, followed by the seq in decimal digits."""
+
+    def lot(seq: int) -> bytes:
+        return hashlib.sha256(f"{sample.seed}{seq}".encode()).digest()
+
+    return sorted(heapq.nsmallest(sample.count, seqs, key=lot))
+
+
+def _runs(marks: bytearray, first: int) -> Iterator[tuple[int, int]]:
+    """First and last of each unbroken run of marked lines."""
+    begin = marks.find(INCLUDED)
+    while begin >= 0:
+        end = marks.find(WITHHELD, begin)
+        end = len(marks) if end < 0 else end
+        yield first + begin, first + end - 1
+        begin = marks.find(INCLUDED, end)
+
+
+def _make_fits(question: Question, book: RuleBook) -> Fits:
+    """What the database cannot decide: whether the repository fits the glob, and the tag means the environment."""
+    asked = question.filter
+    tests = [
+        *([_fits_repository(asked.repository)] if asked.repository is not None else []),
+        *([_fits_environment(asked.environment, book)] if asked.environment is not None else []),
+    ]
+    return lambda candidate: all(test(candidate) for test in tests)
+
+
+def _fits_repository(repository: str) -> Fits:
+    if not is_glob(repository):
+        return lambda candidate: candidate.repository == repository
+    matches = lru_cache(maxsize=_REMEMBERED)(compile_glob(repository, alphabet=REPOSITORY_ALPHABET).matches)
+    return lambda candidate: matches(candidate.repository)
+
+
+def _fits_environment(environment: str, book: RuleBook) -> Fits:
+    """What a pipeline declared for the environment, pushes and deletes of the tag that means it by the rules of the
+    line, and deletes that may take that tag away with others.
+    """
+
+    @lru_cache(maxsize=_REMEMBERED)
+    def meaning(edition: int, registry: str, repository: str) -> str | None:
+        rule = book.editions[edition].environments_in(registry, repository).get(environment)
+        return rule.tag if rule is not None else None
+
+    def fits(candidate: Candidate) -> bool:
+        if candidate.kind == "deployment":
+            return candidate.environment == environment
+        tag = meaning(book.edition(candidate.seq), candidate.registry, candidate.repository)
+        return tag is not None and (candidate.tag == tag or (candidate.tag is None and candidate.kind == "delete"))
+
+    return fits

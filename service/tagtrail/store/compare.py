@@ -1,0 +1,112 @@
+"""What moved between two instants, for a comparison: all of it, but of each move no more than that takes."""
+
+from collections.abc import Callable, Collection
+from dataclasses import dataclass
+from itertools import islice
+from typing import Final
+
+from tagtrail.store.answers import Filter
+from tagtrail.store.database import Connection
+from tagtrail.store.names import (
+    Tag,
+    find_repositories,
+    find_tag_ids,
+    find_tag_ids_in,
+    find_tags_of,
+    is_glob,
+    restricts_repositories,
+)
+from tagtrail.store.releases import Releases
+from tagtrail.store.series import Row, Series, Source, Span, marks, walk
+from tagtrail.trail.moves import Moment, Move
+
+MOST_COMPARED: Final = 1_000  # moves looked at, the newest
+
+_MOVES = Series(
+    "moves m",
+    ("m.occurred_at", "m.event", "m.tag_id"),
+    ("m.seq", "m.kind", "m.manifest_id", "m.previous_id", "m.violates"),
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Compared:
+    """The moves after `since` up to and with `until`, and the lines of those among them that violate.
+
+    Moves name manifests by their ids. `since` is later than was asked for where there were more than MOST_COMPARED:
+    those after it are all here.
+    """
+
+    moves: tuple[tuple[Tag, Move[int]], ...]
+    violations: frozenset[int]
+    since: int
+    until: int
+
+
+@dataclass(frozen=True, slots=True)
+class NamedDigest:
+    """A digest with the release tags that named it at an instant."""
+
+    digest: str
+    release_tags: tuple[str, ...]
+
+
+def find_compared(
+    db: Connection, asked: Filter, *, since: int, until: int, tags: Collection[str] | None = None
+) -> Compared:
+    """The moves between the instants, by the registry's clock; `tags` are the only ones to look at, if given.
+
+    Looks at `registry` and `repository` of the filter.
+    """
+    span = Span((until + 1, b"", 0), since + 1)
+    rows = list(islice(walk(db, _MOVES, _source(db, asked, tags), span), MOST_COMPARED + 1))
+    if len(rows) > MOST_COMPARED:
+        since = int(rows[-1][0])
+    named = find_tags_of(db, {row[2] for row in rows})
+    keep = _keep(db, asked)
+    kept = [row for row in rows if row[0] > since and keep(named[row[2]])]
+    return Compared(
+        moves=tuple((named[row[2]], _move(row)) for row in kept),
+        violations=frozenset(row[3] for row in kept if row[7]),
+        since=since,
+        until=until,
+    )
+
+
+def name_manifests(db: Connection, manifest_ids: Collection[int], *, at: int) -> dict[int, NamedDigest]:
+    """The digests of these ids, and what named them at the instant."""
+    ids = tuple(set(manifest_ids))
+    releases = Releases(db)
+    releases.load(ids)
+    rows = db.execute(f"SELECT id, digest FROM manifests WHERE id IN ({marks(ids)})", ids).fetchall()
+    return {
+        identity: NamedDigest(digest, tuple(named.tag for named in releases.at(identity, at)))
+        for identity, digest in rows
+    }
+
+
+def _source(db: Connection, asked: Filter, tags: Collection[str] | None) -> Source:
+    """Along certain tags, along those of one repository, or along time."""
+    if tags is not None:
+        repositories = find_repositories(db, asked) if restricts_repositories(asked) else None
+        found = [identity for tag in sorted(tags) for identity in find_tag_ids(db, tag, repositories)]
+        return _along(found)
+    if asked.repository is None or is_glob(asked.repository):
+        return Source()
+    return _along(find_tag_ids_in(db, find_repositories(db, asked)))
+
+
+def _along(tag_ids: Collection[int]) -> Source:
+    return Source(column="m.tag_id", ids=tuple(tag_ids)) if tag_ids else Source("0")
+
+
+def _keep(db: Connection, asked: Filter) -> Callable[[Tag], bool]:
+    """Whether a tag fits, for what no index leads to."""
+    if restricts_repositories(asked):
+        ids = frozenset(repository.id for repository in find_repositories(db, asked))
+        return lambda tag: tag.repository.id in ids
+    return lambda tag: asked.registry in (None, tag.repository.registry)
+
+
+def _move(row: Row) -> Move[int]:
+    return Move(Moment(row[0], row[1]), row[3], row[4], row[5], row[6])

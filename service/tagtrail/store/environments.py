@@ -1,0 +1,238 @@
+"""What is published for each environment, now or at an instant, and what it could go back to."""
+
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import dataclass, replace
+from itertools import chain
+from typing import Final, cast
+
+from tagtrail.store.answers import (
+    BoardRow,
+    Cut,
+    DeploymentAnswer,
+    EnvironmentState,
+    Filter,
+    Key,
+    Page,
+    Posting,
+    Published,
+    Recent,
+)
+from tagtrail.store.database import Connection
+from tagtrail.store.deployments import find_environment_names
+from tagtrail.store.names import Repository, iterate_repositories
+from tagtrail.store.publications import Place, find_published, read_deployments
+from tagtrail.store.releases import Releases
+from tagtrail.store.series import marks
+from tagtrail.trail.instant import LATEST
+
+MOST_LOOKED_BACK: Final = 1_000  # publications looked at for one to return to
+
+MOST_RECENT: Final = 500  # publications of one environment on the board
+
+_FIRST_READ = 4  # publications read at a time, growing
+_MOST_EXAMINED = 1_000  # places looked at for one page
+
+
+@dataclass(frozen=True, slots=True)
+class Step:
+    """A publication as it is looked back upon; without a manifest it is a withdrawal."""
+
+    occurred_at: int
+    event: bytes
+    tag_id: int
+    manifest_id: int | None
+    direction: str | None
+    seq: int
+
+
+def find_environments(db: Connection, asked: Filter, cut: Cut, *, at: int | None = None) -> Page[EnvironmentState]:
+    """What is published for each environment in each repository now, or at the instant `at` by the registry's clock.
+
+    By environment, registry and repository, which also make the key. Looks at those of the filter.
+    """
+    found: list[_Standing] = []
+    after: Key | None = None
+    for examined, (environment, repository) in enumerate(_walk_places(db, asked, cut), 1):
+        if len(found) == cut.limit:
+            return Page(_read_states(db, found), after)
+        after = (environment, repository.registry, repository.name)
+        standing = _find_standing(db, environment, repository, at)
+        found += [standing] if standing else []
+        if examined >= max(_MOST_EXAMINED, cut.limit + 1):
+            return Page(_read_states(db, found), after)
+    return Page(_read_states(db, found))
+
+
+def find_board(db: Connection, asked: Filter, cut: Cut, *, recent_since: int) -> Page[BoardRow]:
+    """Each repository that was ever published, by name, with its environments. Key: (registry, repository).
+
+    With each environment comes what was published since the instant, the newest MOST_RECENT of it. Looks at
+    `registry`, `repository` and `environment` of the filter.
+    """
+    names = [name for name in find_environment_names(db) if asked.environment in (None, name)]
+    if not names:
+        return Page(())
+    start = cast("tuple[str, str]", cut.after or ("", ""))
+    having = f"EXISTS (SELECT 1 FROM publications p WHERE p.environment IN ({marks(names)}) AND p.repository_id = r.id)"
+    rows: list[BoardRow] = []
+    for repository in iterate_repositories(db, asked, start=start, having=having, values=names):
+        if (repository.registry, repository.name) == cut.after:
+            continue
+        if len(rows) == cut.limit:
+            return Page(tuple(rows), (rows[-1].registry, rows[-1].repository))
+        rows.append(_read_board_row(db, repository, names, recent_since))
+    return Page(tuple(rows))
+
+
+def _read_board_row(db: Connection, repository: Repository, names: Sequence[str], recent_since: int) -> BoardRow:
+    found = [standing for name in names if (standing := _find_standing(db, name, repository, None))]
+    postings = (
+        Posting(state, _find_recent(db, standing.place, recent_since))
+        for standing, state in zip(found, _read_states(db, found), strict=True)
+    )
+    return BoardRow(repository.registry, repository.name, tuple(postings))
+
+
+def _find_recent(db: Connection, place: Place, since: int) -> tuple[Recent, ...]:
+    rows = db.execute(
+        "SELECT occurred_at, direction FROM publications WHERE environment = ? AND repository_id = ?"
+        " AND occurred_at >= ? ORDER BY occurred_at DESC, event DESC, tag_id DESC LIMIT ?",
+        (place.environment, place.repository_id, since, MOST_RECENT),
+    ).fetchall()
+    return tuple(Recent(*row) for row in reversed(rows))
+
+
+def find_roll_back(db: Connection, key: Key) -> Published | None:
+    """What the environment could go back to from the deployment with this key (see `find_deployments`)."""
+    occurred_at, event, environment, repository_id, tag_id = cast("tuple[int, bytes, str, int, int]", key)
+    place = Place(environment, repository_id)
+    steps = _look_back(db, place, (occurred_at, event, tag_id + 1))
+    return _choose(db, place, steps, Releases(db), previous=None)
+
+
+def _walk_places(db: Connection, asked: Filter, cut: Cut) -> Iterator[tuple[str, Repository]]:
+    """Each environment with each repository where it was ever published, after the cut's key."""
+    first, registry, name = cast("tuple[str, str, str]", cut.after or ("", "", ""))
+    for environment in find_environment_names(db):
+        if environment < first or asked.environment not in (None, environment):
+            continue
+        start = (registry, name) if environment == first else ("", "")
+        having = "EXISTS (SELECT 1 FROM publications p WHERE p.environment = ? AND p.repository_id = r.id)"
+        for repository in iterate_repositories(db, asked, start=start, having=having, values=(environment,)):
+            if (environment, repository.registry, repository.name) != cut.after:
+                yield environment, repository
+
+
+@dataclass(frozen=True, slots=True)
+class _Standing:
+    """What is present in a place, and the steps that led to it, newest first."""
+
+    place: Place
+    repository: Repository
+    present: Step
+    earlier: Iterator[Step]
+
+
+def _find_standing(db: Connection, environment: str, repository: Repository, at: int | None) -> _Standing | None:
+    place = Place(environment, repository.id)
+    steps = _look_back(db, place, (LATEST if at is None else at + 1, b"", 0))
+    present = next(steps, None)
+    return None if present is None else _Standing(place, repository, present, steps)
+
+
+def _read_states(db: Connection, found: Sequence[_Standing]) -> tuple[EnvironmentState, ...]:
+    releases = Releases(db)
+    published = [each for each in found if each.present.manifest_id is not None]
+    deployments = read_deployments(db, [_key(each.place, each.present) for each in published], releases)
+    by_place = {each.place: answer for each, answer in zip(published, deployments, strict=True)}
+    return tuple(_read_state(db, each, by_place.get(each.place), releases) for each in found)
+
+
+def _read_state(
+    db: Connection, standing: _Standing, published: DeploymentAnswer | None, releases: Releases
+) -> EnvironmentState:
+    steps = chain([standing.present], standing.earlier)
+    previous = published.previous if published else None
+    return EnvironmentState(
+        environment=standing.place.environment,
+        registry=standing.repository.registry,
+        repository=standing.repository.name,
+        published=published,
+        withdrawn_at=standing.present.occurred_at if published is None else None,
+        roll_back_to=_choose(db, standing.place, steps, releases, previous=previous),
+    )
+
+
+def _look_back(db: Connection, place: Place, moment: tuple[int, bytes, int]) -> Iterator[Step]:
+    """The publications and withdrawals before the moment, newest first, up to MOST_LOOKED_BACK."""
+    size, left = _FIRST_READ, MOST_LOOKED_BACK
+    while left > 0:
+        rows = db.execute(
+            "SELECT occurred_at, event, tag_id, manifest_id, direction, seq FROM publications"
+            " WHERE environment = ? AND repository_id = ? AND (occurred_at, event, tag_id) < (?, ?, ?)"
+            " ORDER BY occurred_at DESC, event DESC, tag_id DESC LIMIT ?",
+            (place.environment, place.repository_id, *moment, size),
+        ).fetchall()
+        for row in rows:
+            yield Step(*row)
+        if len(rows) < size:
+            return
+        moment, left, size = rows[-1][:3], left - size, size * 4
+
+
+def _key(place: Place, step: Step) -> Key:
+    return (step.occurred_at, step.event, place.environment, place.repository_id, step.tag_id)
+
+
+def _choose(
+    db: Connection, place: Place, steps: Iterable[Step], releases: Releases, *, previous: Published | None
+) -> Published | None:
+    """What to go back to; `previous`, the deployment before the present one, is known already and most often it."""
+    read: dict[Step, Published] = {}
+
+    def is_deleted(step: Step) -> bool:
+        known = previous if previous is not None and previous.seq == step.seq else None
+        read[step] = known or find_published(db, _key(place, step), releases, was_rolled_back=False)
+        return read[step].was_deleted
+
+    choice = choose_step(steps, is_deleted=is_deleted)
+    return None if choice is None else replace(read[choice.step], was_rolled_back=choice.was_rolled_back)
+
+
+@dataclass(frozen=True, slots=True)
+class Choice:
+    """A step to return to; `was_rolled_back` if what followed it went back."""
+
+    step: Step
+    was_rolled_back: bool
+
+
+def choose_step(steps: Iterable[Step], *, is_deleted: Callable[[Step], bool]) -> Choice | None:
+    """Where to return to in an environment's history, given newest first; None where there was only one digest.
+
+    It is the newest earlier deployment of another digest than the present one. Passed over, while there is another,
+    are digests that the registry no longer has, and then those that were left by going back: somebody found them
+    wanting.
+    """
+    first: Choice | None = None
+    first_kept: Choice | None = None
+    for choice in _earlier(steps):
+        first = first or choice
+        if not is_deleted(choice.step):
+            if not choice.was_rolled_back:
+                return choice
+            first_kept = first_kept or choice
+    return first_kept or first
+
+
+def _earlier(steps: Iterable[Step]) -> Iterator[Choice]:
+    """Each other digest's newest deployment, newest first."""
+    seen: set[int | None] = {None}
+    followed_by: str | None = None
+    for number, step in enumerate(steps):
+        if step.manifest_id not in seen:
+            seen.add(step.manifest_id)
+            if number:
+                yield Choice(step, followed_by == "back")
+        if step.manifest_id is not None:
+            followed_by = step.direction

@@ -1,0 +1,120 @@
+"""The history of one tag: every move, newest first, with the interval that it began."""
+
+from collections.abc import Iterator
+from dataclasses import replace
+from itertools import islice
+from typing import Final
+
+from tagtrail.line import read_line
+from tagtrail.store.answers import Cut, Filter, HistoryMove, Page, Published
+from tagtrail.store.database import Connection
+from tagtrail.store.environments import Step, choose_step
+from tagtrail.store.names import Tag, get_tag
+from tagtrail.store.publications import LAST_HEARD, read_published
+from tagtrail.store.releases import Releases
+from tagtrail.store.series import Row, Series, Source, Span, gather, walk
+from tagtrail.trail.instant import LATEST
+
+MOST_REPEATED: Final = 1_000  # repeated pushes of one interval are counted up to here
+
+_MOVES = Series("moves", ("occurred_at", "event"), ("seq",))
+
+
+def find_history(db: Connection, asked: Filter, cut: Cut) -> Page[HistoryMove]:
+    """The moves of the tag `tag` of the repository `repository`, newest first. Key: (occurred_at, event).
+
+    `since` and `until` are by the registry's clock. Raises BadParameter where the filter does not name one tag, and
+    NotRecorded for a tag that no line ever named.
+    """
+    tag = get_tag(db, asked)
+    until = LATEST if asked.until is None else asked.until
+    span = Span(cut.after or (until, b""), asked.since or 0)
+    rows = walk(db, _MOVES, Source("tag_id = ?", (tag.id,)), span)
+    last_seq = LATEST if asked.last_seq is None else asked.last_seq
+    found, after = gather(rows, _MOVES, limit=cut.limit, keep=lambda row: row[2] <= last_seq)
+    releases = Releases(db)
+    return Page(tuple(_with_repeated(db, tag, row, read_move(db, tag, row[:2], releases)) for row in found), after)
+
+
+def read_move(db: Connection, tag: Tag, moment: tuple[int, bytes], releases: Releases) -> HistoryMove:
+    """The move of the tag at the moment (occurred_at, event); `repeated` is left at 0."""
+    until, kind, manifest_id, digest, previous, is_release, violates, seq, line, actor = db.execute(
+        "SELECT m.until, m.kind, m.manifest_id, now.digest, before.digest, m.is_release, m.violates, m.seq, l.line,"
+        " a.name FROM moves m JOIN lines l ON l.seq = m.seq JOIN entries e ON e.seq = m.seq"
+        " LEFT JOIN manifests now ON now.id = m.manifest_id LEFT JOIN manifests before ON before.id = m.previous_id"
+        " LEFT JOIN actors a ON a.id = e.actor_id WHERE m.tag_id = ? AND m.occurred_at = ? AND m.event = ?",
+        (tag.id, *moment),
+    ).fetchone()
+    named = releases.during(manifest_id, moment[0], until) if manifest_id is not None else ()
+    return HistoryMove(
+        registry=tag.repository.registry,
+        repository=tag.repository.name,
+        tag=tag.name,
+        occurred_at=moment[0],
+        until=until,
+        kind=kind,
+        digest=digest,
+        previous=previous,
+        is_release=bool(is_release),
+        violates=bool(violates),
+        seq=seq,
+        host=read_line(line).host,
+        actor=actor,
+        repeated=0,
+        release_tags=tuple(other.tag for other in named if other.tag != tag.name),
+    )
+
+
+def _with_repeated(db: Connection, tag: Tag, row: Row, move: HistoryMove) -> HistoryMove:
+    if move.digest is None:
+        return move
+    return replace(move, repeated=_count_repeated(db, tag.id, (row[0], row[1]), move.until))
+
+
+def _count_repeated(db: Connection, tag_id: int, began: tuple[int, bytes], until: int | None) -> int:
+    """Pushes of the tag within the interval besides the one that began it, counted up to MOST_REPEATED."""
+    (count,) = db.execute(
+        "SELECT count(*) FROM (SELECT 1 FROM entries WHERE tag_id = ? AND occurred_at >= ? AND occurred_at < ?"
+        " AND kind = 'push' AND (occurred_at, event) > (?, ?) LIMIT ?)",
+        (tag_id, began[0], LATEST if until is None else until, *began, MOST_REPEATED),
+    ).fetchone()
+    return int(count)
+
+
+# What a tag could be put back to, whether or not it means an environment: by its moves alone.
+
+
+MOST_LOOKED_BACK: Final = 1_000  # moves looked at for one to return to
+
+_MOVES_stepping_back = Series("moves", ("occurred_at", "event"), ("tag_id", "manifest_id", "kind", "seq"))
+_MOVE = (
+    f"SELECT g.name, r.name, t.name, m.digest, p.occurred_at, p.until, p.seq, l.line, p.manifest_id, {LAST_HEARD}"
+    " FROM moves p JOIN tags t ON t.id = p.tag_id JOIN repositories r ON r.id = t.repository_id"
+    " JOIN registries g ON g.id = r.registry_id JOIN manifests m ON m.id = p.manifest_id"
+    " JOIN lines l ON l.seq = p.seq WHERE p.tag_id = ? AND p.occurred_at = ? AND p.event = ?"
+)
+
+
+def find_step_back(db: Connection, tag: Tag) -> Published | None:
+    """The digest to put the tag back to, as of an environment; None where it never named another.
+
+    It is chosen by the tag's moves as an environment's is by its deployments (see `choose_step`).
+    """
+    releases = Releases(db)
+    read: dict[Step, Row] = {}
+
+    def is_deleted(step: Step) -> bool:
+        read[step] = db.execute(_MOVE, (tag.id, step.occurred_at, step.event)).fetchone()
+        return bool(read[step][-1] == "delete")
+
+    choice = choose_step(_look_back(db, tag), is_deleted=is_deleted)
+    if choice is None:
+        return None
+    return read_published(read[choice.step], releases, was_rolled_back=choice.was_rolled_back)
+
+
+def _look_back(db: Connection, tag: Tag) -> Iterator[Step]:
+    rows = walk(db, _MOVES_stepping_back, Source("tag_id = ?", (tag.id,)), Span((LATEST, b"")))
+    for occurred_at, event, tag_id, manifest_id, kind, seq in islice(rows, MOST_LOOKED_BACK):
+        direction = "back" if kind == "moved_back" else None if manifest_id is None else "forward"
+        yield Step(occurred_at, event, tag_id, manifest_id, direction, seq)

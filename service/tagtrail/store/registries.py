@@ -1,0 +1,196 @@
+"""The registries that were heard of, the traffic that was only counted, and what was quarantined."""
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from heapq import merge
+from itertools import islice
+from typing import Final, cast
+
+from tagtrail.store.answers import Cut, Filter, HeardRegistry, Page, Quarantined, Traffic
+from tagtrail.store.database import Connection
+from tagtrail.store.lines import find_window
+from tagtrail.store.series import Series, Source, Span, gather, walk
+from tagtrail.trail.instant import SECOND, day_of
+
+MOST_QUARANTINED: Final = 1_000  # of one registry that are counted: one that nobody understands sends nothing else
+
+_QUARANTINE = Series("quarantine", ("seq",), ("registry",))
+_LAST_DAY = "9999-12-31"
+_READ = 256  # rows read at a time
+_AFTER_ALL = "~"  # sorts after every action
+
+
+def find_quarantined(db: Connection, asked: Filter, cut: Cut) -> Page[Quarantined]:
+    """What was quarantined, newest first. Key: (seq,). Looks at `registry`, `since`, `until` (our clock)."""
+    window = find_window(db, asked)
+    span = Span(cut.after or (window.last + 1,), window.first)
+    found, after = gather(
+        walk(db, _QUARANTINE, Source(), span),
+        _QUARANTINE,
+        limit=cut.limit,
+        keep=lambda row: asked.registry in (None, row[1]),
+    )
+    return Page(tuple(_read_quarantined(db, row[0]) for row in found), after)
+
+
+def count_quarantined(db: Connection, registry: str) -> int:
+    """How much was quarantined of the registry, counted up to MOST_QUARANTINED."""
+    (count,) = db.execute(
+        "SELECT count(*) FROM (SELECT 1 FROM quarantine WHERE registry = ? LIMIT ?)", (registry, MOST_QUARANTINED)
+    ).fetchone()
+    return int(count)
+
+
+def _read_quarantined(db: Connection, seq: int) -> Quarantined:
+    row = db.execute(
+        "SELECT q.seq, e.received_at, q.registry, q.reason, q.size, q.content FROM quarantine q"
+        " JOIN entries e ON e.seq = q.seq WHERE q.seq = ?",
+        (seq,),
+    ).fetchone()
+    return Quarantined(*row)
+
+
+def find_traffic(db: Connection, asked: Filter, cut: Cut) -> Page[Traffic]:
+    """The counts of each registry, UTC day and action, newest day first. Key: (day, registry, action).
+
+    Looks at `registry`, and at `since` and `until` as whole days: those of both instants are included.
+    """
+    names = [asked.registry] if asked.registry is not None else _find_counted_registries(db)
+    walks = (_walk_traffic(db, name, asked, cast("tuple[str, str, str] | None", cut.after)) for name in names)
+    rows = list(islice(merge(*walks, reverse=True), cut.limit + 1))
+    items = tuple(Traffic(registry, day, action, events) for day, registry, action, events in rows[: cut.limit])
+    return Page(items, rows[cut.limit - 1][:3] if len(rows) > cut.limit else None)
+
+
+def _walk_traffic(
+    db: Connection, registry: str, asked: Filter, after: tuple[str, str, str] | None
+) -> Iterator[tuple[str, str, str, int]]:
+    """The registry's rows (day, registry, action, events) after the key, newest day first."""
+    day, action = (_LAST_DAY if asked.until is None else day_of(asked.until)), _AFTER_ALL
+    if after is not None:
+        # Of the key's own day, a registry before the key's comes whole, one after it not at all.
+        action = after[2] if registry == after[1] else _AFTER_ALL if registry < after[1] else ""
+        day = after[0]
+    first = "" if asked.since is None else day_of(asked.since)
+    while True:
+        rows = db.execute(
+            "SELECT day, action, events FROM traffic WHERE registry = ? AND (day, action) < (?, ?) AND day >= ?"
+            " ORDER BY day DESC, action DESC LIMIT ?",
+            (registry, day, action, first, _READ),
+        ).fetchall()
+        for day, action, events in rows:
+            yield day, registry, action, events
+        if len(rows) < _READ:
+            return
+
+
+def _find_counted_registries(db: Connection) -> list[str]:
+    names: list[str] = []
+    while True:
+        row = db.execute(
+            "SELECT registry FROM traffic WHERE registry > ? ORDER BY registry LIMIT 1", (names[-1] if names else "",)
+        ).fetchone()
+        if row is None:
+            return names
+        names.append(row[0])
+
+
+def find_registries(db: Connection) -> tuple[HeardRegistry, ...]:
+    """Every registry that was heard of, by name, with its running instance: the one heard of last."""
+    rows = db.execute(
+        "SELECT c.registry, c.host, c.instance, s.first_seen_at, s.last_seen_at, s.starts FROM ("
+        " SELECT registry, min(first_seen_at) AS first_seen_at, max(last_seen_at) AS last_seen_at, count(*) AS starts"
+        " FROM contacts GROUP BY registry) s JOIN contacts c ON c.registry = s.registry AND c.instance = ("
+        " SELECT n.instance FROM contacts n WHERE n.registry = s.registry"
+        " ORDER BY n.last_seen_at DESC, n.first_seen_at DESC, n.instance LIMIT 1) ORDER BY c.registry"
+    )
+    return tuple(HeardRegistry(*row) for row in rows)
+
+
+# What never becomes a line: counted events, the registries we hear from, the quarantine's index, readiness.
+
+
+_KEY = 16  # bytes of an event's key
+_REMEMBERED = 64  # counted events that a contact remembers
+
+
+@dataclass(frozen=True, slots=True)
+class Contact:
+    """One running registry as its events name it; `at` is when we heard of it, by our clock."""
+
+    registry: str
+    instance: str
+    host: str
+    at: int
+
+
+def touch_contact(tx: Connection, contact: Contact) -> bool:
+    """Remember, to the second, that we heard from the registry; true the first time after each of its starts."""
+    row = tx.execute(
+        "SELECT last_seen_at FROM contacts WHERE registry = ? AND instance = ?", (contact.registry, contact.instance)
+    ).fetchone()
+    if row is None:
+        tx.execute(
+            "INSERT INTO contacts (registry, instance, host, first_seen_at, last_seen_at, counted)"
+            " VALUES (?, ?, ?, ?, ?, x'')",
+            (contact.registry, contact.instance, contact.host, contact.at, contact.at),
+        )
+        return True
+    if contact.at >= row[0] + SECOND:
+        tx.execute(
+            "UPDATE contacts SET last_seen_at = ? WHERE registry = ? AND instance = ?",
+            (contact.at, contact.registry, contact.instance),
+        )
+    return False
+
+
+def count_event(tx: Connection, *, registry: str, instance: str, event: bytes, day: str, action: str) -> bool:
+    """Count an event once; false where the contact remembers it: a repeated delivery."""
+    (counted,) = tx.execute(
+        "SELECT counted FROM contacts WHERE registry = ? AND instance = ?", (registry, instance)
+    ).fetchone()
+    if event in {counted[at : at + _KEY] for at in range(0, len(counted), _KEY)}:
+        return False
+    tx.execute(
+        "UPDATE contacts SET counted = ? WHERE registry = ? AND instance = ?",
+        ((counted + event)[-_KEY * _REMEMBERED :], registry, instance),
+    )
+    tx.execute(
+        "INSERT INTO traffic (registry, day, action, events) VALUES (?, ?, ?, 1)"
+        " ON CONFLICT (registry, day, action) DO UPDATE SET events = events + 1",
+        (registry, day, action),
+    )
+    return True
+
+
+def get_quarantined_seq(db: Connection, *, registry: str, content: bytes) -> int | None:
+    """The seq of the line that quarantined this content (its SHA-256) for the registry."""
+    row = db.execute("SELECT seq FROM quarantine WHERE content = ? AND registry = ?", (content, registry)).fetchone()
+    return int(row[0]) if row else None
+
+
+def add_quarantined(tx: Connection, *, seq: int, registry: str, reason: str, size: int, content: bytes) -> None:
+    """Index a quarantined line by its content's SHA-256; `size` in bytes."""
+    tx.execute(
+        "INSERT INTO quarantine (seq, registry, reason, size, content) VALUES (?, ?, ?, ?, ?)",
+        (seq, registry, reason, size, content),
+    )
+
+
+def note_readiness(tx: Connection, at: int) -> None:
+    """Write something, to learn whether it can be written."""
+    tx.execute(
+        "INSERT INTO readiness (id, checked_at) VALUES (1, ?) ON CONFLICT (id) DO UPDATE SET checked_at = ?", (at, at)
+    )
+
+
+# Failed authentications, counted per UTC day and door.
+
+
+def add_refusals(tx: Connection, counted: Mapping[tuple[str, str], int]) -> None:
+    """Add what was counted for each (day, door); the doors are `api` and `events`."""
+    tx.executemany(
+        "INSERT INTO refusals (day, door, refusals) VALUES (?, ?, ?)"
+        " ON CONFLICT (day, door) DO UPDATE SET refusals = refusals + excluded.refusals",
+        [(*key, refusals) for key, refusals in counted.items()],
+    )

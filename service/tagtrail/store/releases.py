@@ -1,0 +1,146 @@
+"""Release tags that name a digest: at a moment, during an interval, or now."""
+
+from collections.abc import Collection
+from typing import Any, Final
+
+from tagtrail.line import read_line
+from tagtrail.store.answers import Cut, Filter, NamedBy, Page, Violation
+from tagtrail.store.database import Connection
+from tagtrail.store.names import (
+    find_actor_id,
+    find_manifest_ids,
+    find_registry_id,
+    find_repositories,
+    restricts_repositories,
+)
+from tagtrail.store.series import Row, Series, Source, Span, gather, marks, walk
+from tagtrail.trail.instant import LATEST
+
+MOST_RELEASES: Final = 100  # release tags of one digest that are looked at, the newest ones
+
+
+class Releases:
+    """The release tags of digests, as one page's questions need them; each digest is looked up once."""
+
+    def __init__(self, db: Connection) -> None:
+        self._db = db
+        self._newest: dict[int, list[NamedBy]] = {}
+
+    def during(self, manifest_id: int, since: int, until: int | None) -> tuple[NamedBy, ...]:
+        """Those that named the manifest at any time from `since` until (not including) `until`, by name.
+
+        Each with the newest such interval.
+        """
+        before = LATEST if until is None else until
+        found: dict[str, NamedBy] = {}
+        for named in self._find(manifest_id, before):
+            if named.since < before and (named.until is None or named.until > since):
+                found.setdefault(named.tag, named)
+        return tuple(found[tag] for tag in sorted(found))
+
+    def at(self, manifest_id: int, moment: int) -> tuple[NamedBy, ...]:
+        """Those that named the manifest at the moment."""
+        return self.during(manifest_id, moment, moment + 1)
+
+    def now(self, manifest_id: int) -> tuple[NamedBy, ...]:
+        """Those that name the manifest now, as far as the registry has told."""
+        return tuple(named for named in self.during(manifest_id, 0, None) if named.until is None)
+
+    def load(self, manifest_ids: Collection[int]) -> None:
+        """Look up several digests at once."""
+        wanted = tuple(set(manifest_ids) - self._newest.keys())
+        if not wanted:
+            return
+        rows = self._db.execute(
+            "SELECT manifest_id, name, seq, occurred_at, until FROM ("
+            " SELECT m.manifest_id, t.name, m.seq, m.occurred_at, m.until,"
+            " row_number() OVER (PARTITION BY m.manifest_id ORDER BY m.occurred_at DESC) AS place"
+            " FROM moves m JOIN tags t ON t.id = m.tag_id"
+            f" WHERE m.manifest_id IN ({marks(wanted)}) AND m.is_release = 1"
+            ") WHERE place <= ? ORDER BY manifest_id, occurred_at DESC",
+            (*wanted, MOST_RELEASES),
+        )
+        self._newest |= {manifest_id: [] for manifest_id in wanted}
+        for manifest_id, *named in rows:
+            self._newest[manifest_id].append(NamedBy(*named))
+
+    def _find(self, manifest_id: int, before: int) -> list[NamedBy]:
+        """Intervals in which release tags named the manifest, newest first: all, or MOST_RELEASES from `before` on."""
+        newest = self._newest.get(manifest_id)
+        if newest is None:
+            newest = self._newest[manifest_id] = self._read(manifest_id, LATEST)
+        return newest if len(newest) < MOST_RELEASES else self._read(manifest_id, before)
+
+    def _read(self, manifest_id: int, before: int) -> list[NamedBy]:
+        rows = self._db.execute(
+            "SELECT t.name, m.seq, m.occurred_at, m.until FROM moves m JOIN tags t ON t.id = m.tag_id"
+            " WHERE m.manifest_id = ? AND m.is_release = 1 AND m.occurred_at < ? ORDER BY m.occurred_at DESC LIMIT ?",
+            (manifest_id, before, MOST_RELEASES),
+        )
+        return [NamedBy(*row) for row in rows]
+
+
+# Violations: release tags that moved or were deleted, for ever.
+
+
+_KEY = ("m.occurred_at", "m.event", "m.tag_id")
+_FACTS = ("m.seq", "m.manifest_id", "m.previous_id")
+_VIOLATIONS = Series("moves m", _KEY, _FACTS)
+_WITH_NAMES = Series(
+    "moves m CROSS JOIN tags t ON t.id = m.tag_id CROSS JOIN entries e ON e.seq = m.seq",
+    _KEY,
+    (*_FACTS, "t.repository_id", "t.name", "e.registry_id", "e.actor_id"),
+)
+
+
+def find_violations(db: Connection, asked: Filter, cut: Cut) -> Page[Violation]:
+    """The violations that the filter asks for, newest first by the registry's clock.
+
+    `digest` fits the digest before and the one after. Key: (occurred_at, event, tag's id).
+    """
+    span = Span(cut.after or (LATEST if asked.until is None else asked.until, b"", 0), asked.since or 0)
+    wanted = _wanted(db, asked)
+    series = _WITH_NAMES if wanted else _VIOLATIONS
+    tests = [((series.key + series.facts).index(column), values) for column, values in wanted.items()]
+    digests = None if asked.digest is None else frozenset(find_manifest_ids(db, asked.digest))
+    last_seq = LATEST if asked.last_seq is None else asked.last_seq
+
+    def keep(row: Row) -> bool:
+        seq, now, before = row[len(_KEY) : len(_KEY) + len(_FACTS)]
+        return (
+            seq <= last_seq
+            and all(row[at] in values for at, values in tests)
+            and (digests is None or now in digests or before in digests)
+        )
+
+    rows = walk(db, series, Source("m.violates = 1"), span)
+    found, after = gather(rows, series, limit=cut.limit, keep=keep)
+    return Page(tuple(_read_violation(db, row) for row in found), after)
+
+
+def _wanted(db: Connection, asked: Filter) -> dict[str, frozenset[Any]]:
+    """For each column that is asked about, the values that will do."""
+    wanted: dict[str, frozenset[Any]] = {}
+    if restricts_repositories(asked):
+        wanted["t.repository_id"] = frozenset(repository.id for repository in find_repositories(db, asked))
+    elif asked.registry is not None:
+        wanted["e.registry_id"] = frozenset({find_registry_id(db, asked.registry)})
+    if asked.actor is not None:
+        wanted["e.actor_id"] = frozenset({find_actor_id(db, asked.actor) or -1})
+    if asked.tag is not None:
+        wanted["t.name"] = frozenset({asked.tag})
+    return wanted
+
+
+def _read_violation(db: Connection, row: Row) -> Violation:
+    occurred_at, event, tag_id = row[: len(_KEY)]
+    registry, repository, tag, kind, digest, previous, seq, line, actor = db.execute(
+        "SELECT g.name, r.name, t.name, m.kind, now.digest, before.digest, m.seq, l.line, a.name"
+        " FROM moves m JOIN tags t ON t.id = m.tag_id JOIN repositories r ON r.id = t.repository_id"
+        " JOIN registries g ON g.id = r.registry_id JOIN lines l ON l.seq = m.seq JOIN entries e ON e.seq = m.seq"
+        " LEFT JOIN manifests now ON now.id = m.manifest_id LEFT JOIN manifests before ON before.id = m.previous_id"
+        " LEFT JOIN actors a ON a.id = e.actor_id WHERE m.tag_id = ? AND m.occurred_at = ? AND m.event = ?",
+        (tag_id, occurred_at, event),
+    ).fetchone()
+    host = read_line(line).host
+    return Violation(registry, repository, tag, occurred_at, kind, digest, previous, seq, host, actor)

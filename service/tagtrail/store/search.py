@@ -1,0 +1,117 @@
+"""What has a name: repositories and tags by it, or by a part of it."""
+
+from collections.abc import Collection
+from dataclasses import dataclass
+from typing import Final
+
+from tagtrail.store.answers import Cut, Filter, Page
+from tagtrail.store.database import Connection
+from tagtrail.store.names import iterate_repositories
+from tagtrail.trail.names import Reference, is_tag
+
+_MOST_EXAMINED = 2_000  # repositories in which a tag's name is looked for, the newest first
+
+
+@dataclass(frozen=True, slots=True)
+class Hit:
+    """Something that was found: a digest, or a repository, or a tag in one."""
+
+    registry: str = ""
+    repository: str = ""
+    tag: str | None = None
+    digest: str | None = None
+
+
+def find_hits(db: Connection, text: str, *, most: int) -> tuple[Hit, ...]:
+    """The repository of that very name, in each registry that has it; or else what has the text in its name.
+
+    Of tags those count that are called so, repositories first.
+    """
+    exact = db.execute(
+        "SELECT g.name, r.name FROM registries g JOIN repositories r ON r.registry_id = g.id AND r.name = ?"
+        " ORDER BY g.name",
+        (text,),
+    ).fetchall()
+    tags = _find_tags(db, text, most) if is_tag(text) else []
+    if exact:
+        return tuple(Hit(*row) for row in exact + tags)
+    pattern = "%" + text.replace("\\", "\\\\").replace("%", "\\%").replace("_", "\\_") + "%"
+    containing = db.execute(
+        "SELECT g.name, r.name FROM registries g JOIN repositories r ON r.registry_id = g.id"
+        " WHERE r.name LIKE ? ESCAPE '\\' ORDER BY length(r.name), r.name, g.name LIMIT ?",
+        (pattern, most),
+    ).fetchall()
+    return tuple(Hit(*row) for row in (containing + tags)[:most])
+
+
+def find_image_hits(db: Connection, image: Reference, registries: Collection[str]) -> tuple[Hit, ...]:
+    """The image in each of the registries that knows it: as a tag, or by its digest, or else its repository.
+
+    A tag beside a digest is not minded: what is pinned is the digest.
+    """
+    if image.digest is not None and knows_digest(db, image.digest):
+        return (Hit(digest=image.digest),)
+    found = []
+    for registry in registries:
+        row = db.execute(
+            "SELECT t.name FROM registries g JOIN repositories r ON r.registry_id = g.id AND r.name = ?"
+            " LEFT JOIN tags t ON t.repository_id = r.id AND t.name = ? WHERE g.name = ?",
+            (image.repository, image.tag or "", registry),
+        ).fetchone()
+        if row:
+            found.append(Hit(registry, image.repository, row[0]))
+    return tuple(found)
+
+
+def knows_digest(db: Connection, digest: str) -> bool:
+    """Whether any line named the digest."""
+    return db.execute("SELECT 1 FROM manifests WHERE digest = ? LIMIT 1", (digest,)).fetchone() is not None
+
+
+def _find_tags(db: Connection, name: str, most: int) -> list[tuple[str, str, str]]:
+    return db.execute(
+        "SELECT g.name, r.name, t.name FROM (SELECT id, registry_id, name FROM repositories ORDER BY id DESC LIMIT ?) r"
+        " CROSS JOIN tags t ON t.repository_id = r.id AND t.name = ? JOIN registries g ON g.id = r.registry_id"
+        " ORDER BY r.name LIMIT ?",
+        (_MOST_EXAMINED, name, most),
+    ).fetchall()
+
+
+# The repositories that the trail knows, by name, with how many tags each has had and when it last changed.
+
+
+MOST_COUNTED: Final = 100  # tags of one repository
+
+
+@dataclass(frozen=True, slots=True)
+class Listed:
+    """A repository: `tags` that name something now, up to MOST_COUNTED; `last_at`, by our clock, of its newest line."""
+
+    registry: str
+    repository: str
+    tags: int
+    last_at: int | None
+
+
+def find_listed(db: Connection, asked: Filter, cut: Cut) -> Page[Listed]:
+    """The repositories that the filter asks for, by registry and name. Key: (registry, repository)."""
+    start = (str(cut.after[0]), str(cut.after[1])) if cut.after else ("", "")
+    found: list[Listed] = []
+    for repository in iterate_repositories(db, asked, start=start):
+        if (repository.registry, repository.name) == cut.after:
+            continue
+        if len(found) == cut.limit:
+            return Page(tuple(found), (found[-1].registry, found[-1].repository))
+        found.append(Listed(repository.registry, repository.name, *_count(db, repository.id)))
+    return Page(tuple(found))
+
+
+def _count(db: Connection, repository_id: int) -> tuple[int, int | None]:
+    (tags,) = db.execute(
+        "SELECT count(*) FROM (SELECT 1 FROM tags WHERE repository_id = ? AND head_id IS NOT NULL LIMIT ?)",
+        (repository_id, MOST_COUNTED),
+    ).fetchone()
+    last = db.execute(
+        "SELECT received_at FROM entries WHERE repository_id = ? ORDER BY seq DESC LIMIT 1", (repository_id,)
+    ).fetchone()
+    return tags, last[0] if last else None

@@ -1,0 +1,53 @@
+"""How the ledger is doing, in numbers."""
+
+from dataclasses import dataclass
+
+from tagtrail.store.database import Connection
+from tagtrail.store.lines import get_last_seq
+from tagtrail.store.tree import StoredCheckpoint, find_checkpoint
+
+# When the whole ledger was verified last, and what was found.
+
+
+@dataclass(frozen=True, slots=True)
+class Verification:
+    """`size` lines were verified at `verified_at`, by our clock; `trouble` is a sentence, None where all was well."""
+
+    verified_at: int
+    size: int
+    trouble: str | None
+
+
+def keep_verification(tx: Connection, found: Verification) -> None:
+    """Remember it in the place of the last."""
+    tx.execute(
+        "INSERT OR REPLACE INTO verification (id, verified_at, size, trouble) VALUES (1, ?, ?, ?)",
+        (found.verified_at, found.size, found.trouble),
+    )
+
+
+def find_verification(db: Connection) -> Verification | None:
+    """The last one; None before the first."""
+    row = db.execute("SELECT verified_at, size, trouble FROM verification").fetchone()
+    return Verification(*row) if row else None
+
+
+@dataclass(frozen=True, slots=True)
+class Status:
+    """How many lines there are and how many of them are in quarantine, what was signed, and what was verified last.
+
+    `refusals` are failed authentications, ever.
+    """
+
+    lines: int
+    quarantined: int
+    refusals: int
+    checkpoint: StoredCheckpoint | None
+    verification: Verification | None
+
+
+def get_status(db: Connection) -> Status:
+    """The numbers as they are now."""
+    (quarantined,) = db.execute("SELECT count(*) FROM quarantine").fetchone()
+    (refusals,) = db.execute("SELECT coalesce(sum(refusals), 0) FROM refusals").fetchone()
+    return Status(get_last_seq(db) + 1, quarantined, refusals, find_checkpoint(db), find_verification(db))

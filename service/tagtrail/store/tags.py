@@ -1,0 +1,112 @@
+"""What tags point at: now, or at an instant."""
+
+from collections.abc import Iterator, Sequence
+from typing import Any, Final, cast
+
+from tagtrail.errors import BadParameter
+from tagtrail.line import read_line
+from tagtrail.store.answers import Cut, Filter, Page, TaggedDigest
+from tagtrail.store.database import Connection
+from tagtrail.store.names import Repository, iterate_repositories
+from tagtrail.store.releases import Releases
+from tagtrail.store.timeline import KnownTag
+from tagtrail.trail.names import is_tag
+
+_MOST_EXAMINED: Final = 1_000  # tags that may point to nothing, looked at for one page
+_FIRST_READ = 64  # tags read at a time, growing to
+_LARGEST_READ = 1_024
+
+# What each tag pointed at: the row (tag's id, name, manifest's id, since, seq), no manifest where it was deleted.
+_NOW = (
+    "SELECT t.id, t.name, t.head_id, t.head_since, t.head_seq FROM tags t"
+    " WHERE t.repository_id = ? AND t.name {} ? ORDER BY t.name LIMIT ?"
+)
+_THEN = (
+    "SELECT t.id, t.name, m.manifest_id, m.occurred_at, m.seq FROM tags t LEFT JOIN moves m"
+    " ON m.tag_id = t.id AND (m.occurred_at, m.event) = (SELECT n.occurred_at, n.event FROM moves n"
+    " WHERE n.tag_id = t.id AND n.occurred_at <= ? ORDER BY n.occurred_at DESC, n.event DESC LIMIT 1)"
+    " WHERE t.repository_id = ? AND t.name {} ? ORDER BY t.name LIMIT ?"
+)
+
+
+def find_tags(db: Connection, asked: Filter, cut: Cut, *, at: int | None = None) -> Page[TaggedDigest]:
+    """The tags that point to something now, or at the instant `at`, by registry, repository and name.
+
+    `at` is by the registry's clock: a tag that moved at that very instant is shown after the move. Key: (registry,
+    repository, tag). Looks at `registry`, `repository` and `tag` of the filter.
+    """
+    if asked.tag is not None and not is_tag(asked.tag):
+        raise BadParameter("tag", f"{asked.tag[:80]!r} is not a tag")
+    releases = Releases(db)
+    found: list[TaggedDigest] = []
+    after = None
+    for examined, (repository, row) in enumerate(_walk(db, asked, cut, at), 1):
+        if row[2] is not None and len(found) == cut.limit:
+            return Page(tuple(found), after)
+        after = (repository.registry, repository.name, cast("str", row[1]))
+        if row[2] is not None:
+            found.append(_read_tag(db, repository, row, releases, at))
+        if examined >= max(_MOST_EXAMINED, cut.limit + 1):
+            return Page(tuple(found), after)
+    return Page(tuple(found))
+
+
+def read_tags(db: Connection, repository: Repository, tags: Sequence[KnownTag]) -> tuple[TaggedDigest, ...]:
+    """What these tags of the repository point at now, in that order; deleted ones are left out."""
+    releases = Releases(db)
+    present = [tag for tag in tags if tag.manifest_id is not None]
+    releases.load([tag.manifest_id for tag in present if tag.manifest_id is not None])
+    return tuple(
+        _read_tag(db, repository, (tag.id, tag.name, tag.manifest_id, tag.since, tag.seq), releases, None)
+        for tag in present
+    )
+
+
+def _walk(db: Connection, asked: Filter, cut: Cut, at: int | None) -> Iterator[tuple[Repository, tuple[Any, ...]]]:
+    """All tags that the filter asks for after the cut's key, deleted ones included."""
+    registry, name, tag = cast("tuple[str, str, str]", cut.after or ("", "", ""))
+    for repository in iterate_repositories(db, asked, start=(registry, name)):
+        last = tag if (repository.registry, repository.name) == (registry, name) else ""
+        for row in _walk_repository(db, repository.id, asked.tag, last, at):
+            yield repository, row
+
+
+def _walk_repository(
+    db: Connection, repository_id: int, tag: str | None, last: str, at: int | None
+) -> Iterator[tuple[Any, ...]]:
+    sql, values = (_NOW, (repository_id,)) if at is None else (_THEN, (at, repository_id))
+    if tag is not None:
+        yield from db.execute(sql.format("="), (*values, tag, 1)).fetchall() if tag > last else ()
+        return
+    size = _FIRST_READ
+    while True:
+        rows = db.execute(sql.format(">"), (*values, last, size)).fetchall()
+        yield from rows
+        if len(rows) < size:
+            return
+        last, size = rows[-1][1], min(size * 4, _LARGEST_READ)
+
+
+def _read_tag(
+    db: Connection, repository: Repository, row: tuple[Any, ...], releases: Releases, at: int | None
+) -> TaggedDigest:
+    _, name, manifest_id, since, seq = row
+    digest, media_type, size, line, actor = db.execute(
+        "SELECT m.digest, m.media_type, m.size, l.line, a.name FROM manifests m, lines l"
+        " JOIN entries e ON e.seq = l.seq LEFT JOIN actors a ON a.id = e.actor_id WHERE m.id = ? AND l.seq = ?",
+        (manifest_id, seq),
+    ).fetchone()
+    named = releases.now(manifest_id) if at is None else releases.at(manifest_id, at)
+    return TaggedDigest(
+        registry=repository.registry,
+        repository=repository.name,
+        tag=name,
+        digest=digest,
+        since=since,
+        media_type=media_type,
+        size=size,
+        seq=seq,
+        host=read_line(line).host,
+        actor=actor,
+        release_tags=tuple(other.tag for other in named if other.tag != name),
+    )

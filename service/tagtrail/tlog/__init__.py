@@ -1,0 +1,1 @@
+"""The signed log over the ledger: tree, checkpoints, keys, journal, proofs, verification and recovery."""

@@ -1,0 +1,264 @@
+"""Sealing: sign how far the ledger has grown, once for all processes, and publish it.
+
+A checkpoint goes to the journal before it goes to the database, so that a database that was put back to an earlier
+state is found out by its own journal. Nothing is ever signed that contradicts what was signed before.
+"""
+
+import fcntl
+import os
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+from itertools import takewhile
+from pathlib import Path
+from typing import Final
+
+from tagtrail.errors import ConfigurationError, StorageUnavailable
+from tagtrail.ledger.record import Recorder
+from tagtrail.ledger.submission import Draft
+from tagtrail.line import Entry
+from tagtrail.store import tree as stored
+from tagtrail.store.database import Connection, Store
+from tagtrail.store.events import get_tail
+from tagtrail.store.lines import get_last_seq, iterate_hashed
+from tagtrail.store.tree import StoredCheckpoint, StoredHashes, StoredKey
+from tagtrail.tlog.guard import refuse_contradiction
+from tagtrail.tlog.journal import Journal
+from tagtrail.tlog.keys import check_replaceable, make_key, read_key
+from tagtrail.tlog.note import Checkpoint, Signer, VerifierKey, read_verifier_key, write_note
+from tagtrail.tlog.tree import STORED_LEVELS, Tree
+from tagtrail.trail.instant import format_instant, now
+
+SEAL_LOCK: Final = "seal.lock"
+
+
+@dataclass(frozen=True, slots=True)
+class LogPlace:
+    """The log's name for its first checkpoint (`tagtrail.example`), and where its key and its journal lie."""
+
+    name: str
+    key: Path
+    journal: Path
+
+    @property
+    def next_key(self) -> Path:
+        """Where the new key waits while keys are being rotated."""
+        return self.key.with_name(f"{self.key.name}.next")
+
+
+class Sealer:
+    """Signs checkpoints of one store's ledger; any number of threads and processes may have one each.
+
+    `published` is told of every new checkpoint, after it is durable. `clock` gives our time, in nanoseconds.
+    """
+
+    def __init__(
+        self,
+        store: Store,
+        place: LogPlace,
+        *,
+        clock: Callable[[], int] = now,
+        published: Callable[[StoredCheckpoint], None] = lambda _: None,
+    ) -> None:
+        self._store = store
+        self._place = place
+        self._clock = clock
+        self._published = published
+
+    def seal(self) -> StoredCheckpoint:
+        """The newest checkpoint: a new one, if the ledger has grown since the last.
+
+        Raises Contradicted, ConfigurationError for a key that cannot be used, and StorageUnavailable.
+        """
+        with self.locked():
+            checkpoint, is_new = self._seal()
+        if is_new:
+            self._published(checkpoint)
+        return checkpoint
+
+    def seal_if_due(self, *, age: int) -> StoredCheckpoint | None:
+        """A new checkpoint, if the ledger has grown and the last one is at least `age` nanoseconds old."""
+        db = self._store.reader()
+        last = stored.find_checkpoint(db)
+        if last is not None and (
+            last.size == get_last_seq(db) + 1
+            or 0 <= self._clock() - last.sealed_at < age  # the clock may have been set back
+        ):
+            return None
+        return self.seal()
+
+    def check_key(self) -> None:
+        """Raises ConfigurationError where there is no key that can sign this log, and StorageUnavailable."""
+        with self.locked():
+            db = self._store.reader()
+            if stored.find_keys(db):
+                self._signers(db)
+            else:
+                read_key(self._place.key)
+
+    def verifier_keys(self) -> tuple[VerifierKey, ...]:
+        """The keys of the log's epoch, oldest first."""
+        keys = stored.find_keys(self._store.reader())
+        return tuple(read_verifier_key(key.key) for key in keys if key.epoch == keys[-1].epoch)
+
+    def rotations(self) -> tuple[str, ...]:
+        """The epoch's checkpoints that both an old and its new key have signed, as signed notes, oldest first."""
+        db = self._store.reader()
+        found = []
+        for key in stored.find_keys(db)[::-1]:
+            if key.number == 0:
+                break
+            checkpoint = stored.find_first_checkpoint(db, epoch=key.epoch, size=key.since_size)
+            if checkpoint is not None:
+                found.append(checkpoint.note)
+        return tuple(reversed(found))
+
+    @contextmanager
+    def locked(self) -> Iterator[None]:
+        """Keep all other sealers out. Raises StorageUnavailable for what the disk refuses inside."""
+        try:
+            lock = os.open(self._store.directory / SEAL_LOCK, os.O_CREAT | os.O_RDWR | os.O_CLOEXEC, 0o600)
+            try:
+                fcntl.flock(lock, fcntl.LOCK_EX)
+                yield
+            finally:
+                os.close(lock)
+        except OSError as error:
+            raise StorageUnavailable(
+                f"the ledger cannot be sealed, with its journal in {self._place.journal}: {error}"
+            ) from error
+
+    def _seal(self) -> tuple[StoredCheckpoint, bool]:
+        db = self._store.reader()
+        signers, key = self._signers(db)
+        last = stored.find_checkpoint(db)
+        size = get_last_seq(db) + 1
+        if last is not None and (last.epoch, last.size) == (key.epoch, size):
+            return last, False
+        grown = self._grow(db, size, signed=last.size if last is not None else 0)
+        tree = Tree(grown)
+        journal = Journal(self._place.journal, epoch=key.epoch)
+        refuse_contradiction(db, tree, journal)
+        root = tree.root(size)
+        note = write_note(str(Checkpoint(signers[0].name, size, root)), signers)
+        new = StoredCheckpoint(key.epoch, size, root, note, self._clock())
+        _write_journal(db, journal, new)
+        with self._store.writing() as tx:
+            for (level, number), hash in grown.added.items():
+                stored.add_subtree(tx, level, number, hash)
+            stored.add_checkpoint(tx, new)
+        self._finish_rotation(signers)
+        return new, True
+
+    def _grow(self, db: Connection, size: int, *, signed: int) -> "_Grown":
+        """The tree's hashes with the complete subtrees that are not stored yet.
+
+        What is stored beyond what was signed was put there by somebody else, and is computed.
+        """
+        known = {level: min(stored.count_subtrees(db, level), signed >> level) for level in STORED_LEVELS}
+        grown = _Grown(StoredHashes(db), known)
+        tree = Tree(grown)
+        for level in STORED_LEVELS:
+            for number in range(known[level], size >> level):
+                grown.added[level, number] = tree.node(level, number)
+        return grown
+
+    def _signers(self, db: Connection) -> tuple[list[Signer], StoredKey]:
+        """Who signs now: the log's key; the old one and the new one at the first checkpoint after a rotation."""
+        keys = stored.find_keys(db)
+        if not keys:
+            return self._begin()
+        newest = keys[-1]
+        signer = self._signer(self._place.key, newest)
+        if signer is not None:
+            return [signer], newest
+        following = self._signer(self._place.next_key, newest)
+        if following is not None and stored.find_first_checkpoint(db, epoch=newest.epoch, size=newest.since_size):
+            self._place.next_key.replace(self._place.key)  # a crash came in between
+            return [following], newest
+        leaving = self._signer(self._place.key, keys[-2]) if newest.number else None
+        if following is None or leaving is None:
+            raise ConfigurationError(
+                f"the log's key {self._place.key} is missing or is not the one that this ledger was signed with; put "
+                "that one back, or begin a new epoch with another: tagtrail log new-epoch"
+            )
+        return [leaving, following], newest
+
+    def _signer(self, path: Path, key: StoredKey) -> Signer | None:
+        """The private key in the file, if it is the one that the verifier key belongs to."""
+        private = read_key(path)
+        verifier = read_verifier_key(key.key)
+        if private is None or private.public_key().public_bytes_raw() != verifier.public:
+            return None
+        return Signer(verifier.name, private)
+
+    def _begin(self) -> tuple[list[Signer], StoredKey]:
+        """The log's first key, made unless the operator has put one there."""
+        signer = Signer(f"{self._place.name}/log/1", read_key(self._place.key) or make_key(self._place.key))
+        key = StoredKey(1, 0, str(signer.verifier), 0)
+        with self._store.writing() as tx:
+            stored.add_key(tx, key)
+        return [signer], key
+
+    def _finish_rotation(self, signers: list[Signer]) -> None:
+        if len(signers) > 1:
+            self._place.next_key.replace(self._place.key)
+
+
+class _Grown:
+    """The stored hashes, of each level the first `known` subtrees, and those that are `added` to them."""
+
+    def __init__(self, hashes: StoredHashes, known: Mapping[int, int]) -> None:
+        self.leaves = hashes.leaves
+        self.added: dict[tuple[int, int], bytes] = {}
+        self._hashes = hashes
+        self._known = known
+
+    def subtrees(self, level: int, first: int, end: int) -> list[bytes]:
+        """The hashes in order, wherever they are."""
+        known = max(first, min(end, self._known[level]))
+        found = self._hashes.subtrees(level, first, known)
+        if len(found) < known - first:
+            return found
+        added = (self.added.get((level, number)) for number in range(known, end))
+        return found + [hash for hash in takewhile(bool, added) if hash is not None]
+
+
+def _write_journal(db: Connection, journal: Journal, checkpoint: StoredCheckpoint) -> None:
+    """Everything up to the checkpoint, then the checkpoint itself, unless a crash came after it was written."""
+    if journal.find_checkpoint() == checkpoint.note:
+        return
+    last = journal.find_last()
+    first = stored.get_epoch_start(db) if last is None else last[0] + 1
+    lines = iterate_hashed(db, first=first, end=checkpoint.size)
+    journal.append(hashed.line for hashed in lines if hashed.line is not None)
+    for key in stored.find_keys(db):  # after the lines: a key is known to the journal when its line is
+        if key.epoch == journal.epoch:
+            journal.append_key(key.key)
+    journal.append_checkpoint(checkpoint.note, day=format_instant(checkpoint.sealed_at)[:10])
+
+
+# A new key for the log: said under the old one, and signed by both.
+
+
+def rotate_key(store: Store, recorder: Recorder, sealer: Sealer, place: LogPlace, *, reason: str) -> VerifierKey:
+    """Replace the log's key; the service may run meanwhile. Returns the new key.
+
+    What was recorded so far is sealed under the old key, a `key` line names the new one, and the next checkpoint
+    has both signatures. A crash in between is made good by the next seal. Raises what `Sealer.seal` raises, and before
+    anything is recorded ConfigurationError where the new key could not take the old one's place.
+    """
+    check_replaceable(place.key)
+    sealer.seal()
+    with sealer.locked():
+        newest = stored.find_keys(store.reader())[-1]
+        private = read_key(place.next_key) or make_key(place.next_key)  # there already: a crash came before its line
+        key = Signer(read_verifier_key(newest.key).name, private).verifier
+
+        def add_key(tx: Connection) -> None:
+            size = get_tail(tx).seq + 1
+            stored.add_key(tx, StoredKey(newest.epoch, newest.number + 1, str(key), size))
+
+        recorder.amend(Draft(Entry(kind="key", key=str(key), reason=reason)), add_key)
+    sealer.seal()
+    return key

@@ -1,0 +1,102 @@
+"""One request for a page: who asks, what they ask for, and what the answer is made of."""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Any, Final, TypeVar
+
+from tagtrail.access.callers import Caller
+from tagtrail.access.redaction import Audience
+from tagtrail.access.scopes import Scope
+from tagtrail.store.answers import Cut, Filter, Key
+from tagtrail.store.database import Connection
+from tagtrail.store.filters import read_cursor, read_filter, read_instant, read_text
+from tagtrail.trail.rules import Rules
+from tagtrail.wording.clauses import Hosts, Manner
+from tagtrail.wording.line_text import Narrator, ReleaseTags
+
+T = TypeVar("T")
+Wiring = Mapping[str, "Block"]  # of each configured registry
+ROWS: Final = 40  # of a list on a page
+
+
+@dataclass(frozen=True, slots=True)
+class Block:
+    """The `notifications:` block of a registry, with its token, and with a placeholder for whoever may not have it."""
+
+    secret: Callable[[], str]
+    public: str
+
+
+@dataclass(frozen=True, slots=True)
+class Visit:
+    """What every page is handed. `db` is one state of the store, `now` our clock, `parameters` those of the query.
+
+    An empty parameter is left out: a form sends all of its fields.
+    """
+
+    audience: Audience
+    db: Connection
+    rules: Rules
+    now: int
+    parameters: Mapping[str, str]
+    wiring: Wiring
+
+    @property
+    def caller(self) -> Caller:
+        """Whoever asks."""
+        return self.audience.caller
+
+    @property
+    def hosts(self) -> Hosts:
+        """The registries' hosts by the rules in force."""
+        return Hosts(self.rules)
+
+    @property
+    def has_several_registries(self) -> bool:
+        """Whether a repository's name does not say which registry is meant."""
+        return len(self.rules.registries) > 1
+
+    @property
+    def narrator(self) -> Narrator:
+        """Tells lines of the ledger as far as this visitor may know them."""
+        manner = Manner(self.hosts, self.has_several_registries)
+        return Narrator(manner, ReleaseTags(lambda: self.db), names_people=self.caller.sees_identities)
+
+    def see(self, shown: T) -> T:
+        """What of it this visitor may see."""
+        return self.audience.see(shown)
+
+    def filter(self, *accepted: str) -> Filter:
+        """The filter that the query asks for. Raises BadParameter, and NotAllowed for who may not know people."""
+        given = {name: text for name, text in self.parameters.items() if name not in ("cursor", "limit")}
+        if "actor" in given:
+            self.caller.require("identity")
+        return read_filter(given, accepted=accepted)
+
+    def cut(self, key: tuple[type, ...], *, rows: int = ROWS) -> Cut:
+        """The part of a list that the query asks for. Raises BadParameter."""
+        cursor = self.parameters.get("cursor")
+        after: Key | None = read_cursor(read_text("cursor", cursor), key) if cursor else None
+        return Cut(rows, after)
+
+    def instant(self, name: str) -> int | None:
+        """The time that a parameter names. Raises BadParameter."""
+        text = self.parameters.get(name)
+        return read_instant(name, text) if text else None
+
+
+@dataclass(frozen=True, slots=True)
+class Page:
+    """A page: its name, which is also its template's, its address, and what is shown on it.
+
+    `view` makes a frozen dataclass of a visit and of what the address names. It holds instants, never how long ago they
+    were, so that a page that would say the same need not be sent again. `may_be_kept` tells of what was made whether a
+    browser may keep it: a secret is on no disk afterwards.
+    """
+
+    name: str
+    rule: str
+    view: Callable[..., Any]
+    scope: Scope = "read"
+    tells_of_people: bool = True
+    may_be_kept: Callable[[Any], bool] = lambda _: True

@@ -1,0 +1,85 @@
+"""What sentences are made of: parts, each in its role, and the manner in which references and digests are written."""
+
+from dataclasses import dataclass
+from typing import Final, Literal
+
+from tagtrail.trail.moves import MoveKind
+from tagtrail.trail.names import Reference, short_digest
+from tagtrail.trail.rules import Rules
+from tagtrail.wording.text import visible
+
+# Full references of images: by the host that is configured for a registry, else by the one its clients called.
+
+
+class Hosts:
+    """The hosts of all registries under the rules in force."""
+
+    def __init__(self, rules: Rules) -> None:
+        self._configured = {registry.name: registry.host for registry in rules.registries if registry.host}
+
+    def host(self, registry: str, called: str | None) -> str | None:
+        """The registry's host, with its port; `called` is what a client called it by, in the line at hand."""
+        return self._configured.get(registry, called)
+
+    def reference(
+        self, registry: str, called: str | None, repository: str, tag: str | None = None, digest: str | None = None
+    ) -> str:
+        """`host/repository:tag@digest`, as far as these are known; for display and copying, never fetched."""
+        return str(Reference(repository, tag, digest, self.host(registry, called)))
+
+
+Role = Literal[
+    "text", "image", "tag", "digest", "line", "created", "moved", "moved_back", "deleted", "published", "violation",
+    "quarantined", "tied", "actor", "assurance",
+]  # fmt: skip
+MOVE_WORDS: Final[dict[MoveKind, str]] = {
+    "created": "created",
+    "moved": "moved",
+    "moved_back": "moved back",
+    "deleted": "deleted",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Named:
+    """What a part of a sentence names, as far as the line tells: where a page can lead to."""
+
+    registry: str
+    repository: str
+    tag: str | None = None
+    digest: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Part:
+    """A part of a sentence, printable as it is; `role` says what it is, `seq` which line it speaks of."""
+
+    text: str
+    role: Role = "text"
+    named: Named | None = None
+    seq: int | None = None
+
+
+Clause = tuple[Part, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Manner:
+    """How references and digests are written: whole with their host for a pipe, shortened for a person's eyes."""
+
+    hosts: Hosts
+    has_several_registries: bool
+    is_whole: bool = False
+
+    def name(self, registry: str, host: str | None, repository: str, tag: str | None, digest: str | None) -> str:
+        """An image: pinned and with its host when whole, else as short as it is clear."""
+        if self.is_whole:
+            return visible(self.hosts.reference(registry, host, repository, tag, digest))
+        if tag is None and digest is not None:
+            digest = short_digest(digest)
+        shown = str(Reference(repository, tag, digest if tag is None else None))
+        return visible(f"{registry}/{shown}" if self.has_several_registries else shown)
+
+    def digest(self, digest: str) -> str:
+        """A digest."""
+        return visible(digest if self.is_whole else short_digest(digest))

@@ -1,0 +1,115 @@
+"""How a tag is made to name an earlier digest again: the commands for it, and what speaks against them."""
+
+import shlex
+from dataclasses import dataclass
+from typing import Final
+
+from tagtrail.store.answers import Filter, Published
+from tagtrail.store.database import Connection
+from tagtrail.store.digests import get_digest
+from tagtrail.trail.names import Reference
+from tagtrail.trail.rules import Rules
+from tagtrail.wording.clauses import Hosts
+
+# The shell commands that make a tag name a digest again; tagtrail shows them and never runs them.
+
+
+_LOOPBACK: Final = ("localhost", "127.0.0.1", "[::1]")
+
+
+@dataclass(frozen=True, slots=True)
+class Commands:
+    """Shell commands that put an environment's tag back, one list for each tool; one of the lists is enough."""
+
+    skopeo: tuple[str, ...]
+    crane: tuple[str, ...]
+    docker: tuple[str, ...]
+
+
+def make_commands(image: Reference) -> Commands:
+    """The commands that make the tag of a reference name its digest again; only the pull where it has no tag.
+
+    None for a host by which tools would not look for the image there, but in the registry that is their default.
+    `--all` and `--preserve-digests` keep a multi-platform image whole, so that the digest stays what it was
+    (skopeo-copy(1)). What is on this machine's loopback is taken to speak plain HTTP, which skopeo has to be told.
+    """
+    if not is_clear(image.host):
+        return Commands((), (), ())
+    pinned = shlex.quote(str(Reference(image.repository, digest=image.digest, host=image.host)))
+    pull = f"docker pull {pinned}"
+    if image.tag is None:
+        return Commands(skopeo=(), crane=(), docker=(pull,))
+    tagged = shlex.quote(str(Reference(image.repository, image.tag, host=image.host)))
+    plain = " --src-tls-verify=false --dest-tls-verify=false" if _is_loopback(image.host) else ""
+    return Commands(
+        skopeo=(f"skopeo copy --all --preserve-digests{plain} docker://{pinned} docker://{tagged}",),
+        crane=(f"crane tag {pinned} {shlex.quote(image.tag)}",),
+        docker=(pull, f"docker image tag {pinned} {tagged}", f"docker image push {tagged}"),
+    )
+
+
+def is_clear(host: str | None) -> bool:
+    """Whether tools take it for a host: the rule is that of the Docker reference grammar ("normalize")."""
+    return host is not None and (host == "localhost" or "." in host or ":" in host)
+
+
+def _is_loopback(host: str | None) -> bool:
+    return host is not None and (host in _LOOPBACK or host.rpartition(":")[0] in _LOOPBACK)
+
+
+_ROLLED_BACK: Final = "Think twice: it was itself left by going back to an earlier one."
+_DELETED: Final = "Think twice: the registry has reported its deletion since."
+_INDEX: Final = "It is a multi-platform image: docker would push your own platform alone, under another digest."
+_UNCLEAR: Final = (
+    "No commands: without a host that has a dot or a port, tools would look for the image elsewhere."
+    " Set the `host` of registry {} in the configuration."
+)
+
+
+@dataclass(frozen=True, slots=True)
+class WayBack:
+    """How to go back to `target`: `pinned` is its reference, `tag` the one to put back (None: no rule names one).
+
+    `doubts` are sentences for whoever is about to do it, `docker_doubt` is one for whoever would do it with docker.
+    `obstacle` says why there are no commands: the registry's host is not known well enough.
+    """
+
+    target: Published
+    pinned: str
+    tag: str | None
+    commands: Commands
+    doubts: tuple[str, ...]
+    docker_doubt: str | None
+    obstacle: str | None
+
+
+def make_way_back(db: Connection, hosts: Hosts, target: Published, *, tag: str | None) -> WayBack:
+    """The way back to what was published before, under this tag."""
+    host = hosts.host(target.registry, target.host)
+    return WayBack(
+        target=target,
+        pinned=str(Reference(target.repository, digest=target.digest, host=host)),
+        tag=tag,
+        commands=make_commands(Reference(target.repository, tag, target.digest, host)),
+        doubts=doubts_of(target),
+        docker_doubt=_INDEX if _is_index(db, target) else None,
+        obstacle=None if is_clear(host) else _UNCLEAR.format(target.registry),
+    )
+
+
+def doubts_of(target: Published) -> tuple[str, ...]:
+    """What speaks against going back to it, in sentences."""
+    doubts = [(target.was_rolled_back, _ROLLED_BACK), (target.was_deleted, _DELETED)]
+    return tuple(said for holds, said in doubts if holds)
+
+
+def choose_tag(rules: Rules, target: Published, environment: str) -> str | None:
+    """The tag that means the environment in the target's repository; None where no rule in force names one."""
+    rule = rules.environments_in(target.registry, target.repository).get(environment)
+    return rule.tag if rule else None
+
+
+def _is_index(db: Connection, target: Published) -> bool:
+    asked = Filter(registry=target.registry, repository=target.repository, digest=target.digest)
+    answer = get_digest(db, asked, limit=1)
+    return bool(answer.platforms) or any("index" in (held.media_type or "") for held in answer.held)

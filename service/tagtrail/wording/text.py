@@ -1,0 +1,74 @@
+"""How values are said to people, on the command line, in chat and on pages alike: durations, sizes, counts, text."""
+
+from collections.abc import Iterable
+from typing import Final
+
+from tagtrail.trail.instant import SECOND, format_instant
+
+_UNITS: Final = (("day", "days", 86_400), ("h", "h", 3_600), ("min", "min", 60), ("s", "s", 1))
+_MOST_NAMES: Final = 3
+_SIZES: Final = (("GB", 10**9), ("MB", 10**6), ("kB", 10**3))
+
+
+def span(seconds: float) -> str:
+    """A duration by its two largest units: `3 days 4 h`, `12 min 5 s`, `0 s`."""
+    left, parts = int(seconds), list[str]()
+    for one, many, length in _UNITS:
+        count, left = divmod(left, length)
+        if count and len(parts) < 2:
+            parts.append(f"{count} {one if count == 1 else many}")
+        elif parts:
+            break
+    return " ".join(parts) or "0 s"
+
+
+def size(octets: int) -> str:
+    """A size in decimal units, as container tools show it: `1.2 MB`."""
+    for unit, length in _SIZES:
+        if octets >= length:
+            return f"{octets / length:.1f} {unit}"
+    return f"{octets} bytes"
+
+
+def counted(number: int, one: str, many: str) -> str:
+    """A number with its noun: `1 line`, `2 lines`."""
+    return f"{number} {one if number == 1 else many}"
+
+
+def visible(text: str) -> str:
+    """Text from outside (actors, tags, notes, reasons) as one line that can do nothing to whatever shows it.
+
+    Whatever is not printable is shown as an escape: control characters, and so every ANSI or OSC sequence; line
+    separators; and invisible ones, among them those that reverse the direction of writing (Unicode's TR 36).
+    """
+    if text.isprintable():
+        return text
+    return "".join(letter if letter.isprintable() else _escape(letter) for letter in text)
+
+
+def _escape(letter: str) -> str:
+    number = ord(letter)
+    if number < 0x100:
+        return f"\\x{number:02x}"
+    return f"\\u{number:04x}" if number < 0x10000 else f"\\U{number:08x}"
+
+
+def listed(names: Iterable[str], *, most: int | None = _MOST_NAMES) -> str:
+    """Names with commas between them, the rest counted: `1.0.0, 1.0, sha-5208e61 and 4 more`."""
+    known = list(names)
+    shown = known if most is None else known[:most]
+    rest = f" and {len(known) - len(shown)} more" if len(known) > len(shown) else ""
+    return ", ".join(visible(name) for name in shown) + rest
+
+
+# Times and durations as documents show them.
+
+
+def format_optional(instant: int | None) -> str | None:
+    """An instant in RFC 3339, if there is one."""
+    return None if instant is None else format_instant(instant)
+
+
+def seconds_between(since: int, until: int | None) -> float | None:
+    """The duration in seconds, to the millisecond; None while it lasts."""
+    return None if until is None else round((until - since) / SECOND, 3)
