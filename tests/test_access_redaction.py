@@ -19,7 +19,7 @@ from tagtrail.api import documents
 from tagtrail.api.listings import LISTINGS
 from tagtrail.api.openapi import describe_api
 from tagtrail.errors import StorageUnavailable
-from tagtrail.ledger.project import Who
+from tagtrail.line import Who
 from tagtrail.store.leases import claim, end_attempt
 from tagtrail.store.outbox import Attempt
 from tagtrail.trail.instant import DAY

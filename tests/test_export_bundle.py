@@ -12,8 +12,7 @@ import pytest
 from tagtrail.access.disclosures import Asker
 from tagtrail.errors import Contradicted, NotRecorded, Refused, StorageUnavailable
 from tagtrail.export.bundle import INTERRUPTED, hand_over
-from tagtrail.ledger.project import Who
-from tagtrail.line import disclosed_value
+from tagtrail.line import Who, disclosed_value
 from tagtrail.store.events import begin_generation
 from tagtrail.store.lines import get_last_seq, get_line
 from tagtrail.tlog.note import Checkpoint, Signer, write_note

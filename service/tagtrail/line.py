@@ -7,6 +7,7 @@ RFC 9901, SD-JWT): what they disclose lies beside the ledger and can be erased w
 
 import hashlib
 import os
+import re
 from binascii import b2a_base64
 from typing import Any, Literal
 
@@ -27,6 +28,14 @@ class Member(msgspec.Struct, frozen=True, omit_defaults=True, forbid_unknown_fie
 
     digest: str
     platform: str | None = None
+
+
+class Who(msgspec.Struct, frozen=True):
+    """The person behind an event, as far as the registry told."""
+
+    actor: str = ""
+    address: str = ""
+    user_agent: str = ""
 
 
 class Entry(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, forbid_unknown_fields=True):
@@ -128,8 +137,16 @@ def disclosed_value(document: bytes) -> bytes:
 
 
 _URL_SAFE = bytes.maketrans(b"+/", b"-_")
+_UUID = re.compile(r"[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}", re.ASCII)
 
 
 def _base64url(content: bytes) -> bytes:
     """RFC 4648, section 5, without padding; at a third of what the standard library's wrapper costs."""
     return b2a_base64(content, newline=False).rstrip(b"=").translate(_URL_SAFE)
+
+
+def event_key(event: str) -> bytes:
+    """The 16 bytes by which an event is found again: those of its UUID, or of its SHA-256 where it is none."""
+    if _UUID.fullmatch(event):
+        return bytes.fromhex(event.replace("-", ""))
+    return hashlib.sha256(event.encode()).digest()[:16]

@@ -8,10 +8,9 @@ from typing import Final
 
 import msgspec
 
-from tagtrail.ledger.project import Who
 from tagtrail.ledger.record import Recorder
 from tagtrail.ledger.submission import Draft, Recorded, Submission
-from tagtrail.line import Entry, commitment, disclosure
+from tagtrail.line import Entry, Who, commitment, disclosure
 from tagtrail.trail.instant import SECOND
 
 # The lines that tell of exports: who took what out of the ledger, recorded before it is handed over.

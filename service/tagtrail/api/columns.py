@@ -5,8 +5,7 @@ from dataclasses import dataclass
 from typing import Any, Final
 
 from tagtrail.api.describing import read_who
-from tagtrail.ledger.project import Who
-from tagtrail.line import read_line
+from tagtrail.line import Who, read_line
 from tagtrail.store.answers import LoggedEntry
 from tagtrail.wording.clauses import Hosts
 from tagtrail.wording.spreadsheet import Cell

@@ -5,8 +5,7 @@ from collections.abc import Iterable
 import msgspec
 
 from tagtrail.api import documents as d
-from tagtrail.ledger.project import Who
-from tagtrail.line import disclosed_value, read_line
+from tagtrail.line import Who, disclosed_value, read_line
 from tagtrail.store import answers as a
 from tagtrail.trail.instant import format_instant
 from tagtrail.trail.rules import RegistryIdentity, Rules

@@ -8,8 +8,7 @@ from typing import Annotated, Literal
 import msgspec
 from msgspec import Meta
 
-from tagtrail.ledger.project import Who
-from tagtrail.line import Assurance
+from tagtrail.line import Assurance, Who
 from tagtrail.store.outbox import AttemptOutcome, State
 from tagtrail.trail.deployments import Basis, Direction
 from tagtrail.trail.moves import MoveKind

@@ -11,8 +11,8 @@ from tagtrail.access.disclosures import Asker
 from tagtrail.api.requests import read_parameters
 from tagtrail.export.bundle import hand_over, prepare
 from tagtrail.export.query import Question, read_question
-from tagtrail.ledger.project import Who
 from tagtrail.ledger.record import Recorder
+from tagtrail.line import Who
 from tagtrail.store.database import Store
 from tagtrail.store.tree import StoredCheckpoint
 

@@ -18,8 +18,8 @@ from tagtrail.errors import BadParameter
 from tagtrail.export.bundle import COMMAND_LINE, Bundle, hand_over, prepare
 from tagtrail.export.query import FILTERS, MOST_DRAWN, read_question
 from tagtrail.export.selection import INCLUDED, PRUNED, WITHHELD
-from tagtrail.ledger.project import Who
 from tagtrail.ledger.record import Recorder
+from tagtrail.line import Who
 from tagtrail.tlog.guard import check_ledger
 from tagtrail.tlog.place import make_sealer
 

@@ -6,9 +6,8 @@ import msgspec
 
 from tagtrail.access.tokens import Sender
 from tagtrail.intake.wire import Event, Platform, decode_event, split_envelope
-from tagtrail.ledger.project import Who, event_key
 from tagtrail.ledger.submission import Counted, Draft, Item
-from tagtrail.line import Assurance, Entry, Member, commitment, disclosure
+from tagtrail.line import Assurance, Entry, Member, Who, commitment, disclosure, event_key
 from tagtrail.trail.instant import DAY, day_of, format_instant, parse_instant
 from tagtrail.trail.moves import Moment
 from tagtrail.trail.names import is_digest, is_host, is_repository, is_tag

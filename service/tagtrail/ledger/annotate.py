@@ -8,10 +8,9 @@ import msgspec
 
 from tagtrail.errors import BadParameter, NotRecorded, Refused
 from tagtrail.ledger.declare import KEY, Origin, check_key, check_texts
-from tagtrail.ledger.project import Who
 from tagtrail.ledger.record import Recorder
 from tagtrail.ledger.submission import Conflict, Draft, Recorded, Submission
-from tagtrail.line import Entry, commitment, disclosure, read_line
+from tagtrail.line import Entry, Who, commitment, disclosure, read_line
 from tagtrail.store.annotations import get_annotation
 from tagtrail.store.answers import Annotated
 from tagtrail.store.database import Connection, Store

@@ -8,11 +8,10 @@ from uuid import uuid4
 import msgspec
 
 from tagtrail.errors import BadParameter, Refused
-from tagtrail.ledger.project import Who, event_key
 from tagtrail.ledger.record import Recorder
 from tagtrail.ledger.resolve import Image, find_image, find_registries
 from tagtrail.ledger.submission import Conflict, Draft, Recorded, Submission
-from tagtrail.line import Entry, commitment, disclosed_value, disclosure, read_line
+from tagtrail.line import Entry, Who, commitment, disclosed_value, disclosure, event_key, read_line
 from tagtrail.store.database import Connection, Store
 from tagtrail.store.events import find_event
 from tagtrail.store.lines import StoredLine, get_line

@@ -22,10 +22,9 @@ from urllib.parse import quote, quote_plus, unquote_plus
 import msgspec
 
 from tagtrail.errors import BadParameter
-from tagtrail.ledger.project import Who
 from tagtrail.ledger.record import Recorder
 from tagtrail.ledger.submission import Draft
-from tagtrail.line import Entry, disclosed_value
+from tagtrail.line import Entry, Who, disclosed_value
 from tagtrail.store.database import Store
 from tagtrail.store.erasing import (
     Holding,

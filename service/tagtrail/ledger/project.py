@@ -5,7 +5,6 @@ rows, in whatever order a registry's events arrived.
 """
 
 import hashlib
-import re
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
@@ -13,7 +12,7 @@ import msgspec
 
 from tagtrail.ledger.publish import KnownTag, Published, publish, publish_move, republish
 from tagtrail.ledger.rulebook import RuleBook, rules_of
-from tagtrail.line import Entry, disclosed_value
+from tagtrail.line import Entry, Who, disclosed_value, event_key
 from tagtrail.store import annotations, moves
 from tagtrail.store import events as facts
 from tagtrail.store.database import Connection
@@ -25,16 +24,6 @@ from tagtrail.store.registries import add_quarantined
 from tagtrail.trail.deployments import Publication
 from tagtrail.trail.instant import parse_instant
 from tagtrail.trail.moves import Delete, Moment, Move, MoveKind, Push, breaks_release, derive_moves, follow
-
-_UUID = re.compile(r"[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}", re.ASCII)
-
-
-class Who(msgspec.Struct, frozen=True):
-    """The person behind an event, as far as the registry told."""
-
-    actor: str = ""
-    address: str = ""
-    user_agent: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,13 +58,6 @@ class Meaning:
 
     moves: Sequence[TagMove] = ()
     published: Sequence[Published] = ()
-
-
-def event_key(event: str) -> bytes:
-    """The 16 bytes by which an event is found again: those of its UUID, or of its SHA-256 where it is none."""
-    if _UUID.fullmatch(event):
-        return bytes.fromhex(event.replace("-", ""))
-    return hashlib.sha256(event.encode()).digest()[:16]
 
 
 class Projector:

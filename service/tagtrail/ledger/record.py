@@ -13,10 +13,10 @@ import msgspec
 
 from tagtrail.errors import StorageUnavailable
 from tagtrail.ledger.commit import GroupCommit
-from tagtrail.ledger.project import Line, Meaning, Projector, event_key
+from tagtrail.ledger.project import Line, Meaning, Projector
 from tagtrail.ledger.rulebook import RuleBook, load_rulebook
 from tagtrail.ledger.submission import Conflict, Counted, Draft, Item, Outcome, Recorded, Repeated, Submission
-from tagtrail.line import Entry, disclosed_value, hash_leaf, place, read_line, write_line
+from tagtrail.line import Entry, disclosed_value, event_key, hash_leaf, place, read_line, write_line
 from tagtrail.store import events as facts
 from tagtrail.store import registries as counters
 from tagtrail.store.annotations import find_annotation

@@ -10,10 +10,9 @@ from typing import Final
 
 import msgspec
 
-from tagtrail.ledger.project import Who
 from tagtrail.ledger.prune import RAW
 from tagtrail.ledger.rulebook import rules_of
-from tagtrail.line import Entry, disclosed_value, read_line
+from tagtrail.line import Entry, Who, disclosed_value, read_line
 from tagtrail.store.answers import Annotated, Change, Filter, LoggedEntry
 from tagtrail.store.database import Connection
 from tagtrail.store.names import Repository, find_manifest_ids, find_repositories

@@ -7,8 +7,7 @@ from urllib.parse import quote
 
 import msgspec
 
-from tagtrail.ledger.project import Who
-from tagtrail.line import disclosed_value
+from tagtrail.line import Who, disclosed_value
 from tagtrail.notify.message import Fact, Kind, Message, Tone
 from tagtrail.store.answers import NamedBy
 from tagtrail.store.messages import Named, Stretch, ToldLine

@@ -6,8 +6,7 @@ from typing import Final
 
 from tagtrail.api.describing import read_who
 from tagtrail.errors import NotRecorded
-from tagtrail.ledger.project import Who
-from tagtrail.line import Entry, read_line
+from tagtrail.line import Entry, Who, read_line
 from tagtrail.store.annotations import find_annotations
 from tagtrail.store.answers import Annotated, Change, LoggedEntry
 from tagtrail.store.database import Connection
