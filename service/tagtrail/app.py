@@ -17,7 +17,8 @@ from tagtrail.config.model import Config
 from tagtrail.config.notifications import PLACEHOLDER, render_notifications
 from tagtrail.config.secrets import session_key
 from tagtrail.health import Readiness, make_health_blueprint
-from tagtrail.intake.endpoint import EventsEndpoint
+from tagtrail.intake.endpoint import EventsEndpoint, log_recorded
+from tagtrail.intake.front import FrontIntake
 from tagtrail.ledger.record import Recorder
 from tagtrail.notify.outbox import make_outbox
 from tagtrail.store.database import Store
@@ -28,13 +29,17 @@ from tagtrail.web.blueprint import mount_pages
 from tagtrail.web.context import Block
 from tagtrail.web.sign_in import find_signed_in, prepare_sessions
 
+_INTAKE = "tagtrail.intake"
+
 
 def create_app(config: Config, *, store: Store, clock: Callable[[], int] = now) -> Flask:
     """The WSGI application over a prepared store. `config` has its ingest tokens; `clock` gives our time."""
     app = Flask("tagtrail", static_folder=None)
     is_secure = (config.public_url or "").startswith("https://")
     csrf = prepare_sessions(app, key=session_key(config.data), is_secure=is_secure)
-    recorder = Recorder(store, clock=clock, outbox=make_outbox(config.notify, clock=clock))
+    outbox = make_outbox(config.notify, clock=clock)
+    recorder = Recorder(store, clock=clock, outbox=outbox, projected=log_recorded)
+    store.catch_up = recorder.catch_up
     refusals = Refusals(store, clock=clock)
     access = access_of(config, store=store, refusals=refusals, clock=clock)
     register_errors(app)
@@ -50,14 +55,23 @@ def create_app(config: Config, *, store: Store, clock: Callable[[], int] = now) 
     app.register_blueprint(export, url_prefix="/api/v1")
     app.register_blueprint(make_log_blueprint(store=store, access=access))
     mount_pages(app, store=store, recorder=recorder, access=access, csrf=csrf, wiring=wiring_of(config))
+    tokens, body_limit = ingest_tokens(config), config.limits.body
+    app.extensions[_INTAKE] = FrontIntake(recorder, tokens=tokens, body_limit=body_limit)
     app.wsgi_app = EventsEndpoint(  # type: ignore[method-assign]  # as Flask's documentation says to wrap it
         app.wsgi_app,
-        tokens=ingest_tokens(config),
+        tokens=tokens,
         recorder=recorder,
-        body_limit=config.limits.body,
+        body_limit=body_limit,
         count_refusal=lambda: refusals.count("events"),
     )
     return app
+
+
+def begin_intake(app: Flask) -> FrontIntake:
+    """The intake of the process that becomes the front."""
+    intake: FrontIntake = app.extensions[_INTAKE]
+    intake.start()
+    return intake
 
 
 def access_of(config: Config, *, store: Store, refusals: Refusals, clock: Callable[[], int] = now) -> Access:

@@ -5,8 +5,9 @@ from collections.abc import Callable
 from typing import Final
 
 from tagtrail.config.model import NotifyConfig, ToldKind
-from tagtrail.ledger.project import Line, Meaning
+from tagtrail.ledger.project import Meaning
 from tagtrail.ledger.publish import Published
+from tagtrail.ledger.submission import Line
 from tagtrail.line import Entry
 from tagtrail.notify.routes import Happening, Routes
 from tagtrail.store.database import Connection

@@ -38,39 +38,32 @@ def timeval(seconds: float) -> bytes:
 class Connection:
     """A socket in blocking mode and the bytes read from it; used by one thread at a time.
 
-    Only the framing is looked at here. gunicorn's parser judges the request afterwards, from the bytes held: were the
-    two to disagree about its length, the parser would find too few bytes, and never wait for more.
+    Only the framing is looked at here. gunicorn's parser judges the request afterwards, from the bytes held: if the two
+    disagree about its length, the parser finds too few bytes and does not wait for more.
     """
 
     __slots__ = ("_held", "_verdict", "_whole", "address", "received", "server", "socket")
 
-    def __init__(self, sock: socket.socket, address: Address, server: Address, *, held: int) -> None:
+    def __init__(
+        self, sock: socket.socket, address: Address, server: Address, *, held: int, received: bytes = b""
+    ) -> None:
         self.socket = sock
         self.address = address  # the client's
         self.server = server  # the listener's
-        self.received = bytearray()
+        self.received = bytearray(received)
         self._held = held
         self._whole: int | None = None  # bytes of the whole request, once its head is here
         self._verdict: Progress | None = None  # what its head says, when that is all one has to know
 
-    def receive(self, flags: int = socket.MSG_DONTWAIT) -> Progress:
-        """Take what has arrived, without waiting for it by default."""
+    def receive(self) -> Progress:
+        """Take what has arrived, without waiting for it."""
         try:
-            piece = self.socket.recv(_PIECE, flags)
+            piece = self.socket.recv(_PIECE, socket.MSG_DONTWAIT)
         except BlockingIOError:
             return Progress.PARTIAL
         except OSError:
             return Progress.GONE
-        return self._take(piece) if piece else Progress.GONE
-
-    def wait(self, seconds: float) -> Progress:
-        """Go on receiving until the request is here, for at most so many seconds in all."""
-        deadline = time.monotonic() + seconds
-        progress = Progress.PARTIAL
-        while progress is Progress.PARTIAL and (remaining := deadline - time.monotonic()) > 0:
-            self._wait_at_most(remaining)
-            progress = self.receive(flags=0)
-        return progress
+        return self.take_in(piece) if piece else Progress.GONE
 
     def begins_with(self, beginnings: tuple[bytes, ...]) -> bool:
         """Whether the request starts with one of these methods and paths."""
@@ -93,7 +86,8 @@ class Connection:
         with suppress(OSError):
             self.socket.close()
 
-    def _take(self, piece: bytes) -> Progress:
+    def take_in(self, piece: bytes) -> Progress:
+        """Add bytes that were received."""
         searched = max(0, len(self.received) - 3)
         self.received += piece
         if self._whole is None:

@@ -12,7 +12,7 @@ from pathlib import Path
 from wsgiref.types import WSGIApplication
 
 from tagtrail import logs
-from tagtrail.app import create_app
+from tagtrail.app import begin_intake, create_app
 from tagtrail.config.describe import find_warnings
 from tagtrail.config.load import with_ingest_token
 from tagtrail.config.model import Config
@@ -22,9 +22,10 @@ from tagtrail.errors import ConfigurationError, StorageUnavailable
 from tagtrail.ledger.lifecycle import record_start, record_stop
 from tagtrail.ledger.record import Recorder
 from tagtrail.notify.leader import is_nobodys_turn
+from tagtrail.notify.outbox import make_outbox
 from tagtrail.server.companion import Companion
 from tagtrail.server.gunicorn import serve
-from tagtrail.server.terms import Terms
+from tagtrail.server.limits import ServerLimits
 from tagtrail.server.watch import Watch
 from tagtrail.store.database import Store
 from tagtrail.store.tokens import find_tokens
@@ -33,6 +34,7 @@ from tagtrail.tlog.place import log_place, make_sealer, refuse_other_name
 from tagtrail.trail.instant import now
 
 SERVICE_LOCK = "service.lock"
+FRONT_LOCK = "front.lock"
 _PATIENCE = 10.0  # seconds in which a killed service's workers notice that they are orphans
 _log = logging.getLogger(__name__)
 
@@ -50,10 +52,11 @@ def run(config: Config) -> None:
         _prepare(config)
         serve(
             make_app=lambda: _make_app(config),
+            make_intake=begin_intake,
+            front_lock=config.data / FRONT_LOCK,
             listen=str(config.listen),
             workers=config.limits.workers,
-            threads=config.limits.threads,
-            terms=Terms(request=config.limits.request_timeout),
+            limits=ServerLimits(request=config.limits.request_timeout),
             stop_timeout=config.limits.stop_timeout,
             when_ready=lambda: _begin(config),
             on_exit=lambda: _end(config),
@@ -153,14 +156,14 @@ def _begin(config: Config) -> None:
     It is the workers that seal it: events wait while this goes on, and must wait for no journal and no anchor command.
     """
     with _own_store(config) as store:
-        record_start(Recorder(store), config.rules)
+        record_start(Recorder(store, outbox=make_outbox(config.notify)), config.rules)
     _announce(config)
 
 
 def _end(config: Config) -> None:
     """Once the last worker has ended: record the stop, and seal it if the disk under the journal lets us."""
     with _own_store(config) as store:
-        record_stop(Recorder(store))
+        record_stop(Recorder(store, outbox=make_outbox(config.notify)))
         try:
             make_sealer(store, config.ledger, public_url=config.public_url).seal()
         except StorageUnavailable as error:

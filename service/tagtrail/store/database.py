@@ -1,21 +1,27 @@
 """The database file: how it is opened, read by many threads, and written by one process at a time.
 
-Each thread that asks questions keeps a connection of its own, opened at its first question. Each process keeps one
-connection for writing. Writers of several processes take turns by a file lock held around the whole transaction,
-COMMIT included: SQLite's own busy handler sleeps and starves, and versions before 3.51.3 can damage the write-ahead
-log when two connections write or checkpoint at once (https://www.sqlite.org/wal.html#walresetbug).
+Each reading thread keeps a connection of its own, opened at its first query. Each process keeps one connection for
+writing. Writers of several processes take turns by a file lock held around the whole transaction, COMMIT included:
+SQLite's own busy handler sleeps and starves, and versions before 3.51.3 can damage the write-ahead log when two
+connections write or checkpoint at once (https://www.sqlite.org/wal.html#walresetbug).
+
+Lines are appended first and projected in batches. A reader never sees the time between: before it answers, every line
+that was appended until then is projected.
 """
 
 import fcntl
+import logging
 import os
 import threading
-from collections.abc import Iterator
+import time
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
 import sqlite_utils
 from sqlite_utils.utils import sqlite3  # type: ignore[attr-defined]  # pysqlite3 where it is installed
 
+from tagtrail import logs
 from tagtrail.errors import StorageUnavailable
 from tagtrail.store.migrations import migrations
 
@@ -24,15 +30,29 @@ DATABASE_NAME = "tagtrail.db"
 
 _WRITER_CACHE = 8_192  # KiB of pages that a process keeps for writing
 _READER_CACHE = 2_048  # KiB that each reading thread keeps; what is beyond it lies in the system's own cache
-_WAL_PAGES = 4_000  # of 4 KiB: written back at 16 MiB; a log that is overwritten is flushed faster than one that grows
+_WAL_PAGES = 4_000  # of 4 KiB: a commit writes the log back at 16 MiB, unless `WriteBack` has done so before
+_SAFE_VERSION = (3, 51, 3)  # of SQLite: from here on a checkpoint may run while another connection writes
+_PATIENCE = 0.1  # seconds for another process to project what a reader waits for
+_POLL = 0.001  # seconds between two looks at how far it is
+
+_BEHIND = "SELECT (SELECT max(seq) FROM lines) > projected FROM derivation"
+_log = logging.getLogger(__name__)
+
+
+class StoreBusy(StorageUnavailable):
+    """Another writer holds the lock."""
 
 
 class Store:
-    """The database in a data directory. Opening costs nothing; connections open at first use, after any fork."""
+    """The database in a data directory. Opening costs nothing; connections open at first use, after any fork.
+
+    `catch_up` projects the lines that were only appended; without it a reader sees what is projected.
+    """
 
     def __init__(self, directory: Path) -> None:
         self.directory = directory
         self.path = directory / DATABASE_NAME
+        self.catch_up: Callable[[], None] | None = None
         self._local = threading.local()
         self._writer: Connection | None = None
         self._write_lock: int | None = None
@@ -54,7 +74,17 @@ class Store:
                 self.close()  # nothing open may be inherited: a file lock belongs to all who inherit it
 
     def reader(self) -> Connection:
-        """This thread's connection for questions; it can change nothing, nor checkpoint the write-ahead log."""
+        """This thread's connection for queries. Every line appended before this call is projected in what it sees.
+
+        It can change nothing, nor checkpoint the write-ahead log. Raises StorageUnavailable.
+        """
+        connection = self.raw_reader()
+        if self.catch_up is not None and not connection.in_transaction and connection.execute(_BEHIND).fetchone()[0]:
+            self._wait_for_projection(connection, self.catch_up)
+        return connection
+
+    def raw_reader(self) -> Connection:
+        """As `reader`, for those who read only lines or project them: the newest lines may not be projected."""
         connection: Connection | None = getattr(self._local, "reader", None)
         if connection is None:
             with _translated():
@@ -62,6 +92,16 @@ class Store:
                 connection.execute("PRAGMA query_only = ON")
             self._local.reader = connection
         return connection
+
+    def _wait_for_projection(self, connection: Connection, catch_up: Callable[[], None]) -> None:
+        """Give the process that appended the lines a moment to project them; then project them here."""
+        (last,) = connection.execute("SELECT max(seq) FROM lines").fetchone()
+        deadline = time.monotonic() + _PATIENCE
+        while connection.execute("SELECT projected FROM derivation").fetchone()[0] < last:
+            if time.monotonic() >= deadline:
+                catch_up()
+                return
+            time.sleep(_POLL)
 
     @contextmanager
     def snapshot(self) -> Iterator[Connection]:
@@ -77,15 +117,20 @@ class Store:
             connection.rollback()
 
     @contextmanager
-    def writing(self) -> Iterator[Connection]:
+    def writing(self, *, durable: bool = True, wait: bool = True) -> Iterator[Connection]:
         """The one write transaction: committed and durable at the end of the block, or not there at all.
 
-        Raises StorageUnavailable for whatever the disk or SQLite refuses.
+        Without `durable` the commit is not flushed: a power cut may undo it, together with all that came after it. That
+        is for what can be derived again. Without `wait` another writer's turn raises StoreBusy. Raises
+        StorageUnavailable for whatever the disk or SQLite refuses.
         """
-        with self._writing:
+        with self._turn(wait=wait):
+            is_normal = False
             try:
-                self._lock()
                 writer = self._writer = self._writer or self._open(cache=_WRITER_CACHE)
+                if not durable:
+                    writer.execute("PRAGMA synchronous = NORMAL")
+                    is_normal = True
                 writer.execute("BEGIN IMMEDIATE")
                 yield writer
                 writer.execute("COMMIT")
@@ -95,7 +140,8 @@ class Store:
                     raise StorageUnavailable(f"the ledger cannot be written: {error}") from error
                 raise
             finally:
-                self._unlock()
+                if is_normal and self._writer is not None:
+                    self._writer.execute("PRAGMA synchronous = FULL")
 
     @contextmanager
     def alone(self) -> Iterator[Connection]:
@@ -103,13 +149,14 @@ class Store:
 
         Raises StorageUnavailable.
         """
-        with self._writing, _translated():
-            try:
-                self._lock()
-                writer = self._writer = self._writer or self._open(cache=_WRITER_CACHE)
-                yield writer
-            finally:
-                self._unlock()
+        with self._turn(), _translated():
+            writer = self._writer = self._writer or self._open(cache=_WRITER_CACHE)
+            yield writer
+
+    def never_checkpoint(self) -> None:
+        """Let no commit of this process write the write-ahead log back: its `WriteBack` does."""
+        with self.alone() as writer:
+            writer.execute("PRAGMA wal_autocheckpoint = 0")
 
     def close(self) -> None:
         """Close this thread's reader and the writer; the last to close writes the write-ahead log back."""
@@ -122,6 +169,10 @@ class Store:
             if self._write_lock is not None:
                 os.close(self._write_lock)
                 self._write_lock = None
+
+    def open_for_write_back(self) -> Connection:
+        """A connection that only checkpoints."""
+        return self._open(cache=_READER_CACHE)
 
     def _open(self, *, cache: int) -> Connection:
         connection = sqlite3.connect(
@@ -149,15 +200,72 @@ class Store:
                 self._writer.close()
                 self._writer = None
 
-    def _lock(self) -> None:
+    @contextmanager
+    def _turn(self, *, wait: bool = True) -> Iterator[None]:
+        """This thread's turn among the writers of all threads and processes."""
+        if not self._writing.acquire(blocking=wait):
+            raise StoreBusy("another thread is writing to the ledger")
+        try:
+            with _translated():
+                self._lock(wait=wait)
+            try:
+                yield
+            finally:
+                self._unlock()
+        finally:
+            self._writing.release()
+
+    def _lock(self, *, wait: bool = True) -> None:
         """Take the file lock that writers of all processes share. Local disks only, as SQLite's WAL itself."""
         if self._write_lock is None:
             self._write_lock = os.open(self.directory / "write.lock", os.O_CREAT | os.O_RDWR | os.O_CLOEXEC, 0o600)
-        fcntl.flock(self._write_lock, fcntl.LOCK_EX)
+        try:
+            fcntl.flock(self._write_lock, fcntl.LOCK_EX | (0 if wait else fcntl.LOCK_NB))
+        except BlockingIOError as error:
+            raise StoreBusy("another process is writing to the ledger") from error
 
     def _unlock(self) -> None:
         if self._write_lock is not None:
             fcntl.flock(self._write_lock, fcntl.LOCK_UN)
+
+
+class WriteBack:
+    """Writes the write-ahead log back into the database, in a thread of its own, so that no answer waits for it.
+
+    Most of the work is done while others write. Only the rest, a few pages, is written back in a turn of its own:
+    after it the next transaction begins the log anew. With a SQLite older than 3.51.3 all of it is done in such a turn.
+    """
+
+    def __init__(self, store: Store, *, every: int) -> None:
+        self._store = store
+        self._every = every
+        self._lines = 0  # appended since the log was written back last
+        self._due = threading.Event()
+        self._thread = threading.Thread(target=self._run, name="write-back", daemon=True)
+
+    def start(self) -> None:
+        """Start the thread; after the fork. It ends with its process."""
+        self._store.never_checkpoint()
+        self._thread.start()
+
+    def note(self, lines: int) -> None:
+        """Count lines that were appended; after `every` of them the log is written back."""
+        self._lines += lines
+        if self._lines >= self._every:
+            self._lines = 0
+            self._due.set()
+
+    def _run(self) -> None:
+        connection = self._store.open_for_write_back() if sqlite3.sqlite_version_info >= _SAFE_VERSION else None
+        while self._due.wait():
+            self._due.clear()
+            try:
+                if connection is not None:
+                    connection.execute("PRAGMA wal_checkpoint(PASSIVE)").fetchall()
+                with self._store.alone() as writer:
+                    writer.execute("PRAGMA wal_checkpoint(PASSIVE)").fetchall()
+            except (StorageUnavailable, sqlite3.Error) as error:  # the next one tries again
+                logs.warning(_log, "the write-ahead log was not written back", reason=str(error))
 
 
 def is_trouble_of_the_disk(error: BaseException) -> bool:

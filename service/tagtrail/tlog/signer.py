@@ -19,8 +19,7 @@ from tagtrail.ledger.submission import Draft
 from tagtrail.line import Entry
 from tagtrail.store import tree as stored
 from tagtrail.store.database import Connection, Store
-from tagtrail.store.events import get_tail
-from tagtrail.store.lines import get_last_seq, iterate_hashed
+from tagtrail.store.lines import get_size, iterate_hashed
 from tagtrail.store.tree import StoredCheckpoint, StoredHashes, StoredKey
 from tagtrail.tlog.guard import refuse_contradiction
 from tagtrail.tlog.journal import Journal
@@ -81,8 +80,7 @@ class Sealer:
         db = self._store.reader()
         last = stored.find_checkpoint(db)
         if last is not None and (
-            last.size == get_last_seq(db) + 1
-            or 0 <= self._clock() - last.sealed_at < age  # the clock may have been set back
+            last.size == get_size(db) or 0 <= self._clock() - last.sealed_at < age  # the clock may have been set back
         ):
             return None
         return self.seal()
@@ -132,7 +130,7 @@ class Sealer:
         db = self._store.reader()
         signers, key = self._signers(db)
         last = stored.find_checkpoint(db)
-        size = get_last_seq(db) + 1
+        size = get_size(db)
         if last is not None and (last.epoch, last.size) == (key.epoch, size):
             return last, False
         grown = self._grow(db, size, signed=last.size if last is not None else 0)
@@ -256,7 +254,7 @@ def rotate_key(store: Store, recorder: Recorder, sealer: Sealer, place: LogPlace
         key = Signer(read_verifier_key(newest.key).name, private).verifier
 
         def add_key(tx: Connection) -> None:
-            size = get_tail(tx).seq + 1
+            size = get_size(tx)
             stored.add_key(tx, StoredKey(newest.epoch, newest.number + 1, str(key), size))
 
         recorder.amend(Draft(Entry(kind="key", key=str(key), reason=reason)), add_key)
