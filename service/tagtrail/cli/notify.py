@@ -10,7 +10,7 @@ from typing import Final
 import click
 import msgspec
 
-from tagtrail.api.deliveries import describe_delivery
+from tagtrail.api.describing import describe_delivery
 from tagtrail.cli.options import config_path, data_directory, data_path, place_options
 from tagtrail.cli.place import find_ledger, find_notify
 from tagtrail.cli.screen import Screen
@@ -31,7 +31,7 @@ from tagtrail.store.outbox import (
     find_channels,
     find_deliveries,
     get_channel_state,
-    get_last_trouble,
+    get_last_problem,
     make_id,
 )
 from tagtrail.store.outbox import retry as try_again
@@ -154,7 +154,7 @@ def _show_channels(store: Store, *, as_json: bool) -> None:
     with store.snapshot() as db:
         names = dict.fromkeys([*configured, *find_channels(db)])
         rows = [
-            _Standing(get_channel_state(db, name), name in configured, get_last_trouble(db, name)) for name in names
+            _Standing(get_channel_state(db, name), name in configured, get_last_problem(db, name)) for name in names
         ]
     screen = Screen()
     if as_json:
