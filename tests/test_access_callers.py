@@ -17,7 +17,7 @@ from tagtrail.access.tokens import make_token, revoke_token
 from tagtrail.ledger.record import Recorder
 from tagtrail.store.database import Store
 from tagtrail.store.tokens import StoredToken, find_tokens
-from tests.asking import bearer, make_client
+from tests.api_client import bearer, make_client
 from tests.conftest import Ledger
 from tests.events import push
 

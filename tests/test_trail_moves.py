@@ -9,7 +9,7 @@ from tagtrail.store.compare import find_compared, name_manifests
 from tagtrail.store.tags import find_tags
 from tagtrail.trail.instant import SECOND
 from tagtrail.trail.moves import Delete, Moment, Push, derive_moves, find_differences
-from tests.asking import some_events
+from tests.api_client import some_events
 from tests.conftest import Ledger
 from tests.events import START, digest_of, envelope
 
