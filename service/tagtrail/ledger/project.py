@@ -8,12 +8,10 @@ import hashlib
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
-import msgspec
-
 from tagtrail.ledger.publish import KnownTag, Published, publish, publish_move, republish
 from tagtrail.ledger.rulebook import RuleBook, rules_of
 from tagtrail.ledger.submission import Line, TagMove
-from tagtrail.line import Entry, Member, Who, disclosed_value, event_key, read_line
+from tagtrail.line import Entry, Member, Who, disclosed_value, event_key, read_line, read_who
 from tagtrail.store import annotations, moves
 from tagtrail.store import events as facts
 from tagtrail.store.database import Connection
@@ -26,8 +24,6 @@ from tagtrail.store.registries import add_quarantined
 from tagtrail.trail.deployments import Publication
 from tagtrail.trail.instant import parse_instant
 from tagtrail.trail.moves import Delete, Moment, Move, Push, breaks_release, derive_moves, follow
-
-_who = msgspec.json.Decoder(Who)
 
 
 @dataclass(frozen=True, slots=True)
@@ -104,8 +100,8 @@ class LineProjector:
 
     def actor_id(self, tx: Connection, line: Line) -> int | None:
         """The id of the actor that the line discloses."""
-        actor = _who.decode(disclosed_value(line.who)).actor if line.who else ""
-        return self.names.actor_id(tx, actor) if actor else None
+        who = read_who(line.who) or Who()
+        return self.names.actor_id(tx, who.actor) if who.actor else None
 
     def _add_row(self, tx: Connection, scope: "_Scope", *, tag_id: int | None, manifest: int | None) -> None:
         line = scope.line
