@@ -1,11 +1,10 @@
 """`/api/v1`: the questions over HTTP, and the one thing that can be told: a deployment."""
 
 from collections.abc import Callable
-from typing import Annotated, Final
+from typing import Final
 
 import msgspec
 from flask import Blueprint, Response, request
-from msgspec import Meta
 
 from tagtrail.access.callers import Access
 from tagtrail.access.disclosures import Readings
@@ -18,7 +17,8 @@ from tagtrail.api.documents import DeclaredDocument
 from tagtrail.api.listings import LISTINGS, Listing
 from tagtrail.api.openapi import describe_api
 from tagtrail.api.rendering import Answering, document_response, entity_tag
-from tagtrail.api.requests import choose_format, read_body, read_parameters, read_question
+from tagtrail.api.requests import choose_format, read_body, read_parameters, read_query
+from tagtrail.api.status import describe_status
 from tagtrail.errors import NotRecorded
 from tagtrail.ledger.declare import KEY, Declaration, Declared, Origin, declare
 from tagtrail.ledger.record import Recorder
@@ -28,60 +28,10 @@ from tagtrail.store.digests import get_digest
 from tagtrail.store.environments import find_roll_back
 from tagtrail.store.filters import DEFAULT_LIMIT, read_filter, read_limit, refuse_unknown
 from tagtrail.store.lines import get_last_seq
-from tagtrail.store.status import Status, get_status
-from tagtrail.tlog.unsigned import Arrears, describe_arrears, find_arrears
-from tagtrail.trail.instant import SECOND
-from tagtrail.trail.rules import Rules
-from tagtrail.wording.clauses import Hosts
-
-# `/api/v1/status`: how the ledger is doing, in numbers that a monitor can take as they are.
-
-
-Age = Annotated[float | None, Meta(description="In seconds; null where there is none yet.")]
-
-
-class StatusDocument(msgspec.Struct, frozen=True):
-    """How the ledger is doing."""
-
-    lines: Annotated[int, Meta(description="Lines of the ledger, the pruned ones among them.", ge=0)]
-    quarantined: Annotated[int, Meta(description="Lines that could not be understood.", ge=0)]
-    failed_authentications: Annotated[int, Meta(description="Ever counted, at every door.", ge=0)]
-    checkpoint_lines: Annotated[int | None, Meta(description="Lines under the newest checkpoint; null before it.")]
-    checkpoint_age_seconds: Age
-    unsealed_lines: Annotated[int, Meta(description="Lines that no checkpoint covers yet.", ge=0)]
-    unsealed_age_seconds: Annotated[float | None, Meta(description="Of the first of them; null where there is none.")]
-    sealing_ok: Annotated[bool, Meta(description="False once a line has waited for several times `checkpoint_every`.")]
-    sealing_trouble: Annotated[str | None, Meta(description="What is wrong, in a sentence.")]
-    verified_lines: Annotated[int | None, Meta(description="Lines that were verified last; null before that.")]
-    verified_age_seconds: Age
-    verification_ok: Annotated[bool | None, Meta(description="Whether nothing was wrong; null before the first time.")]
-    verification_trouble: Annotated[str | None, Meta(description="What was wrong, in a sentence.")]
-
-
-def describe_status(status: Status, arrears: Arrears, *, at: int, checkpoint_every: float) -> StatusDocument:
-    """The status as it is shown `at` an instant; a checkpoint is due every so many seconds."""
-    checkpoint, found = status.checkpoint, status.verification
-    trouble = describe_arrears(arrears, at=at, checkpoint_every=checkpoint_every)
-    return StatusDocument(
-        lines=status.lines,
-        quarantined=status.quarantined,
-        failed_authentications=status.refusals,
-        checkpoint_lines=checkpoint.size if checkpoint else None,
-        checkpoint_age_seconds=_age(checkpoint.sealed_at, at) if checkpoint else None,
-        unsealed_lines=arrears.lines,
-        unsealed_age_seconds=_age(arrears.since, at) if arrears.since is not None else None,
-        sealing_ok=trouble is None,
-        sealing_trouble=trouble,
-        verified_lines=found.size if found else None,
-        verified_age_seconds=_age(found.verified_at, at) if found else None,
-        verification_ok=found.trouble is None if found else None,
-        verification_trouble=found.trouble if found else None,
-    )
-
-
-def _age(since: int, at: int) -> float:
-    return max(0, at - since) / SECOND
-
+from tagtrail.store.query import Query
+from tagtrail.store.status import get_status
+from tagtrail.tlog.unsigned import find_arrears
+from tagtrail.trail.rules import Hosts, Rules
 
 _HEADERS: Final = {
     "Cache-Control": "private, no-cache",
@@ -129,8 +79,10 @@ def _add_listing(
     def answer(suffix: str | None = None) -> Response:
         audience = admit("read")
         shown_as = choose_format(request, suffix)
-        asked = read_question(read_parameters(request), listing, rules())
-        return Answering(store, listing, asked, shown_as, audience).respond(request)
+        parameters = read_parameters(request)
+        query = read_query(parameters, listing, rules())
+        most = query.limit if "limit" in parameters else None
+        return Answering(store, listing, query, most, shown_as, audience).respond(request)
 
     blueprint.add_url_rule(f"/{listing.name}", listing.name, answer)
     blueprint.add_url_rule(f"/{listing.name}.<any(json, csv, ndjson):suffix>", f"{listing.name}_as", answer)
@@ -144,12 +96,12 @@ def _add_digest(blueprint: Blueprint, *, store: Store, rules: Callable[[], Rules
         audience = admit("read")
         parameters = read_parameters(request)
         refuse_unknown(parameters, accepted=accepted)
-        asked = read_filter({**parameters, "digest": digest}, accepted=(*accepted, "digest"))
+        filters = read_filter({**parameters, "digest": digest}, accepted=(*accepted, "digest"))
         limit = read_limit(parameters["limit"]) if "limit" in parameters else DEFAULT_LIMIT
         with store.snapshot() as db:
             tag = entity_tag(request, "json", get_last_seq(db), audience)
-            answer = get_digest(db, asked, limit=limit)
-        return document_response(request, describe_digest(answer, Hosts(rules())), audience=audience, tag=tag)
+            answer = get_digest(db, Query(rules(), filters, limit))
+        return document_response(request, describe_digest(answer, rules().hosts), audience=audience, tag=tag)
 
 
 def _add_declaring(blueprint: Blueprint, *, store: Store, recorder: Recorder, admit: Admit) -> None:
@@ -160,7 +112,7 @@ def _add_declaring(blueprint: Blueprint, *, store: Store, recorder: Recorder, ad
         said, caller = read_body(request, Declaration, what="deployment"), audience.caller
         origin = Origin(caller.address, caller.user_agent, caller.token, caller.sees_identities)
         declared = declare(store, recorder, said, key=request.headers.get(KEY), origin=origin)
-        document = _describe(store, declared, Hosts(recorder.book.latest))
+        document = _describe(store, declared, recorder.book.latest.hosts)
         return document_response(request, document, audience=audience, status=201 if declared.is_new else 200)
 
 

@@ -5,11 +5,11 @@ from collections.abc import Iterable
 import msgspec
 
 from tagtrail.api import documents as d
-from tagtrail.line import Who, disclosed_value, read_line
+from tagtrail.line import read_line, read_who
 from tagtrail.store import answers as a
+from tagtrail.store.outbox import Attempt, AttemptedDelivery, DeliveryAnswer
 from tagtrail.trail.instant import format_instant
-from tagtrail.trail.rules import RegistryIdentity, Rules
-from tagtrail.wording.clauses import Hosts
+from tagtrail.trail.rules import Hosts, RegistryIdentity, Rules
 from tagtrail.wording.text import format_optional, seconds_between
 
 # Where a digest was used, as documents: repositories, tags, environments and indexes.
@@ -64,9 +64,6 @@ def describe_index(index: a.IndexUsage, hosts: Hosts) -> d.IndexDocument:
     )
 
 
-_who = msgspec.json.Decoder(Who)
-
-
 def describe_entry(answer: a.LoggedEntry, hosts: Hosts) -> d.EntryDocument:
     """A line of the audit log."""
     entry = read_line(answer.line)
@@ -102,11 +99,6 @@ def describe_annotation(answer: a.Annotated) -> d.AnnotationDocument:
         actor=answer.actor,
         actor_assurance=answer.assurance,
     )
-
-
-def read_who(document: bytes | None) -> Who | None:
-    """The person whom a disclosed document tells of; None where it is missing or erased."""
-    return _who.decode(disclosed_value(document)) if document is not None else None
 
 
 def describe_change(change: a.Change) -> d.ChangeDocument:
@@ -312,3 +304,36 @@ def _reference(
 
 def _tags(named: tuple[a.NamedBy, ...]) -> list[str]:
     return [release.tag for release in named]
+
+
+def describe_delivery(answer: DeliveryAnswer) -> d.DeliveryDocument:
+    """A message to a channel."""
+    delivery = answer.delivery
+    return d.DeliveryDocument(
+        id=delivery.id,
+        channel=delivery.channel,
+        subject=delivery.subject,
+        state=delivery.state,
+        made_at=format_instant(delivery.made_at),
+        due_at=format_instant(delivery.due_at),
+        not_before=format_instant(delivery.not_before) if delivery.finished_at is None else None,
+        attempts=delivery.attempts,
+        finished_at=format_optional(delivery.finished_at),
+        merged_into=delivery.merged_into,
+        lines=list(answer.lines),
+    )
+
+
+def describe_attempted(found: AttemptedDelivery) -> d.AttemptedDocument:
+    """A message with every try to send it."""
+    return d.AttemptedDocument(describe_delivery(found.answer), [_describe_attempt(each) for each in found.attempts])
+
+
+def _describe_attempt(attempt: Attempt) -> d.AttemptDocument:
+    return d.AttemptDocument(
+        number=attempt.number,
+        at=format_instant(attempt.at),
+        outcome=attempt.outcome,
+        status=attempt.status,
+        detail=attempt.detail or None,
+    )

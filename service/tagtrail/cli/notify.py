@@ -3,14 +3,14 @@
 import os
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import closing
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import islice
 from typing import Final
 
 import click
 import msgspec
 
-from tagtrail.api.deliveries import describe_delivery
+from tagtrail.api.describing import describe_delivery
 from tagtrail.cli.options import config_path, data_directory, data_path, place_options
 from tagtrail.cli.place import find_ledger, find_notify
 from tagtrail.cli.screen import Screen
@@ -18,8 +18,8 @@ from tagtrail.cli.table import Column
 from tagtrail.cli.words import counted, local_time, visible
 from tagtrail.config.load import load
 from tagtrail.errors import BadParameter, NotDelivered, NotRecorded
+from tagtrail.ledger.rulebook import load_rulebook
 from tagtrail.notify.message import Fact, Message
-from tagtrail.store.answers import Cut, Filter
 from tagtrail.store.database import Connection, Store
 from tagtrail.store.filters import STATES
 from tagtrail.store.leases import drop as remove
@@ -31,10 +31,11 @@ from tagtrail.store.outbox import (
     find_channels,
     find_deliveries,
     get_channel_state,
-    get_last_trouble,
+    get_last_problem,
     make_id,
 )
 from tagtrail.store.outbox import retry as try_again
+from tagtrail.store.query import Filter, Query
 from tagtrail.trail.instant import format_instant, now
 
 _MOST: Final = 50  # deliveries shown
@@ -154,7 +155,7 @@ def _show_channels(store: Store, *, as_json: bool) -> None:
     with store.snapshot() as db:
         names = dict.fromkeys([*configured, *find_channels(db)])
         rows = [
-            _Standing(get_channel_state(db, name), name in configured, get_last_trouble(db, name)) for name in names
+            _Standing(get_channel_state(db, name), name in configured, get_last_problem(db, name)) for name in names
         ]
     screen = Screen()
     if as_json:
@@ -178,13 +179,13 @@ def _show_deliveries(store: Store, asked: Filter, *, limit: int, as_json: bool) 
 
 def _iterate(db: Connection, asked: Filter) -> Iterator[DeliveryAnswer]:
     """All that fits, page by page."""
-    after = None
+    query = Query(load_rulebook(db).latest, asked, limit=500)
     while True:
-        page = find_deliveries(db, asked, Cut(500, after))
+        page = find_deliveries(db, query)
         yield from page.items
-        after = page.after
-        if after is None:
+        if page.after is None:
             return
+        query = replace(query, after=page.after)
 
 
 def _last_detail(db: Connection, delivery: str) -> str:

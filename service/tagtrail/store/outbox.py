@@ -6,11 +6,11 @@ from dataclasses import dataclass
 from typing import Final, Literal
 from uuid import UUID
 
-from tagtrail.store.answers import Cut, Filter, Page
 from tagtrail.store.database import Connection
+from tagtrail.store.query import Filter, Page, Query
 from tagtrail.store.series import MOST_EXAMINED
 
-State = Literal["waiting", "sending", "sent", "failed", "merged"]
+DeliveryState = Literal["waiting", "sending", "sent", "failed", "merged"]
 AttemptOutcome = Literal["sent", "postponed", "failed"]
 
 SERVICE: Final = "service"  # the subject of troubles: what belongs to no repository
@@ -35,8 +35,8 @@ class Delivery:
     id: str
     channel: str
     subject: str
-    gathering: str
-    state: State
+    group_key: str
+    state: DeliveryState
     made_at: int
     due_at: int
     not_before: int
@@ -81,7 +81,7 @@ def add_delivery(tx: Connection, delivery: Delivery, *, lines: Sequence[int] = (
     tx.execute(
         _INSERT,
         (
-            delivery.id, delivery.channel, delivery.subject, delivery.gathering, delivery.state, delivery.made_at,
+            delivery.id, delivery.channel, delivery.subject, delivery.group_key, delivery.state, delivery.made_at,
             delivery.due_at, delivery.not_before, delivery.lease_until, delivery.attempts, delivery.finished_at,
             delivery.merged_into,
         ),
@@ -100,7 +100,7 @@ def enqueue(tx: Connection, delivery: Delivery, *, seq: int, settling_since: int
     row = tx.execute(
         "SELECT id FROM deliveries WHERE channel = ? AND subject = ? AND gathering = ? AND state = 'waiting'"
         " AND attempts = 0 AND made_at > ? ORDER BY id DESC LIMIT 1",
-        (delivery.channel, delivery.subject, delivery.gathering, settling_since),
+        (delivery.channel, delivery.subject, delivery.group_key, settling_since),
     ).fetchone()
     if row is not None and not _is_overtaken(tx, delivery, row[0], seq):
         _add_line(tx, row[0], seq)
@@ -221,23 +221,24 @@ class AttemptedDelivery:
     attempts: tuple[Attempt, ...]
 
 
-def find_deliveries(db: Connection, asked: Filter, cut: Cut) -> Page[DeliveryAnswer]:
+def find_deliveries(db: Connection, query: Query) -> Page[DeliveryAnswer]:
     """Deliveries, the youngest first. Key: (id,). Looks at `channel`, `state`, `since`, `until` (by the id)."""
-    below = cut.after[0] if cut.after else _AFTER_ALL if asked.until is None else _least_id(asked.until)
-    most = max(MOST_EXAMINED, cut.limit + 1)
+    filters = query.filters
+    below = query.after[0] if query.after else _AFTER_ALL if filters.until is None else _least_id(filters.until)
+    most = max(MOST_EXAMINED, query.limit + 1)
     rows = db.execute(
         f"SELECT {COLUMNS} FROM deliveries WHERE id < ? AND id >= ? ORDER BY id DESC LIMIT ?",
-        (below, "" if asked.since is None else _least_id(asked.since), most),
+        (below, "" if filters.since is None else _least_id(filters.since), most),
     ).fetchall()
-    fitting = [found for found in (Delivery(*row) for row in rows) if _fits(found, asked)]
-    items = tuple(DeliveryAnswer(each, find_lines(db, each.id)[:_MOST_LINES]) for each in fitting[: cut.limit])
-    if len(fitting) > cut.limit:
+    fitting = [found for found in (Delivery(*row) for row in rows) if _fits(found, filters)]
+    items = tuple(DeliveryAnswer(each, find_lines(db, each.id)[:_MOST_LINES]) for each in fitting[: query.limit])
+    if len(fitting) > query.limit:
         return Page(items, (items[-1].delivery.id,))
     return Page(items, (rows[-1][0],) if len(rows) == most else None)
 
 
-def _fits(delivery: Delivery, asked: Filter) -> bool:
-    return asked.channel in (None, delivery.channel) and asked.state in (None, delivery.state)
+def _fits(delivery: Delivery, filters: Filter) -> bool:
+    return filters.channel in (None, delivery.channel) and filters.state in (None, delivery.state)
 
 
 def _least_id(instant: int) -> str:
@@ -259,7 +260,7 @@ def find_channels(db: Connection) -> tuple[str, ...]:
     return tuple(row[0] for row in db.execute("SELECT DISTINCT channel FROM deliveries ORDER BY channel"))
 
 
-def get_last_trouble(db: Connection, channel: str) -> Attempt | None:
+def get_last_problem(db: Connection, channel: str) -> Attempt | None:
     """The last attempt of the youngest delivery that has any, where it sent nothing or had something to say besides."""
     row = db.execute(
         "SELECT a.delivery, a.number, a.at, a.outcome, a.detail, a.status FROM attempts AS a"

@@ -5,16 +5,13 @@ from dataclasses import dataclass, replace
 from typing import Final
 from urllib.parse import quote
 
-import msgspec
-
-from tagtrail.line import Who, disclosed_value
-from tagtrail.notify.message import Fact, Kind, Message, Tone
+from tagtrail.line import Who, read_who
+from tagtrail.notify.message import Fact, Message, MessageKind, MessageTone
 from tagtrail.store.answers import NamedBy
-from tagtrail.store.messages import Named, Stretch, ToldLine
+from tagtrail.store.messages import MessageLine, NamedDigest, Period
 from tagtrail.trail.instant import DAY, SECOND, format_instant
 from tagtrail.trail.names import Reference, short_digest
-from tagtrail.trail.rules import Rules
-from tagtrail.wording.clauses import Hosts
+from tagtrail.trail.rules import Hosts, Rules
 from tagtrail.wording.rollback import make_commands
 from tagtrail.wording.text import span
 
@@ -23,11 +20,9 @@ _MOST_TAGS: Final = 8  # named in a sentence
 _MOST_PEOPLE: Final = 3
 _LONGEST_TAG: Final = 128
 
-_who = msgspec.json.Decoder(Who)
-
 
 @dataclass(frozen=True, slots=True)
-class Manner:
+class MessageContext:
     """To whom, and when, something is told. `identities` says whether they may know who did it; `now` is our clock."""
 
     rules: Rules
@@ -38,11 +33,11 @@ class Manner:
     @property
     def hosts(self) -> Hosts:
         """The registries' hosts by the rules in force."""
-        return Hosts(self.rules)
+        return self.rules.hosts
 
     def place(self, registry: str, repository: str) -> str:
         """A repository, with its registry only where there are several."""
-        return f"{registry}/{repository}" if len(self.rules.registries) > 1 else repository
+        return f"{registry}/{repository}" if self.rules.has_several_registries else repository
 
     def when(self, instant: int) -> str:
         """An instant, in UTC and to the minute: `14:03 UTC`, `yesterday 14:03 UTC`, `2026-04-18 14:03 UTC`."""
@@ -65,29 +60,28 @@ class Manner:
         tag = f":{quote(tags[0], safe='')}" if len(tags) == 1 else ""
         return f"{self.public_url}/registries/{quote(registry, safe='')}/{quote(repository, safe='/')}{tag}"
 
-    def people(self, lines: Sequence[ToldLine]) -> tuple[Fact, ...]:
+    def people(self, lines: Sequence[MessageLine]) -> tuple[Fact, ...]:
         """Who was behind the lines and from where; nothing for those who must not know."""
         if not self.identities:
             return ()
-        told = [(line, _who.decode(disclosed_value(line.who)) if line.who else Who()) for line in lines]
+        told = [(line, read_who(line.who) or Who()) for line in lines]
         names = _distinct(_name(line, who) for line, who in told)
         origins = _distinct(", ".join(filter(None, (_without_port(who.address), who.user_agent))) for _, who in told)
         facts = (Fact("By", listed(names, most=_MOST_PEOPLE)), Fact("From", "; ".join(origins[:_MOST_PEOPLE])))
         return tuple(fact for fact in facts if fact.value)
 
-    def actor(self, lines: Sequence[ToldLine]) -> str | None:
+    def actor(self, lines: Sequence[MessageLine]) -> str | None:
         """The newest line's actor, for those who may know."""
-        if not self.identities or not lines or not lines[-1].who:
-            return None
-        return _who.decode(disclosed_value(lines[-1].who)).actor or None
+        who = read_who(lines[-1].who) if self.identities and lines else None
+        return (who.actor or None) if who else None
 
 
 @dataclass(frozen=True, slots=True)
-class Telling:
+class MessageDraft:
     """What a message says, before it has its id, its lines and its people."""
 
-    kind: Kind
-    tone: Tone
+    kind: MessageKind
+    tone: MessageTone
     title: str
     sentences: tuple[str, ...]
     registry: str
@@ -100,11 +94,11 @@ class Telling:
     previous_digest: str | None = None
     reference: str | None = None
 
-    def also(self, *sentences: str) -> "Telling":
+    def also(self, *sentences: str) -> "MessageDraft":
         """The same with more to say."""
         return replace(self, sentences=self.sentences + sentences)
 
-    def as_message(self, *, identity: str, occurred_at: int, lines: Sequence[int], manner: Manner) -> Message:
+    def as_message(self, *, identity: str, occurred_at: int, lines: Sequence[int], context: MessageContext) -> Message:
         """The message that says it."""
         return Message(
             id=identity,
@@ -115,7 +109,7 @@ class Telling:
             occurred_at=occurred_at,
             facts=self.facts,
             copy=self.copy,
-            link=manner.link(self.registry, self.repository, self.tags),
+            link=context.link(self.registry, self.repository, self.tags),
             lines=tuple(lines),
             environment=self.environment,
             registry=self.registry,
@@ -127,18 +121,18 @@ class Telling:
         )
 
 
-def short(named: Named) -> str:
+def short(named: NamedDigest) -> str:
     """A digest in a title: its release tags, or else its beginning."""
     return _names(named) or short_digest(named.digest)
 
 
-def image(named: Named) -> str:
+def image(named: NamedDigest) -> str:
     """A digest in a sentence: `1.1.0 (sha256:5208e615ff04)`."""
     names = _names(named)
     return f"{names} ({short_digest(named.digest)})" if names else short_digest(named.digest)
 
 
-def from_to(before: Named | None, to: Named) -> str:
+def from_to(before: NamedDigest | None, to: NamedDigest) -> str:
     """Both in a title: `1.0.0 → 1.1.0`; by their digests where the same tag names them."""
     if before is None:
         return f"→ {short(to)}"
@@ -147,12 +141,12 @@ def from_to(before: Named | None, to: Named) -> str:
     return f"{short(before)} → {short(to)}"
 
 
-def named(digest: str, then: tuple[NamedBy, ...], now: tuple[NamedBy, ...]) -> Named:
+def named(digest: str, then: tuple[NamedBy, ...], now: tuple[NamedBy, ...]) -> NamedDigest:
     """A digest with its release tags, as the trail's answers have them."""
-    return Named(digest, tuple(release.tag for release in then), tuple(release.tag for release in now))
+    return NamedDigest(digest, tuple(release.tag for release in then), tuple(release.tag for release in now))
 
 
-def lasted(stretch: Stretch) -> str:
+def lasted(stretch: Period) -> str:
     """How long something stood: `3 days 4 h`."""
     return span((stretch.until - stretch.since) / SECOND)
 
@@ -169,17 +163,17 @@ def joined(clauses: Sequence[str]) -> str:
     return " and ".join(filter(None, (", ".join(clauses[:-1]), clauses[-1])))
 
 
-def pinned(manner: Manner, registry: str, host: str | None, repository: str, image: Named) -> str:
+def pinned(context: MessageContext, registry: str, host: str | None, repository: str, image: NamedDigest) -> str:
     """What to deploy: the image by its digest, and under a release tag only if that names it now."""
-    return manner.hosts.reference(registry, host, repository, next(iter(image.now), None), image.digest)
+    return context.hosts.reference(registry, host, repository, next(iter(image.now), None), image.digest)
 
 
-def putting_back(manner: Manner, registry: str, host: str | None, image: Reference) -> str | None:
+def putting_back(context: MessageContext, registry: str, host: str | None, image: Reference) -> str | None:
     """The command that makes the image's tag name its digest again; None where its host is not known well enough.
 
     `host` is what a client called the registry by.
     """
-    commands = make_commands(replace(image, host=manner.hosts.host(registry, host)))
+    commands = make_commands(replace(image, host=context.hosts.host(registry, host)))
     return next(iter(commands.skopeo), None)
 
 
@@ -188,11 +182,11 @@ def renamed(tag: str) -> str:
     return f"{tag[: _LONGEST_TAG - len('-before')]}-before"
 
 
-def _names(named: Named) -> str:
+def _names(named: NamedDigest) -> str:
     return listed(named.then or named.now, most=_MOST_RELEASES)
 
 
-def _name(line: ToldLine, who: Who) -> str:
+def _name(line: MessageLine, who: Who) -> str:
     if line.entry.who is not None and line.who is None:
         return "somebody whose name was erased"
     if not who.actor:
