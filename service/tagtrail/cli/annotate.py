@@ -6,9 +6,9 @@ from tagtrail import __version__
 from tagtrail.api.describing import describe_annotation
 from tagtrail.cli.asked import Asked
 from tagtrail.cli.options import asking
+from tagtrail.cli.place import open_recorder
 from tagtrail.ledger.annotate import RELATIONS, Annotation, annotate, read_annotation
 from tagtrail.ledger.declare import Origin
-from tagtrail.ledger.record import Recorder
 from tagtrail.wording.line_text import annotation
 
 _CHANGES = tuple(relation for relation in RELATIONS if relation != "note")
@@ -34,7 +34,7 @@ def annotate_command(
     """
     said = _read(changes, note, actor)
     origin = Origin(user_agent=f"tagtrail/{__version__} (command line)")
-    noted = annotate(asked.trail.store, Recorder(asked.trail.store), seq, said, key=key, origin=origin)
+    noted = annotate(asked.trail.store, open_recorder(asked.trail.store), seq, said, key=key, origin=origin)
     answer = read_annotation(asked.trail.store, noted.seq)
     if asked.as_json:
         asked.screen.json([describe_annotation(answer)])

@@ -15,7 +15,9 @@ from tagtrail.config.load import load
 from tagtrail.config.model import Config
 from tagtrail.config.secrets import prepare_data_directory
 from tagtrail.errors import ConfigurationError
+from tagtrail.ledger.record import Recorder
 from tagtrail.notify.leader import leader_lock
+from tagtrail.notify.outbox import make_outbox
 from tagtrail.store.database import Store
 
 _PATIENCE: Final = 1.0  # seconds: a worker that looks whether there is a dispatcher holds the lock for a moment
@@ -66,4 +68,5 @@ def _run(config: Config, must_stop: Callable[[], bool], *, reread: Callable[[], 
     logs.configure(config.log.format, config.log.level)
     store = Store(config.data)
     store.prepare()
+    store.catch_up = Recorder(store, outbox=make_outbox(config.notify)).catch_up
     make_dispatcher(config, store, reread=reread).run(must_stop)

@@ -6,11 +6,10 @@ from contextlib import closing
 import click
 
 from tagtrail.cli.options import data_directory, place_options
-from tagtrail.cli.place import find_ledger
+from tagtrail.cli.place import find_ledger, open_recorder
 from tagtrail.cli.words import counted, listed, local_time, visible
 from tagtrail.errors import NotRecorded, StorageUnavailable
 from tagtrail.ledger.erase import Traces, check_request, erase, find_holdings, remove_traces
-from tagtrail.ledger.record import Recorder
 from tagtrail.store.database import Store
 from tagtrail.store.erasing import Holding
 from tagtrail.store.events import get_received_at
@@ -40,7 +39,7 @@ def erase_command(actor: str, reason: str, *, yes: bool) -> None:
             _tell_spellings(spelled, actor)
             click.echo("Nothing was changed. Give the command again with --yes to do it; it cannot be undone.")
             return
-        recorded = erase(Recorder(store), holdings, reason=reason)
+        recorded = erase(open_recorder(store), holdings, reason=reason)
         if holdings:
             click.echo(_describe(store, holdings, "Erased"))
             _tell_spellings(spelled, actor)

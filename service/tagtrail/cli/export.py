@@ -12,7 +12,7 @@ import click
 from tagtrail import __version__
 from tagtrail.access.disclosures import Asker
 from tagtrail.cli.options import filter_options, place, place_options, read_texts
-from tagtrail.cli.place import find_ledger
+from tagtrail.cli.place import find_ledger, open_recorder
 from tagtrail.cli.words import counted, visible
 from tagtrail.errors import BadParameter
 from tagtrail.export.bundle import COMMAND_LINE, Bundle, hand_over, prepare
@@ -64,7 +64,7 @@ def export(output: str, since_checkpoint: Path | None, **asked: Any) -> None:
         identities = question.identities is True
         with _created(output) as file:
             bundle = prepare(store, question, seal=sealer.seal, asked_by=COMMAND_LINE, identities=identities)
-            _write(bundle, Recorder(store), file)
+            _write(bundle, open_recorder(store), file)
     click.echo(_describe(bundle, output), err=output == _STANDARD_OUTPUT)
 
 

@@ -9,11 +9,10 @@ from typing import Any, Final, TypeVar
 import click
 
 from tagtrail.cli.asked import ON_A_TERMINAL, Asked
-from tagtrail.cli.place import Place, find_notify, find_place, open_trail
+from tagtrail.cli.place import CONFIG, Place, find_place, given_config, open_recorder, open_trail
 from tagtrail.cli.screen import Screen
 from tagtrail.cli.when import parse_when
 from tagtrail.ledger.record import Recorder
-from tagtrail.notify.outbox import make_outbox
 from tagtrail.store.database import Store
 from tagtrail.store.filters import KINDS, read_filter
 from tagtrail.tlog.guard import check_ledger
@@ -21,7 +20,6 @@ from tagtrail.trail.instant import format_instant, now
 
 Command = TypeVar("Command", bound=Callable[..., None])
 
-_CONFIG = "tagtrail.config"
 _DATA = "tagtrail.data"
 
 
@@ -56,7 +54,7 @@ _PLACE: Final = (
         metavar="FILE",
         type=click.Path(path_type=Path),
         expose_value=False,
-        callback=_remember(_CONFIG),
+        callback=_remember(CONFIG),
         help="The configuration file (or TAGTRAIL_CONFIG).",
     ),
     click.option(
@@ -95,8 +93,7 @@ def place_options(command: Command) -> Command:
 
 def config_path() -> Path | None:
     """What `--config` said."""
-    path: Path | None = click.get_current_context().meta.get(_CONFIG)
-    return path
+    return given_config()
 
 
 def data_path() -> str | None:
@@ -122,7 +119,7 @@ def make_recorder(store: Store) -> Recorder:
     StorageUnavailable.
     """
     check_ledger(store, place().log.journal)
-    return Recorder(store, outbox=make_outbox(find_notify(config_path(), os.environ)))
+    return open_recorder(store)
 
 
 def asking(*filters: str, is_list: bool = True) -> Callable[[Callable[..., None]], Callable[..., None]]:

@@ -1,9 +1,11 @@
-"""Where the ledger lies, and the ledger opened for reading: nothing is created and nothing is changed."""
+"""Where the ledger lies, and the ledger opened for reading: nothing is created and no line is changed."""
 
+import os
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
+import click
 import msgspec
 
 from tagtrail.config import fields
@@ -13,7 +15,9 @@ from tagtrail.config.model import Ledger, NotifyConfig
 from tagtrail.config.notify import read_notify
 from tagtrail.config.reader import read_ledger
 from tagtrail.errors import ConfigurationError, StorageUnavailable
+from tagtrail.ledger.record import Recorder
 from tagtrail.ledger.rulebook import load_rulebook
+from tagtrail.notify.outbox import make_outbox
 from tagtrail.store.database import Store
 from tagtrail.tlog.place import log_place
 from tagtrail.tlog.signer import LogPlace
@@ -21,6 +25,7 @@ from tagtrail.trail.rules import Hosts, Rules
 from tagtrail.wording.clauses import Manner
 
 DEFAULT_DATA = Path("tagtrail-data")
+CONFIG = "tagtrail.config"  # under which click keeps what `--config` said
 
 
 @dataclass(frozen=True, slots=True)
@@ -119,4 +124,20 @@ def find_ledger(directory: Path) -> Store:
             f"there is no ledger in {str(directory)!r}; name the service's data directory with --data or "
             f"{DATA_VARIABLE}, or start the service once"
         )
+    store.catch_up = lambda: open_recorder(store).catch_up()  # for what a crash has left: the service is faster
     return store
+
+
+def open_recorder(store: Store) -> Recorder:
+    """A recorder that writes messages as the service does: by the routes of the configuration that the command has.
+
+    It may have to project lines of registries, and their messages are written once. Raises ConfigurationError.
+    """
+    return Recorder(store, outbox=make_outbox(find_notify(given_config(), os.environ)))
+
+
+def given_config() -> Path | None:
+    """What `--config` said to the command that runs."""
+    context = click.get_current_context(silent=True)
+    path: Path | None = context.meta.get(CONFIG) if context is not None else None
+    return path

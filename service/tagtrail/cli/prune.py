@@ -5,10 +5,9 @@ from contextlib import closing
 import click
 
 from tagtrail.cli.options import When, data_directory, place_options
-from tagtrail.cli.place import find_ledger
+from tagtrail.cli.place import find_ledger, open_recorder
 from tagtrail.cli.words import counted, local_time
 from tagtrail.ledger import prune as retention
-from tagtrail.ledger.record import Recorder
 from tagtrail.store.database import Store
 from tagtrail.trail.instant import now
 
@@ -52,7 +51,7 @@ def _prune_lines(store: Store, instant: int, reason: str, *, yes: bool) -> None:
     if not yes:
         click.echo(_describe("Would be dropped", retention.plan(store, before=before), instant))
         return
-    done = retention.prune(store, Recorder(store), before=before, reason=reason)
+    done = retention.prune(store, open_recorder(store), before=before, reason=reason)
     if done is None:
         click.echo(f"Before {local_time(instant)} there is no line that nothing rests on; nothing was recorded.")
         return
@@ -76,7 +75,7 @@ def _prune_raw(store: Store, instant: int, reason: str, *, yes: bool) -> None:
     if not yes:
         click.echo(f"Would be dropped: {what}")
     elif count:
-        seq = retention.prune_raw(Recorder(store), before=before, reason=reason)
+        seq = retention.prune_raw(open_recorder(store), before=before, reason=reason)
         click.echo(f"Dropped: {what} Recorded as line {seq}.")
     else:
         click.echo(f"Before {local_time(instant)} there is no event as received any more; nothing was recorded.")

@@ -11,11 +11,10 @@ from typing import Final
 import click
 
 from tagtrail.cli.options import make_recorder, place, place_options
-from tagtrail.cli.place import Place, find_ledger
+from tagtrail.cli.place import Place, find_ledger, open_recorder
 from tagtrail.cli.words import counted, span, visible
 from tagtrail.config.secrets import prepare_data_directory
 from tagtrail.errors import Contradicted, NotRecorded
-from tagtrail.ledger.record import Recorder
 from tagtrail.store.database import Store
 from tagtrail.store.status import Verification, keep_verification
 from tagtrail.store.tree import find_checkpoint
@@ -88,7 +87,7 @@ def recover() -> None:
     """
     where = place()
     with _stopped(where) as store:
-        count = recovering.recover(store, Recorder(store), where.log.journal)
+        count = recovering.recover(store, open_recorder(store), where.log.journal)
         _seal(where, store)
     click.echo(f"{counted(count, 'line was', 'lines were')} appended again from {visible(str(where.log.journal))}.")
 
@@ -104,7 +103,7 @@ def new_epoch(reason: str) -> None:
     """
     where = place()
     with _stopped(where) as store:
-        origin = recovering.begin_epoch(store, Recorder(store), where.log, reason=reason)
+        origin = recovering.begin_epoch(store, open_recorder(store), where.log, reason=reason)
         _seal(where, store)
     click.echo(f"The log goes on as {visible(origin)}.")
 

@@ -10,12 +10,11 @@ import click
 from tagtrail.access.scopes import SCOPES
 from tagtrail.access.tokens import make_token, revoke_token
 from tagtrail.cli.options import data_directory, place_options
-from tagtrail.cli.place import find_ledger
+from tagtrail.cli.place import find_ledger, open_recorder
 from tagtrail.cli.screen import Screen
 from tagtrail.cli.table import Column
 from tagtrail.cli.when import parse_when
 from tagtrail.cli.words import listed, local_time, visible
-from tagtrail.ledger.record import Recorder
 from tagtrail.store.database import Store
 from tagtrail.store.tokens import StoredToken, find_tokens
 from tagtrail.trail.instant import SECOND, now
@@ -66,7 +65,7 @@ def create(name: str, scopes: tuple[str, ...], expires_at: int | None) -> None:
     token reading is no longer open on loopback. The service need not run, nor be restarted.
     """
     with _store() as store:
-        text = make_token(Recorder(store), name, scopes, expires_at=expires_at)
+        text = make_token(open_recorder(store), name, scopes, expires_at=expires_at)
     click.echo(text)
     until = f" until {local_time(expires_at)}" if expires_at is not None else ""
     click.echo(
@@ -96,7 +95,7 @@ def revoke(name: str) -> None:
     asked_at = now()
     store = find_ledger(data_directory())
     try:
-        revoked = revoke_token(store, Recorder(store), name)
+        revoked = revoke_token(store, open_recorder(store), name)
     finally:
         store.close()
     if revoked.revoked_at is not None:
