@@ -20,7 +20,7 @@ from tagtrail.store.registries import find_quarantined, find_traffic
 from tagtrail.store.releases import find_violations
 from tagtrail.store.tags import find_tags
 from tagtrail.trail.instant import SECOND
-from tests.asking import RULES, some_events, story
+from tests.api_client import RULES, some_events, story
 from tests.checker import check_ledger
 from tests.conftest import Clock, Ledger
 from tests.events import START, SomeEvent, digest_of, envelope, push

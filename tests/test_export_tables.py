@@ -18,14 +18,14 @@ from tagtrail.store.query import Query
 from tagtrail.tlog.recovery import begin_epoch
 from tagtrail.trail.instant import format_instant
 from tagtrail.trail.rules import Rules
-from tests.asking import RULES as MANY_RULES
-from tests.asking import some_events
+from tests.api_client import RULES as MANY_RULES
+from tests.api_client import some_events
 from tests.checker import check_ledger
 from tests.command_line import HOST, HOSTILE, RULES, tell_deletion, tell_story
 from tests.conftest import Clock
 from tests.events import push
-from tests.exported import exported
-from tests.log import Log, make_log
+from tests.exports import exported
+from tests.signed_log import Log, make_log
 
 
 @pytest.fixture

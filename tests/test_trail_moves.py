@@ -10,7 +10,7 @@ from tagtrail.store.tags import find_tags
 from tagtrail.trail.instant import SECOND
 from tagtrail.trail.moves import Delete, Moment, Push, derive_moves, find_differences
 from tagtrail.trail.rules import Rules
-from tests.asking import some_events
+from tests.api_client import some_events
 from tests.conftest import Ledger
 from tests.events import START, digest_of, envelope
 
