@@ -69,7 +69,6 @@ def _settings(config: Config) -> Iterator[tuple[str, str]]:
     yield from _notify(config.notify)
     yield "limits.body", f"{config.limits.body} bytes"
     yield "limits.workers", f"{config.limits.workers} processes"
-    yield "limits.threads", f"{config.limits.threads} in each process"
     yield "limits.request_timeout", f"{config.limits.request_timeout:g}s"
     yield "limits.stop_timeout", f"{config.limits.stop_timeout:g}s"
 

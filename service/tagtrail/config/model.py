@@ -111,11 +111,10 @@ class Ledger:
 
 @dataclass(frozen=True, slots=True)
 class Limits:
-    """`body` is in bytes, the timeouts in seconds; `threads` are per worker process."""
+    """`body` is in bytes, the timeouts in seconds."""
 
     body: int = 8 * 1024 * 1024
     workers: int = 2
-    threads: int = 16
     request_timeout: float = 10.0
     stop_timeout: float = 30.0
 

@@ -191,12 +191,11 @@ def _command(node: Node) -> tuple[str, ...]:
 
 
 def _limits(node: Node) -> Limits:
-    section = node.section("body", "workers", "threads", "request_timeout", "stop_timeout")
+    section = node.section("body", "workers", "request_timeout", "stop_timeout")
     default = Limits()
     return Limits(
         body=section.read("body", lambda node: node.size(least=2**20, most=2**28), default.body),
         workers=section.read("workers", lambda node: node.integer(least=1, most=64), default.workers),
-        threads=section.read("threads", lambda node: node.integer(least=1, most=256), default.threads),
         request_timeout=section.read(
             "request_timeout", lambda node: node.duration(least=1, most=600), default.request_timeout
         ),
