@@ -1,6 +1,8 @@
 """The tree tells the story: who may import whom."""
 
 import ast
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -84,8 +86,6 @@ def test_imports_point_one_way(path: Path) -> None:
 
 @pytest.mark.parametrize("path", sorted((ROOT / "trail").glob("*.py")), ids=lambda path: path.name)
 def test_the_trail_knows_only_the_standard_library(path: Path) -> None:
-    import sys
-
     for name in imports(path):
         assert name.startswith("tagtrail.trail") or name.partition(".")[0] in sys.stdlib_module_names
 
@@ -94,3 +94,20 @@ def test_the_trail_knows_only_the_standard_library(path: Path) -> None:
 def test_every_file_says_what_it_is(path: Path) -> None:
     assert ast.get_docstring(ast.parse(path.read_text())), f"{path} has no docstring"
     assert path.stem not in ("utils", "helpers", "common", "misc")
+
+
+_IMPORT_EACH = """
+import importlib, sys
+for name in sys.argv[1:]:
+    for loaded in [each for each in sys.modules if each.partition(".")[0] == "tagtrail"]:
+        del sys.modules[loaded]
+    importlib.import_module(name)
+"""
+
+
+def test_every_module_can_be_imported_first() -> None:
+    """An import cycle shows only to the program that happens to enter it at the wrong module."""
+    paths = [path for path in modules() if path.name not in ("__main__.py", "verify.py")]
+    names = [".".join(("tagtrail", *path.relative_to(ROOT).with_suffix("").parts)) for path in paths]
+    names = [name.removesuffix(".__init__") for name in names]
+    subprocess.run([sys.executable, "-c", _IMPORT_EACH, *names], check=True, timeout=60)

@@ -1,11 +1,10 @@
 """`/api/v1`: the questions over HTTP, and the one thing that can be told: a deployment."""
 
 from collections.abc import Callable
-from typing import Annotated, Final
+from typing import Final
 
 import msgspec
 from flask import Blueprint, Response, request
-from msgspec import Meta
 
 from tagtrail.access.callers import Access
 from tagtrail.access.disclosures import Readings
@@ -19,6 +18,7 @@ from tagtrail.api.listings import LISTINGS, Listing
 from tagtrail.api.openapi import describe_api
 from tagtrail.api.rendering import Answering, document_response, entity_tag
 from tagtrail.api.requests import choose_format, read_body, read_parameters, read_question
+from tagtrail.api.status import describe_status
 from tagtrail.errors import NotRecorded
 from tagtrail.ledger.declare import KEY, Declaration, Declared, Origin, declare
 from tagtrail.ledger.record import Recorder
@@ -28,60 +28,10 @@ from tagtrail.store.digests import get_digest
 from tagtrail.store.environments import find_roll_back
 from tagtrail.store.filters import DEFAULT_LIMIT, read_filter, read_limit, refuse_unknown
 from tagtrail.store.lines import get_last_seq
-from tagtrail.store.status import Status, get_status
-from tagtrail.tlog.unsigned import Arrears, describe_arrears, find_arrears
-from tagtrail.trail.instant import SECOND
+from tagtrail.store.status import get_status
+from tagtrail.tlog.unsigned import find_arrears
 from tagtrail.trail.rules import Rules
 from tagtrail.wording.clauses import Hosts
-
-# `/api/v1/status`: how the ledger is doing, in numbers that a monitor can take as they are.
-
-
-Age = Annotated[float | None, Meta(description="In seconds; null where there is none yet.")]
-
-
-class StatusDocument(msgspec.Struct, frozen=True):
-    """How the ledger is doing."""
-
-    lines: Annotated[int, Meta(description="Lines of the ledger, the pruned ones among them.", ge=0)]
-    quarantined: Annotated[int, Meta(description="Lines that could not be understood.", ge=0)]
-    failed_authentications: Annotated[int, Meta(description="Ever counted, at every door.", ge=0)]
-    checkpoint_lines: Annotated[int | None, Meta(description="Lines under the newest checkpoint; null before it.")]
-    checkpoint_age_seconds: Age
-    unsealed_lines: Annotated[int, Meta(description="Lines that no checkpoint covers yet.", ge=0)]
-    unsealed_age_seconds: Annotated[float | None, Meta(description="Of the first of them; null where there is none.")]
-    sealing_ok: Annotated[bool, Meta(description="False once a line has waited for several times `checkpoint_every`.")]
-    sealing_trouble: Annotated[str | None, Meta(description="What is wrong, in a sentence.")]
-    verified_lines: Annotated[int | None, Meta(description="Lines that were verified last; null before that.")]
-    verified_age_seconds: Age
-    verification_ok: Annotated[bool | None, Meta(description="Whether nothing was wrong; null before the first time.")]
-    verification_trouble: Annotated[str | None, Meta(description="What was wrong, in a sentence.")]
-
-
-def describe_status(status: Status, arrears: Arrears, *, at: int, checkpoint_every: float) -> StatusDocument:
-    """The status as it is shown `at` an instant; a checkpoint is due every so many seconds."""
-    checkpoint, found = status.checkpoint, status.verification
-    trouble = describe_arrears(arrears, at=at, checkpoint_every=checkpoint_every)
-    return StatusDocument(
-        lines=status.lines,
-        quarantined=status.quarantined,
-        failed_authentications=status.refusals,
-        checkpoint_lines=checkpoint.size if checkpoint else None,
-        checkpoint_age_seconds=_age(checkpoint.sealed_at, at) if checkpoint else None,
-        unsealed_lines=arrears.lines,
-        unsealed_age_seconds=_age(arrears.since, at) if arrears.since is not None else None,
-        sealing_ok=trouble is None,
-        sealing_trouble=trouble,
-        verified_lines=found.size if found else None,
-        verified_age_seconds=_age(found.verified_at, at) if found else None,
-        verification_ok=found.trouble is None if found else None,
-        verification_trouble=found.trouble if found else None,
-    )
-
-
-def _age(since: int, at: int) -> float:
-    return max(0, at - since) / SECOND
-
 
 _HEADERS: Final = {
     "Cache-Control": "private, no-cache",

@@ -4,51 +4,15 @@ import msgspec
 from flask import Blueprint, Response, request
 
 from tagtrail.access.redaction import Admit
-from tagtrail.api.documents import AttemptDocument, AttemptedDocument, DeliveryDocument
+from tagtrail.api.describing import describe_attempted
+from tagtrail.api.documents import AttemptedDocument
 from tagtrail.api.rendering import document_response
 from tagtrail.api.requests import read_body, read_parameters
 from tagtrail.errors import NotRecorded, Refused
 from tagtrail.ledger.record import Recorder
 from tagtrail.store.database import Store
 from tagtrail.store.filters import refuse_unknown
-from tagtrail.store.outbox import Attempt, AttemptedDelivery, DeliveryAnswer, get_attempted, retry
-from tagtrail.trail.instant import format_instant
-from tagtrail.wording.text import format_optional
-
-# From deliveries to the documents that are shown.
-
-
-def describe_delivery(answer: DeliveryAnswer) -> DeliveryDocument:
-    """A message to a channel."""
-    delivery = answer.delivery
-    return DeliveryDocument(
-        id=delivery.id,
-        channel=delivery.channel,
-        subject=delivery.subject,
-        state=delivery.state,
-        made_at=format_instant(delivery.made_at),
-        due_at=format_instant(delivery.due_at),
-        not_before=format_instant(delivery.not_before) if delivery.finished_at is None else None,
-        attempts=delivery.attempts,
-        finished_at=format_optional(delivery.finished_at),
-        merged_into=delivery.merged_into,
-        lines=list(answer.lines),
-    )
-
-
-def describe_attempted(found: AttemptedDelivery) -> AttemptedDocument:
-    """A message with every try to send it."""
-    return AttemptedDocument(describe_delivery(found.answer), [_describe_attempt(each) for each in found.attempts])
-
-
-def _describe_attempt(attempt: Attempt) -> AttemptDocument:
-    return AttemptDocument(
-        number=attempt.number,
-        at=format_instant(attempt.at),
-        outcome=attempt.outcome,
-        status=attempt.status,
-        detail=attempt.detail or None,
-    )
+from tagtrail.store.outbox import get_attempted, retry
 
 
 class Retry(msgspec.Struct, frozen=True, forbid_unknown_fields=True):

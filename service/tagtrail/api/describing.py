@@ -7,6 +7,7 @@ import msgspec
 from tagtrail.api import documents as d
 from tagtrail.line import Who, disclosed_value, read_line
 from tagtrail.store import answers as a
+from tagtrail.store.outbox import Attempt, AttemptedDelivery, DeliveryAnswer
 from tagtrail.trail.instant import format_instant
 from tagtrail.trail.rules import RegistryIdentity, Rules
 from tagtrail.wording.clauses import Hosts
@@ -312,3 +313,36 @@ def _reference(
 
 def _tags(named: tuple[a.NamedBy, ...]) -> list[str]:
     return [release.tag for release in named]
+
+
+def describe_delivery(answer: DeliveryAnswer) -> d.DeliveryDocument:
+    """A message to a channel."""
+    delivery = answer.delivery
+    return d.DeliveryDocument(
+        id=delivery.id,
+        channel=delivery.channel,
+        subject=delivery.subject,
+        state=delivery.state,
+        made_at=format_instant(delivery.made_at),
+        due_at=format_instant(delivery.due_at),
+        not_before=format_instant(delivery.not_before) if delivery.finished_at is None else None,
+        attempts=delivery.attempts,
+        finished_at=format_optional(delivery.finished_at),
+        merged_into=delivery.merged_into,
+        lines=list(answer.lines),
+    )
+
+
+def describe_attempted(found: AttemptedDelivery) -> d.AttemptedDocument:
+    """A message with every try to send it."""
+    return d.AttemptedDocument(describe_delivery(found.answer), [_describe_attempt(each) for each in found.attempts])
+
+
+def _describe_attempt(attempt: Attempt) -> d.AttemptDocument:
+    return d.AttemptDocument(
+        number=attempt.number,
+        at=format_instant(attempt.at),
+        outcome=attempt.outcome,
+        status=attempt.status,
+        detail=attempt.detail or None,
+    )

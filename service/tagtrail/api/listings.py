@@ -9,7 +9,7 @@ import msgspec
 from tagtrail.access.redaction import IDENTITIES
 from tagtrail.api import columns, describing, documents
 from tagtrail.api.columns import Column, reader_of
-from tagtrail.api.deliveries import describe_delivery
+from tagtrail.api.describing import describe_delivery
 from tagtrail.store.answers import Cut, Filter, Page
 from tagtrail.store.database import Connection
 from tagtrail.store.deployments import find_deployments

@@ -7,9 +7,9 @@ import msgspec
 
 from tagtrail import __version__
 from tagtrail.api import documents
-from tagtrail.api.blueprint import StatusDocument
 from tagtrail.api.listings import LISTINGS, Listing
 from tagtrail.api.requests import accepted_by
+from tagtrail.api.status import StatusDocument
 from tagtrail.export.query import LONGEST_NOTE, MOST_DRAWN, PARAMETERS
 from tagtrail.ledger.annotate import LONGEST as ANNOTATION_LENGTHS
 from tagtrail.ledger.annotate import Annotation

@@ -10,7 +10,7 @@ from typing import Final
 import click
 import msgspec
 
-from tagtrail.api.deliveries import describe_delivery
+from tagtrail.api.describing import describe_delivery
 from tagtrail.cli.options import config_path, data_directory, data_path, place_options
 from tagtrail.cli.place import find_ledger, find_notify
 from tagtrail.cli.screen import Screen
