@@ -11,18 +11,18 @@ from typing import Any, Literal
 
 import pytest
 
-Manner = Literal["answer", "hang", "close", "drip", "drip body"]
+ReplyMode = Literal["answer", "hang", "close", "drip", "drip body"]
 _DRIP = 0.02  # seconds between two bytes
 
 
 @dataclass(frozen=True)
 class Reply:
-    """An answer. The manners: answer; hang without one; close the connection after reading; a byte now and then."""
+    """A reply. Its mode: answer, hang without an answer, close the connection after reading, or send byte by byte."""
 
     status: int = 200
     body: bytes = b"ok"
     headers: dict[str, str] = field(default_factory=dict)
-    manner: Manner = "answer"
+    mode: ReplyMode = "answer"
 
 
 @dataclass(frozen=True)
@@ -103,16 +103,16 @@ class ChatRoom:
             do_POST = do_PUT = do_GET = _serve  # noqa: N815
 
             def _reply(self, reply: Reply) -> None:
-                head = f"HTTP/1.1 {reply.status} Told\r\nContent-Length: {len(reply.body)}\r\nConnection: close\r\n"
+                head = f"HTTP/1.1 {reply.status} Reply\r\nContent-Length: {len(reply.body)}\r\nConnection: close\r\n"
                 head += "".join(f"{name}: {value}\r\n" for name, value in reply.headers.items())
-                if reply.manner == "hang":
+                if reply.mode == "hang":
                     room.is_over.wait()
-                elif reply.manner == "drip":
+                elif reply.mode == "drip":
                     self._drip(f"{head}X-Slow: {'y' * 60_000}\r\n\r\n".encode())
-                elif reply.manner == "drip body":
+                elif reply.mode == "drip body":
                     self.wfile.write(f"{head}\r\n".encode())
                     self._drip(reply.body)
-                elif reply.manner == "answer":
+                elif reply.mode == "answer":
                     self.wfile.write(f"{head}\r\n".encode() + reply.body)
 
             def _drip(self, octets: bytes) -> None:

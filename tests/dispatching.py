@@ -1,4 +1,4 @@
-"""A ledger that tells, with its couriers: what the tests of the delivery are made of."""
+"""A ledger that tells, with its workers: what the tests of the delivery are made of."""
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
@@ -8,9 +8,9 @@ from typing import Any
 from tagtrail.config.model import ChannelConfig, Config, NotifyConfig, RouteConfig
 from tagtrail.config.secrets import Secret
 from tagtrail.ledger.record import Recorder
-from tagtrail.notify.dispatcher import make_couriers
+from tagtrail.notify.dispatcher import make_workers
 from tagtrail.notify.outbox import make_outbox
-from tagtrail.notify.worker import Courier
+from tagtrail.notify.worker import DeliveryWorker
 from tagtrail.store.database import Store
 from tagtrail.store.outbox import COLUMNS, Attempt, Delivery, find_attempts, find_lines
 from tests.asking import RULES
@@ -26,19 +26,19 @@ def slack(room: ChatRoom, name: str = "ops", **more: Any) -> ChannelConfig:
 
 
 @dataclass
-class Told:
-    """A ledger whose outbox leads to these channels, and a courier for each."""
+class Notifier:
+    """A ledger whose outbox leads to these channels, and a worker for each."""
 
     ledger: Ledger
     config: Config
-    couriers: dict[str, Courier] = field(init=False)
+    workers: dict[str, DeliveryWorker] = field(init=False)
 
     def __post_init__(self) -> None:
-        self.couriers = {courier.name: courier for courier in self.make_couriers()}
+        self.workers = {worker.name: worker for worker in self.make_workers()}
 
-    def make_couriers(self, chance: Callable[[], float] = lambda: 1.0) -> list[Courier]:
+    def make_workers(self, chance: Callable[[], float] = lambda: 1.0) -> list[DeliveryWorker]:
         """Couriers as another process would have them; each waits as long as it may."""
-        return make_couriers(self.config, self.store, clock=self.clock, random=chance)
+        return make_workers(self.config, self.store, clock=self.clock, random=chance)
 
     @property
     def store(self) -> Store:
@@ -49,13 +49,13 @@ class Told:
         return self.ledger.clock
 
     def run(self, name: str = "ops") -> int:
-        """Let the channel's courier do all that is due; the number of tries."""
-        return sum(iter(lambda: int(self.couriers[name].deliver()), 0))
+        """Let the channel's worker do all that is due; the number of tries."""
+        return sum(iter(lambda: int(self.workers[name].deliver()), 0))
 
     def run_until_quiet(self, name: str = "ops", *, most_hours: float = 48) -> None:
         """Let time pass as long as there is anything to do."""
         end = self.clock() + int(most_hours * 3_600e9)
-        while (at := self.couriers[name].next_time()) is not None:
+        while (at := self.workers[name].next_time()) is not None:
             assert at < end, "it is still at it"
             self.clock.now = max(at, self.clock.now)
             self.run(name)
@@ -75,18 +75,18 @@ class Told:
         return find_lines(self.store.reader(), delivery.id)
 
 
-def told(
+def make_notifier(
     ledger: Ledger,
     channels: Sequence[ChannelConfig],
     *,
     routes: Sequence[RouteConfig] | None = None,
     data: Path | None = None,
     **notify: Any,
-) -> Told:
+) -> Notifier:
     """The ledger, telling; by default everything goes to the first channel, at once."""
     settings = {"settle": 0.0, "routes": tuple(routes or (RouteConfig((channels[0].name,)),)), **notify}
     config = Config(data=data or ledger.store.directory, notify=NotifyConfig(channels=tuple(channels), **settings))
     outbox = make_outbox(config.notify, clock=ledger.clock)
     ledger.recorder = Recorder(ledger.store, clock=ledger.clock, outbox=outbox)
     ledger.put_in_force(RULES)
-    return Told(ledger, config)
+    return Notifier(ledger, config)

@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 
 from tagtrail.config.model import ChannelConfig, NotifyConfig, RouteConfig
 from tagtrail.ledger.record import Recorder
-from tagtrail.notify.composer import Teller
+from tagtrail.notify.composer import MessageComposer
 from tagtrail.notify.formatting import plain, presentable
 from tagtrail.notify.message import Message
 from tagtrail.notify.outbox import Outbox
@@ -60,9 +60,9 @@ class Chat:
         """The message of these lines."""
         return self._teller().tell_lines(lines, TOLD, identity="msg")
 
-    def _teller(self) -> Teller:
+    def _teller(self) -> MessageComposer:
         routes = Routes(NotifyConfig(channels=(TOLD,), routes=self.routes))
-        return Teller(self.ledger.store, public_url=self.public_url, routes=routes, clock=self.ledger.clock)
+        return MessageComposer(self.ledger.store, public_url=self.public_url, routes=routes, clock=self.ledger.clock)
 
 
 def open_chat(ledger: Ledger, *, identities: bool = False, public_url: str | None = None) -> Chat:

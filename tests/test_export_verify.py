@@ -27,14 +27,14 @@ OLD_PYTHONS = sorted(Path("/usr/bin").glob("python3.[0-9]*[0-9]"))
 
 
 @dataclass(frozen=True)
-class Verdict:
+class RouteDecision:
     """What was printed, and the exit code."""
 
     code: int
     text: str
 
 
-def verify(folder: Path, *arguments: str) -> Verdict:
+def verify(folder: Path, *arguments: str) -> RouteDecision:
     """Run the packaged verify.py on the folder, in this process."""
     printed, before = io.StringIO(), sys.argv
     sys.argv = ["verify.py", str(folder), *arguments]
@@ -45,7 +45,7 @@ def verify(folder: Path, *arguments: str) -> Verdict:
         code = int(str(ended.code))
     finally:
         sys.argv = before
-    return Verdict(code, printed.getvalue())
+    return RouteDecision(code, printed.getvalue())
 
 
 def refused(folder: Path, message: str, *arguments: str) -> None:

@@ -6,7 +6,7 @@ import pytest
 
 from tagtrail.config.model import ChannelConfig, Config, NotifyConfig, Registry, RouteConfig
 from tagtrail.ledger.lifecycle import record_start, record_stop
-from tagtrail.notify.alerts import Reports, Troubles
+from tagtrail.notify.alerts import DeliveryReports, ServiceAlerts
 from tagtrail.notify.message import Message
 from tagtrail.store.leases import end_attempt
 from tagtrail.store.outbox import SERVICE, Attempt, Delivery, add_delivery, make_id
@@ -25,7 +25,7 @@ class Watched:
     """A ledger whose service is looked after, and the channel that is told of troubles."""
 
     chat: Chat
-    troubles: Troubles
+    troubles: ServiceAlerts
     config: Config
 
     def look(self) -> list[str]:
@@ -46,11 +46,11 @@ class Watched:
             status = 404 if outcome == "failed" else 200
             end_attempt(tx, Attempt(delivery.id, 1, at, outcome, detail, status))  # type: ignore[arg-type]
             if outcome == "failed":
-                Reports(self.config.notify, clock=self.chat.ledger.clock)(tx, "given up", delivery)
+                DeliveryReports(self.config.notify, clock=self.chat.ledger.clock)(tx, "given up", delivery)
 
 
 def watch(ledger: Ledger, *, registries: tuple[str, ...] = ("main",), fallback: str | None = None) -> Watched:
-    """Troubles are told on `chat`."""
+    """ServiceAlerts are told on `chat`."""
     chat = open_chat(ledger)
     route = RouteConfig(("chat",), kinds=frozenset({"trouble"}))
     config = Config(
@@ -58,7 +58,7 @@ def watch(ledger: Ledger, *, registries: tuple[str, ...] = ("main",), fallback: 
         registries=tuple(map(Registry, registries)),
         notify=NotifyConfig(channels=CHANNELS, routes=(route,), silent_after=DAY, fallback=fallback),
     )
-    return Watched(chat, Troubles(ledger.store, config, clock=ledger.clock), config)
+    return Watched(chat, ServiceAlerts(ledger.store, config, clock=ledger.clock), config)
 
 
 @pytest.fixture
@@ -218,7 +218,7 @@ def test_a_broken_template_is_told_with_what_is_wrong(ledger: Ledger) -> None:
     watched.end("other", "sent", "template ops.j2, line 2: 'nobody' is undefined")
     with ledger.store.writing() as tx:
         delivery = Delivery(make_id(at), "other", "main/team/app", "x", "sent", at, at, at)
-        Reports(watched.config.notify, clock=ledger.clock)(tx, "template", delivery)
+        DeliveryReports(watched.config.notify, clock=ledger.clock)(tx, "template", delivery)
     [text] = [text_of(message) for message in watched.messages()]
     assert text.startswith("Channel other: its template cannot be used\n\nIt says: template ops.j2, line 2: 'nobody'")
 
@@ -228,7 +228,7 @@ def test_where_no_route_wants_troubles_they_are_known_all_the_same(ledger: Ledge
     chat.hear(push("prod", "one", 0))
     config = Config(data=ledger.store.directory, registries=(Registry("main"),))
     ledger.clock.pass_seconds(2 * DAY)
-    Troubles(ledger.store, config, clock=ledger.clock).look()
+    ServiceAlerts(ledger.store, config, clock=ledger.clock).look()
     assert ledger.rows("SELECT kind, subject, ended_at FROM troubles") == [("silent", "main", None)]
     assert chat.read() == []
 
@@ -236,7 +236,7 @@ def test_where_no_route_wants_troubles_they_are_known_all_the_same(ledger: Ledge
 def test_a_channel_that_cannot_be_used_is_told_to_others_and_when_it_can_again(ledger: Ledger) -> None:
     watched = watch(ledger, fallback="mail")
     absent = {"other": "the URL is gone", "mail": "the host is gone"}
-    watched.troubles = Troubles(ledger.store, watched.config, find_absent=lambda: absent, clock=ledger.clock)
+    watched.troubles = ServiceAlerts(ledger.store, watched.config, find_unavailable=lambda: absent, clock=ledger.clock)
     watched.troubles.look()
     told = {(one.channel, watched.chat.tell(one).title) for one in watched.chat.deliveries()}
     assert told == {

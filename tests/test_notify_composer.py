@@ -9,7 +9,7 @@ from tagtrail.ledger.declare import Declaration, Origin, declare
 from tagtrail.ledger.erase import erase, find_holdings
 from tagtrail.ledger.rebuild import rebuild
 from tagtrail.notify.formatting import plain, presentable
-from tagtrail.notify.texts.style import Manner, listed
+from tagtrail.notify.texts.style import MessageContext, listed
 from tagtrail.store.outbox import SERVICE, SUMMARY, Delivery, add_delivery, find_lines, get_delivery, make_id
 from tagtrail.trail.instant import SECOND
 from tagtrail.trail.rules import EnvironmentRule, RegistryIdentity, Rules
@@ -483,8 +483,8 @@ def test_an_address_is_shown_without_its_port(ledger: Ledger, address: str, show
 
 
 def test_times_are_said_as_people_say_them() -> None:
-    manner = Manner(Rules(), START + 3 * HOUR_NS, identities=False)
-    assert [manner.at(START - days * 24 * HOUR_NS) for days in (0, 1, 2)] == [
+    context = MessageContext(Rules(), START + 3 * HOUR_NS, identities=False)
+    assert [context.at(START - days * 24 * HOUR_NS) for days in (0, 1, 2)] == [
         "at 12:00 UTC", "yesterday 12:00 UTC", "on 2026-04-18 12:00 UTC"
     ]  # fmt: skip
     assert listed("abc", most=2) == "a, b and 1 more"

@@ -14,8 +14,8 @@ from tagtrail.config.secrets import Secret
 from tagtrail.errors import ConfigurationError
 from tagtrail.ledger.erase import erase, find_holdings
 from tagtrail.notify import http as sending
-from tagtrail.notify.dispatcher import Dispatcher, find_absent, find_channels, make_couriers
-from tagtrail.notify.leader import is_nobodys_turn, turn
+from tagtrail.notify.dispatcher import Dispatcher, find_channels, find_unavailable, make_workers
+from tagtrail.notify.leader import has_no_leader, leader_lock
 from tagtrail.notify.worker import LEASE, LONGEST, wait_after
 from tagtrail.store.database import Store
 from tagtrail.store.leases import release_claims
@@ -23,7 +23,7 @@ from tagtrail.store.outbox import retry
 from tagtrail.trail.instant import SECOND
 from tests.chat import ChatRoom, Reply
 from tests.conftest import Ledger
-from tests.dispatching import SECRET, Told, slack, told
+from tests.dispatching import SECRET, Notifier, make_notifier, slack
 from tests.events import delete_tag, digest_of, push
 from tests.real import eventually
 
@@ -44,7 +44,7 @@ def texts(room: ChatRoom) -> list[str]:
 
 
 def test_a_move_becomes_one_message(ledger: Ledger, room: ChatRoom) -> None:
-    it = told(ledger, [slack(room)])
+    it = make_notifier(ledger, [slack(room)])
     ledger.receive(push("prod", "one", 1))
     assert it.run() == 1
     assert it.states() == ["sent"]
@@ -57,7 +57,7 @@ def test_after_500_twice_it_is_tried_again_later_each_time_under_the_same_id(led
     hook = ChannelConfig(
         "ops", "webhook", {"url": Secret(room.url), "secret": Secret("whsec_c2VjcmV0c2VjcmV0c2VjcmV0c2VjcmV0")}
     )
-    it = told(ledger, [hook])
+    it = make_notifier(ledger, [hook])
     room.will(DOWN, DOWN)
     ledger.receive(push("prod", "one", 1))
     assert it.run() == 1
@@ -80,7 +80,7 @@ def test_after_500_twice_it_is_tried_again_later_each_time_under_the_same_id(led
 
 
 def test_retry_after_is_honoured_and_holds_back_the_whole_channel(ledger: Ledger, room: ChatRoom) -> None:
-    it = told(ledger, [slack(room)])
+    it = make_notifier(ledger, [slack(room)])
     room.will(Reply(429, b"slow down", {"Retry-After": "30"}))
     ledger.receive(push("prod", "one", 1), push("prod", "two", 2, repository="team/web"))
     assert it.run() == 1
@@ -92,7 +92,7 @@ def test_retry_after_is_honoured_and_holds_back_the_whole_channel(ledger: Ledger
 
 
 def test_nobody_is_waited_for_longer_than_an_hour(ledger: Ledger, room: ChatRoom) -> None:
-    it = told(ledger, [slack(room)])
+    it = make_notifier(ledger, [slack(room)])
     room.will(Reply(503, b"", {"Retry-After": "86400"}))
     ledger.receive(push("prod", "one", 1))
     it.run()
@@ -105,8 +105,8 @@ def test_a_server_that_closes_after_reading_gets_it_again_under_the_same_id(ledg
     hook = ChannelConfig(
         "ops", "webhook", {"url": Secret(room.url), "secret": Secret("whsec_c2VjcmV0c2VjcmV0c2VjcmV0c2VjcmV0")}
     )
-    it = told(ledger, [hook])
-    room.will(Reply(manner="close"))
+    it = make_notifier(ledger, [hook])
+    room.will(Reply(mode="close"))
     ledger.receive(push("prod", "one", 1))
     it.run_until_quiet()
     first, second = room.requests
@@ -116,7 +116,7 @@ def test_a_server_that_closes_after_reading_gets_it_again_under_the_same_id(ledg
 
 @pytest.mark.parametrize("status", [400, 401, 404, 410])
 def test_what_is_refused_for_good_is_given_up_at_once(ledger: Ledger, room: ChatRoom, status: int) -> None:
-    it = told(ledger, [slack(room)])
+    it = make_notifier(ledger, [slack(room)])
     room.will(Reply(status, b"no_service"))
     ledger.receive(push("prod", "one", 1), push("prod", "two", 2, repository="team/web"))
     assert it.run() == 2
@@ -124,13 +124,13 @@ def test_what_is_refused_for_good_is_given_up_at_once(ledger: Ledger, room: Chat
 
 
 def test_a_channel_that_refuses_for_an_hour_is_tried_at_most_every_ten_minutes(ledger: Ledger, room: ChatRoom) -> None:
-    it = told(ledger, [slack(room)])
+    it = make_notifier(ledger, [slack(room)])
     room.otherwise = DOWN
     ledger.receive(push("prod", "one", 1))
     began = it.clock()
     while it.clock() < began + HOUR * SECOND:
         it.run()
-        next_time = it.couriers["ops"].next_time()
+        next_time = it.workers["ops"].next_time()
         assert next_time is not None
         assert next_time - it.clock() <= LONGEST * SECOND
         it.clock.now = next_time
@@ -142,7 +142,7 @@ def test_a_channel_that_refuses_for_an_hour_is_tried_at_most_every_ten_minutes(l
 
 
 def test_after_a_day_it_is_given_up_and_told_on_the_fallback_once(ledger: Ledger, room: ChatRoom) -> None:
-    it = told(ledger, [slack(room), slack(room, "fallback")], fallback="fallback")
+    it = make_notifier(ledger, [slack(room), slack(room, "fallback")], fallback="fallback")
     room.otherwise = DOWN
     for second in range(5):
         ledger.receive(push("prod", f"image {second}", second, repository=f"team/app{second}"))
@@ -158,7 +158,7 @@ def test_after_a_day_it_is_given_up_and_told_on_the_fallback_once(ledger: Ledger
 
 def test_a_fallback_that_fails_is_told_nowhere(ledger: Ledger, room: ChatRoom) -> None:
     routes = [RouteConfig(("ops", "fallback"))]
-    it = told(ledger, [slack(room), slack(room, "fallback")], routes=routes, fallback="fallback")
+    it = make_notifier(ledger, [slack(room), slack(room, "fallback")], routes=routes, fallback="fallback")
     room.otherwise = Reply(404, b"gone")
     ledger.receive(push("prod", "one", 1))
     for _ in range(20):
@@ -170,7 +170,7 @@ def test_a_fallback_that_fails_is_told_nowhere(ledger: Ledger, room: ChatRoom) -
 
 
 def test_what_was_given_up_can_be_tried_again(ledger: Ledger, room: ChatRoom) -> None:
-    it = told(ledger, [slack(room)])
+    it = make_notifier(ledger, [slack(room)])
     room.will(Reply(404, b"gone"))
     ledger.receive(push("prod", "one", 1))
     it.run()
@@ -185,11 +185,11 @@ def test_what_was_given_up_can_be_tried_again(ledger: Ledger, room: ChatRoom) ->
 
 
 def test_a_dead_channel_delays_no_other(ledger: Ledger, room: ChatRoom) -> None:
-    it = told(ledger, [slack(room, "dead"), slack(room, "live")], routes=[RouteConfig(("dead", "live"))])
+    it = make_notifier(ledger, [slack(room, "dead"), slack(room, "live")], routes=[RouteConfig(("dead", "live"))])
     silent = ChatRoom()
-    silent.otherwise = Reply(manner="hang")
+    silent.otherwise = Reply(mode="hang")
     try:
-        it = told(ledger, [slack(silent, "dead"), slack(room, "live")], routes=[RouteConfig(("dead", "live"))])
+        it = make_notifier(ledger, [slack(silent, "dead"), slack(room, "live")], routes=[RouteConfig(("dead", "live"))])
         with running(it):
             for second in range(1, 6):
                 ledger.receive(push("prod", f"image {second}", second))
@@ -201,7 +201,7 @@ def test_a_dead_channel_delays_no_other(ledger: Ledger, room: ChatRoom) -> None:
 
 def test_a_channel_that_cannot_be_made_delays_no_other_and_needs_no_restart(ledger: Ledger, room: ChatRoom) -> None:
     channels = [slack(room, "gone"), slack(room, "live")]
-    it = told(ledger, channels, routes=[RouteConfig(("gone", "live"), tag="prod")])
+    it = make_notifier(ledger, channels, routes=[RouteConfig(("gone", "live"), tag="prod")])
     missing = replace(channels[0], secrets={}, trouble="the URL is gone")
     config = replace(it.config, notify=replace(it.config.notify, channels=(missing, channels[1])))
     read = [config]
@@ -214,23 +214,23 @@ def test_a_channel_that_cannot_be_made_delays_no_other_and_needs_no_restart(ledg
         return read[0]
 
     made = find_channels(config, reread)
-    couriers = make_couriers(config, it.store, channels=made, clock=it.clock, random=lambda: 1.0)
-    it.couriers = {courier.name: courier for courier in couriers}
+    workers = make_workers(config, it.store, channels=made, clock=it.clock, random=lambda: 1.0)
+    it.workers = {worker.name: worker for worker in workers}
     ledger.receive(push("prod", "one", 1))
     assert (it.run("gone"), it.run("live")) == (1, 1)
     assert (it.states("gone"), it.states("live")) == (["waiting"], ["sent"])
     assert it.attempts(it.deliveries("gone")[0])[0].detail == "the URL is gone"
-    assert find_absent(made) == {"gone": "the URL is gone"}
+    assert find_unavailable(made) == {"gone": "the URL is gone"}
     read.clear()  # and the whole file is broken
-    assert find_absent(made) == {"gone": "the configuration cannot be read; `tagtrail check` says why"}
+    assert find_unavailable(made) == {"gone": "the configuration cannot be read; `tagtrail check` says why"}
     read.append(it.config)
-    assert find_absent(made) == {}
+    assert find_unavailable(made) == {}
     it.run_until_quiet("gone")
     assert it.states("gone") == ["sent"]
 
 
 def test_order_is_kept_within_a_repository_while_others_go_on(ledger: Ledger, room: ChatRoom) -> None:
-    it = told(ledger, [slack(room)])
+    it = make_notifier(ledger, [slack(room)])
     room.will(DOWN)
     ledger.receive(push("prod", "one", 1), push("prod", "two", 2), delete_tag("prod", 3))
     it.run_until_quiet()
@@ -241,7 +241,7 @@ def test_order_is_kept_within_a_repository_while_others_go_on(ledger: Ledger, ro
 
 
 def test_5000_moves_to_a_channel_that_is_down_become_a_few_messages(ledger: Ledger, room: ChatRoom) -> None:
-    it = told(ledger, [slack(room)])
+    it = make_notifier(ledger, [slack(room)])
     room.otherwise = DOWN
     for round_ in range(50):
         ledger.receive_body(
@@ -262,7 +262,7 @@ def test_5000_moves_to_a_channel_that_is_down_become_a_few_messages(ledger: Ledg
         assert last_told(it, f"team/app{app}") == digest_of(f"49 {app}")
 
 
-def last_told(it: Told, repository: str) -> str | None:
+def last_told(it: Notifier, repository: str) -> str | None:
     """The digest of the youngest line about the repository that a message rests on."""
     sent = {seq for each in it.deliveries() if each.state == "sent" for seq in it.lines(each)}
     rows = it.ledger.rows("SELECT seq, line FROM lines ORDER BY seq DESC")
@@ -275,7 +275,7 @@ def envelope_of(events: Any) -> bytes:
 
 
 def test_of_two_dispatchers_at_once_each_delivery_is_sent_by_one(ledger: Ledger, room: ChatRoom) -> None:
-    it = told(ledger, [slack(room, burst=1_000)])
+    it = make_notifier(ledger, [slack(room, burst=1_000)])
     for second in range(60):
         ledger.receive(push("prod", f"image {second}", second, repository=f"team/app{second}"))
     threads = [threading.Thread(target=run_to_the_end, args=(it,)) for _ in range(4)]
@@ -288,17 +288,17 @@ def test_of_two_dispatchers_at_once_each_delivery_is_sent_by_one(ledger: Ledger,
     assert all(delivery.attempts == 1 for delivery in it.deliveries())
 
 
-def run_to_the_end(it: Told) -> None:
+def run_to_the_end(it: Notifier) -> None:
     """As a process of its own would, with a store of its own."""
     store = Store(it.store.directory)
-    [courier] = make_couriers(it.config, store, clock=it.clock, random=lambda: 1.0)
-    while courier.deliver():
+    [worker] = make_workers(it.config, store, clock=it.clock, random=lambda: 1.0)
+    while worker.deliver():
         pass
     store.close()
 
 
 def test_a_killed_dispatchers_delivery_is_taken_over_when_its_lease_is_over(ledger: Ledger, room: ChatRoom) -> None:
-    it = told(ledger, [slack(room)])
+    it = make_notifier(ledger, [slack(room)])
     ledger.receive(push("prod", "one", 1))
     kill_after_claiming(it)
     assert it.run() == 0
@@ -309,7 +309,7 @@ def test_a_killed_dispatchers_delivery_is_taken_over_when_its_lease_is_over(ledg
 
 
 def test_whoever_holds_the_lock_need_not_wait_for_a_lease(ledger: Ledger, room: ChatRoom) -> None:
-    it = told(ledger, [slack(room)])
+    it = make_notifier(ledger, [slack(room)])
     ledger.receive(push("prod", "one", 1))
     kill_after_claiming(it)
     with it.store.writing() as tx:
@@ -317,8 +317,8 @@ def test_whoever_holds_the_lock_need_not_wait_for_a_lease(ledger: Ledger, room: 
     assert it.run() == 1
 
 
-def kill_after_claiming(it: Told) -> None:
-    """A courier that dies between its claim and its message."""
+def kill_after_claiming(it: Notifier) -> None:
+    """A worker that dies between its claim and its message."""
     from tagtrail.store.leases import claim
 
     with it.store.writing() as tx:
@@ -329,7 +329,7 @@ def kill_after_claiming(it: Told) -> None:
 
 
 def test_a_message_that_a_channel_chokes_on_holds_up_no_other(ledger: Ledger, room: ChatRoom) -> None:
-    it = told(ledger, [slack(room)])
+    it = make_notifier(ledger, [slack(room)])
     ledger.receive(push("prod", "one", 1), push("prod", "two", 2, repository="team/web"))
     for _ in range(60):
         room.otherwise = DOWN if "web" not in (texts(room) or [""])[-1] else Reply()
@@ -339,16 +339,16 @@ def test_a_message_that_a_channel_chokes_on_holds_up_no_other(ledger: Ledger, ro
 
 
 def test_a_message_that_cannot_be_made_stops_no_other(ledger: Ledger, room: ChatRoom) -> None:
-    it = told(ledger, [slack(room)])
+    it = make_notifier(ledger, [slack(room)])
     ledger.receive(push("prod", "one", 1), push("prod", "two", 2, repository="team/web"))
-    tell = it.couriers["ops"]._tell
+    tell = it.workers["ops"]._tell
 
     def broken(delivery: Any, config: Any) -> Any:
         if delivery.subject.endswith("team/app"):
             raise KeyError("a secret word")
         return tell(delivery, config)
 
-    it.couriers["ops"]._tell = broken
+    it.workers["ops"]._tell = broken
     it.run()
     first, second = it.deliveries()
     assert (first.state, second.state) == ("waiting", "sent")
@@ -361,7 +361,7 @@ def test_a_broken_template_reports_itself_and_the_message_comes_in_the_plain_for
 ) -> None:
     template = tmp_path / "ops.j2"
     template.write_text("{{ nonsense }}")
-    it = told(ledger, [slack(room, template=template), slack(room, "fallback")], fallback="fallback")
+    it = make_notifier(ledger, [slack(room, template=template), slack(room, "fallback")], fallback="fallback")
     ledger.receive(push("prod", "one", 1))
     it.run()
     [text] = texts(room)
@@ -374,7 +374,7 @@ def test_a_broken_template_reports_itself_and_the_message_comes_in_the_plain_for
 
 
 def test_secrets_are_nowhere(ledger: Ledger, room: ChatRoom, caplog: pytest.LogCaptureFixture) -> None:
-    it = told(ledger, [slack(room), slack(room, "fallback")], fallback="fallback")
+    it = make_notifier(ledger, [slack(room), slack(room, "fallback")], fallback="fallback")
     echo = Reply(400, f"no such hook: /services/ops/{SECRET}".encode())
     room.will(DOWN, echo)
     caplog.set_level("DEBUG")
@@ -387,13 +387,13 @@ def test_secrets_are_nowhere(ledger: Ledger, room: ChatRoom, caplog: pytest.LogC
     assert all(SECRET not in text for text in texts(room))
 
 
-def dump(it: Told) -> str:
+def dump(it: Notifier) -> str:
     tables = [name for (name,) in it.ledger.rows("SELECT name FROM sqlite_master WHERE type = 'table'")]
     return "\n".join(repr(row) for table in tables for row in it.ledger.rows(f'SELECT * FROM "{table}"'))
 
 
 def test_an_erased_actor_is_in_no_delivery_row(ledger: Ledger, room: ChatRoom) -> None:
-    it = told(ledger, [slack(room, identities=True)])
+    it = make_notifier(ledger, [slack(room, identities=True)])
     room.will(Reply(500, b"cannot post: pushed by Dorothea Gale"))
     ledger.receive(push("prod", "one", 1, actor="Dorothea Gale"))
     it.run_until_quiet()
@@ -403,7 +403,7 @@ def test_an_erased_actor_is_in_no_delivery_row(ledger: Ledger, room: ChatRoom) -
 
 
 def test_a_broken_clock_or_disk_does_not_end_the_dispatcher(ledger: Ledger, room: ChatRoom) -> None:
-    it = told(ledger, [slack(room)])
+    it = make_notifier(ledger, [slack(room)])
     with running(it):
         ledger.receive(push("prod", "one", 1))
         room.wait_for(1)
@@ -418,9 +418,9 @@ def test_a_broken_clock_or_disk_does_not_end_the_dispatcher(ledger: Ledger, room
 class running:  # noqa: N801 - a context
     """A dispatcher in threads of this process, until the end of the block."""
 
-    def __init__(self, it: Told) -> None:
+    def __init__(self, it: Notifier) -> None:
         self._over = threading.Event()
-        dispatcher = Dispatcher(it.store, it.make_couriers(), chores=[], clock=it.clock)
+        dispatcher = Dispatcher(it.store, it.make_workers(), chores=[], clock=it.clock)
         self._thread = threading.Thread(target=dispatcher.run, args=(self._over.is_set,))
 
     def __enter__(self) -> "running":
@@ -440,7 +440,7 @@ class running:  # noqa: N801 - a context
 
 
 def test_it_wakes_for_what_is_written(ledger: Ledger, room: ChatRoom) -> None:
-    it = told(ledger, [slack(room)])
+    it = make_notifier(ledger, [slack(room)])
     with running(it):
         for count in range(1, 4):
             ledger.receive(push("prod", f"image {count}", count))
@@ -469,8 +469,8 @@ def test_it_does_its_chores_whatever_came_of_the_others(ledger: Ledger) -> None:
 
 
 def test_it_stops_soon_though_a_channel_hangs(ledger: Ledger, room: ChatRoom) -> None:
-    it = told(ledger, [slack(room)])
-    room.otherwise = Reply(manner="hang")
+    it = make_notifier(ledger, [slack(room)])
+    room.otherwise = Reply(mode="hang")
     dispatcher = running(it)
     with dispatcher:
         ledger.receive(push("prod", "one", 1))
@@ -480,11 +480,11 @@ def test_it_stops_soon_though_a_channel_hangs(ledger: Ledger, room: ChatRoom) ->
 
 
 def test_one_process_has_the_turn(tmp_path: Path) -> None:
-    assert is_nobodys_turn(tmp_path)
-    with turn(tmp_path) as ours, turn(tmp_path) as others:
+    assert has_no_leader(tmp_path)
+    with leader_lock(tmp_path) as ours, leader_lock(tmp_path) as others:
         assert (ours, others) == (True, False)
-        assert not is_nobodys_turn(tmp_path)
-    assert is_nobodys_turn(tmp_path)
+        assert not has_no_leader(tmp_path)
+    assert has_no_leader(tmp_path)
 
 
 def test_waits_grow_to_ten_minutes_with_full_jitter() -> None:

@@ -101,14 +101,14 @@ def test_a_server_that_hangs_is_waited_for_as_long_as_the_timeout_says(
     chat_room: ChatRoom, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(sending, "READ_TIMEOUT", 0.2)
-    chat_room.will(Reply(manner="hang"))
+    chat_room.will(Reply(mode="hang"))
     outcome = post(to(chat_room))
     assert (outcome.is_sent, outcome.is_permanent) == (False, False)
     assert outcome.detail == "no answer in time"
 
 
 def test_a_connection_closed_after_reading_is_no_answer_and_is_not_tried_again_here(chat_room: ChatRoom) -> None:
-    chat_room.will(Reply(manner="close"))
+    chat_room.will(Reply(mode="close"))
     outcome = post(to(chat_room))
     assert (outcome.is_sent, outcome.is_permanent) == (False, False)
     assert outcome.detail == "the connection was closed without an answer"
@@ -116,7 +116,7 @@ def test_a_connection_closed_after_reading_is_no_answer_and_is_not_tried_again_h
 
 
 def test_a_server_that_drips_its_head_is_left_at_the_deadline(chat_room: ChatRoom) -> None:
-    chat_room.will(Reply(manner="drip"))
+    chat_room.will(Reply(mode="drip"))
     began = time.monotonic()
     outcome = post(to(chat_room), total=0.2)
     assert time.monotonic() - began < 20  # dripped to its end the head takes twenty minutes
@@ -125,7 +125,7 @@ def test_a_server_that_drips_its_head_is_left_at_the_deadline(chat_room: ChatRoo
 
 
 def test_a_server_that_drips_its_body_has_answered_by_its_status(chat_room: ChatRoom) -> None:
-    chat_room.will(Reply(200, b"y" * 60_000, manner="drip body"), Reply(500, b"y" * 60_000, manner="drip body"))
+    chat_room.will(Reply(200, b"y" * 60_000, mode="drip body"), Reply(500, b"y" * 60_000, mode="drip body"))
     began = time.monotonic()
     assert post(to(chat_room), total=1).is_sent
     assert post(to(chat_room), total=1).status == 500
@@ -226,7 +226,7 @@ def test_the_environments_proxy_is_used_and_has_the_same_deadline(
     monkeypatch.setenv("http_proxy", chat_room.url)
     assert post(Post("http://chat.invalid/hook", b"hello")).is_sent
     assert chat_room.requests[0].path == "http://chat.invalid/hook"
-    chat_room.will(Reply(manner="drip"))
+    chat_room.will(Reply(mode="drip"))
     assert post(Post("http://chat.invalid/hook", b"hello"), total=0.2).detail == "no answer within 0.2 s"
 
 
@@ -257,7 +257,7 @@ def test_tls_is_spoken_with_who_is_trusted_and_has_the_same_deadline(
 ) -> None:
     monkeypatch.setenv("REQUESTS_CA_BUNDLE", str(tmp_path / "certificate.pem"))
     assert post(to(tls_room)).is_sent
-    tls_room.will(Reply(manner="drip"), Reply(200, b"y" * 60_000, manner="drip body"))
+    tls_room.will(Reply(mode="drip"), Reply(200, b"y" * 60_000, mode="drip body"))
     began = time.monotonic()
     assert post(to(tls_room), total=0.2).detail == "no answer within 0.2 s"
     assert post(to(tls_room), total=1).is_sent

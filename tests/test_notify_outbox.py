@@ -31,11 +31,11 @@ from tests.events import INDEX, delete_digest, delete_repository, delete_tag, di
 from tests.log import make_log, put_back_database, save_database
 
 CHANNELS = (ChannelConfig("chat", "slack"), ChannelConfig("mail", "email"))
-Begin = Callable[..., "Told"]
+Begin = Callable[..., "NotifiedLedger"]
 
 
-class Told:
-    """A ledger whose moves are told."""
+class NotifiedLedger:
+    """A ledger whose moves are notified."""
 
     def __init__(self, store: Store, clock: Clock, config: NotifyConfig) -> None:
         self.store = store
@@ -49,7 +49,7 @@ class Told:
         sql = f"SELECT {COLUMNS} FROM deliveries WHERE channel = coalesce(?, channel) ORDER BY id"
         return [Delivery(*row) for row in self.ledger.rows(sql, channel)]
 
-    def told(self, channel: str = "chat") -> list[list[str]]:
+    def messages(self, channel: str = "chat") -> list[list[str]]:
         """What each delivery to the channel tells of: the tags or, without one, the kinds of its lines."""
         db = self.store.reader()
         return [
@@ -68,8 +68,8 @@ class Told:
 def begin(store: Store, clock: Clock) -> Iterator[Begin]:
     """Begins a ledger whose moves are told by these routes; every promise of the ledger is kept in the end."""
 
-    def begun(*routes: RouteConfig, **settings: object) -> Told:
-        return Told(store, clock, NotifyConfig(channels=CHANNELS, routes=routes, **settings))  # type: ignore[arg-type]
+    def begun(*routes: RouteConfig, **settings: object) -> NotifiedLedger:
+        return NotifiedLedger(store, clock, NotifyConfig(channels=CHANNELS, routes=routes, **settings))  # type: ignore[arg-type]
 
     yield begun
     check_ledger(store)
@@ -77,7 +77,7 @@ def begin(store: Store, clock: Clock) -> Iterator[Begin]:
 
 
 @pytest.fixture
-def told(begin: Begin) -> Told:
+def notified(begin: Begin) -> NotifiedLedger:
     """Everything is told to both channels."""
     return begin(RouteConfig(("chat", "mail")))
 
@@ -85,69 +85,69 @@ def told(begin: Begin) -> Told:
 # What is told
 
 
-def test_a_move_is_told_to_each_channel_once(told: Told) -> None:
-    told.receive(push("prod", "one", 0))
+def test_a_move_is_told_to_each_channel_once(notified: NotifiedLedger) -> None:
+    notified.receive(push("prod", "one", 0))
     for channel in ("chat", "mail"):
-        (delivery,) = told.deliveries(channel)
-        assert find_lines(told.store.reader(), delivery.id) == (1,), "line 0 is the registry's start"
-        assert (delivery.subject, delivery.gathering, delivery.state) == ("main/team/app", digest_of("one"), "waiting")
-        assert (delivery.made_at, delivery.not_before) == (told.clock(), told.clock() + 3 * SECOND)
+        (delivery,) = notified.deliveries(channel)
+        assert find_lines(notified.store.reader(), delivery.id) == (1,), "line 0 is the registry's start"
+        assert (delivery.subject, delivery.group_key, delivery.state) == ("main/team/app", digest_of("one"), "waiting")
+        assert (delivery.made_at, delivery.not_before) == (notified.clock(), notified.clock() + 3 * SECOND)
 
 
-def test_pushes_of_one_digest_are_one_delivery_and_the_next_digest_begins_another(told: Told) -> None:
+def test_pushes_of_one_digest_are_one_delivery_and_the_next_digest_begins_another(notified: NotifiedLedger) -> None:
     """What `docker push --all-tags` brings."""
     for at, tag in enumerate(("1.1.0", "stable", "prod")):
-        told.receive(push(tag, "new", at))
-        told.clock.pass_seconds(0.5)
-    told.receive(push("edge", "newer", 5))
-    assert told.told("chat") == told.told("mail") == [["1.1.0", "stable", "prod"], ["edge"]]
+        notified.receive(push(tag, "new", at))
+        notified.clock.pass_seconds(0.5)
+    notified.receive(push("edge", "newer", 5))
+    assert notified.messages("chat") == notified.messages("mail") == [["1.1.0", "stable", "prod"], ["edge"]]
 
 
-def test_what_comes_after_the_settling_time_is_another_delivery(told: Told) -> None:
-    told.receive(push("stable", "new", 0))
-    told.clock.pass_seconds(2.9)
-    told.receive(push("prod", "new", 1))
-    told.clock.pass_seconds(0.1)
-    told.receive(push("live", "new", 2))
-    assert told.told() == [["stable", "prod"], ["live"]]
+def test_what_comes_after_the_settling_time_is_another_delivery(notified: NotifiedLedger) -> None:
+    notified.receive(push("stable", "new", 0))
+    notified.clock.pass_seconds(2.9)
+    notified.receive(push("prod", "new", 1))
+    notified.clock.pass_seconds(0.1)
+    notified.receive(push("live", "new", 2))
+    assert notified.messages() == [["stable", "prod"], ["live"]]
 
 
-def test_what_is_being_sent_is_not_joined(told: Told) -> None:
-    told.receive(push("stable", "new", 0))
-    with told.store.writing() as tx:
-        assert claim(tx, "chat", now=told.clock() + 3 * SECOND, lease_until=told.clock() + 99 * SECOND, burst=9)
-    told.receive(push("prod", "new", 1))
-    assert told.told("chat") == [["stable"], ["prod"]]
-    assert told.told("mail") == [["stable", "prod"]]
+def test_what_is_being_sent_is_not_joined(notified: NotifiedLedger) -> None:
+    notified.receive(push("stable", "new", 0))
+    with notified.store.writing() as tx:
+        assert claim(tx, "chat", now=notified.clock() + 3 * SECOND, lease_until=notified.clock() + 99 * SECOND, burst=9)
+    notified.receive(push("prod", "new", 1))
+    assert notified.messages("chat") == [["stable"], ["prod"]]
+    assert notified.messages("mail") == [["stable", "prod"]]
 
 
 def test_without_a_settling_time_each_push_is_told_at_once(begin: Begin) -> None:
-    told = begin(RouteConfig(("chat",)), settle=0.0)
-    told.receive(push("stable", "new", 0), push("prod", "new", 1))
-    assert told.told() == [["stable"], ["prod"]]
-    assert {delivery.not_before for delivery in told.deliveries()} == {told.clock()}
+    notified = begin(RouteConfig(("chat",)), settle=0.0)
+    notified.receive(push("stable", "new", 0), push("prod", "new", 1))
+    assert notified.messages() == [["stable"], ["prod"]]
+    assert {delivery.not_before for delivery in notified.deliveries()} == {notified.clock()}
 
 
-def test_variants_pushed_side_by_side_are_one_delivery_each(told: Told) -> None:
+def test_variants_pushed_side_by_side_are_one_delivery_each(notified: NotifiedLedger) -> None:
     for at, (tag, content) in enumerate(
         [("1.1", "plain"), ("1.1-alpine", "alpine"), ("stable", "plain"), ("alpine", "alpine"), ("prod", "plain")]
     ):
-        told.receive(push(tag, content, at))
-    assert told.told() == [["1.1", "stable", "prod"], ["1.1-alpine", "alpine"]]
+        notified.receive(push(tag, content, at))
+    assert notified.messages() == [["1.1", "stable", "prod"], ["1.1-alpine", "alpine"]]
 
 
-def test_news_of_a_tag_never_overtake_older_news_of_it(told: Told) -> None:
+def test_news_of_a_tag_never_overtake_older_news_of_it(notified: NotifiedLedger) -> None:
     """prod went to one, to two and back to one at once: told as that, and not as the way back before the way there."""
-    told.receive(push("prod", "one", 0), push("stable", "one", 1), push("prod", "two", 2), push("prod", "one", 3))
-    assert told.told() == [["prod", "stable"], ["prod"], ["prod"]]
+    notified.receive(push("prod", "one", 0), push("stable", "one", 1), push("prod", "two", 2), push("prod", "one", 3))
+    assert notified.messages() == [["prod", "stable"], ["prod"], ["prod"]]
 
 
-def test_news_of_an_environment_never_overtake_older_news_of_it(told: Told) -> None:
-    told.receive(push("a", "one", 0), push("b", "two", 1))
+def test_news_of_an_environment_never_overtake_older_news_of_it(notified: NotifiedLedger) -> None:
+    notified.receive(push("a", "one", 0), push("b", "two", 1))
     for tag in ("a", "b", "a"):
-        told.clock.pass_seconds(0.1)
-        declare(told.store, told.ledger.recorder, Declaration("production", f"team/app:{tag}"))
-    assert told.told() == [["a", "a"], ["b", "b"], ["a"]]
+        notified.clock.pass_seconds(0.1)
+        declare(notified.store, notified.ledger.recorder, Declaration("production", f"team/app:{tag}"))
+    assert notified.messages() == [["a", "a"], ["b", "b"], ["a"]]
 
 
 PUSHES = st.lists(
@@ -165,12 +165,14 @@ def test_each_move_is_told_once_and_each_tags_moves_in_their_order(
         store = Store(Path(place))
         store.prepare()
         clock = Clock()
-        told = Told(store, clock, NotifyConfig(settle=settle, channels=CHANNELS, routes=(RouteConfig(("chat",)),)))
+        notified = NotifiedLedger(
+            store, clock, NotifyConfig(settle=settle, channels=CHANNELS, routes=(RouteConfig(("chat",)),))
+        )
         for at, (tag, content, pause) in enumerate(pushes):
             clock.pass_seconds(pause)
-            told.receive(push(tag, content, at))
-        lines = [find_lines(store.reader(), delivery.id) for delivery in told.deliveries()]
-        tags = dict(told.ledger.rows("SELECT seq, name FROM moves JOIN tags ON tags.id = tag_id ORDER BY seq"))
+            notified.receive(push(tag, content, at))
+        lines = [find_lines(store.reader(), delivery.id) for delivery in notified.deliveries()]
+        tags = dict(notified.ledger.rows("SELECT seq, name FROM moves JOIN tags ON tags.id = tag_id ORDER BY seq"))
         assert sorted(seq for each in lines for seq in each) == sorted(tags)
         for tag in set(tags.values()):
             in_order = [seq for each in lines for seq in each if tags[seq] == tag]
@@ -178,45 +180,47 @@ def test_each_move_is_told_once_and_each_tags_moves_in_their_order(
         store.close()
 
 
-def test_where_much_happens_at_once_nothing_old_is_joined(told: Told) -> None:
+def test_where_much_happens_at_once_nothing_old_is_joined(notified: NotifiedLedger) -> None:
     """Looking through what is younger must cost little."""
-    told.receive(push("first", "one", 0))
-    told.receive(*(push(f"t{number}", f"{number}", number + 1) for number in range(20)))
-    told.receive(push("late", "one", 30))
-    assert told.told()[0] == ["first"]
-    assert told.told()[-1] == ["late"]
+    notified.receive(push("first", "one", 0))
+    notified.receive(*(push(f"t{number}", f"{number}", number + 1) for number in range(20)))
+    notified.receive(push("late", "one", 30))
+    assert notified.messages()[0] == ["first"]
+    assert notified.messages()[-1] == ["late"]
 
 
-def test_an_index_deletion_that_takes_forty_tags_away_is_one_delivery(told: Told) -> None:
-    told.receive(*(push(f"t{number}", "index", number, media_type=INDEX) for number in range(40)))
-    told.clock.pass_seconds(10)
-    told.receive(delete_digest("index", 50))
-    assert told.told()[-1] == ["delete"]
-    assert len(told.told()) == 2
-    assert told.ledger.rows("SELECT count(*) FROM moves WHERE kind = 'deleted'") == [(40,)]
+def test_an_index_deletion_that_takes_forty_tags_away_is_one_delivery(notified: NotifiedLedger) -> None:
+    notified.receive(*(push(f"t{number}", "index", number, media_type=INDEX) for number in range(40)))
+    notified.clock.pass_seconds(10)
+    notified.receive(delete_digest("index", 50))
+    assert notified.messages()[-1] == ["delete"]
+    assert len(notified.messages()) == 2
+    assert notified.ledger.rows("SELECT count(*) FROM moves WHERE kind = 'deleted'") == [(40,)]
 
 
-def test_deletes_are_told_one_by_one(told: Told) -> None:
-    told.receive(push("a", "one", 0), push("b", "one", 1))
-    told.receive(delete_tag("a", 2), delete_tag("b", 3))
-    assert told.told() == [["a", "b"], ["a"], ["b"]]
-    told.receive(delete_repository(4))
-    assert len(told.told()) == 3, "nothing was left to take away"
+def test_deletes_are_told_one_by_one(notified: NotifiedLedger) -> None:
+    notified.receive(push("a", "one", 0), push("b", "one", 1))
+    notified.receive(delete_tag("a", 2), delete_tag("b", 3))
+    assert notified.messages() == [["a", "b"], ["a"], ["b"]]
+    notified.receive(delete_repository(4))
+    assert len(notified.messages()) == 3, "nothing was left to take away"
 
 
-def test_what_a_pipeline_declares_is_told_with_the_push_that_it_is_about(told: Told) -> None:
-    told.receive(push("1.1.0", "new", 0))
-    declare(told.store, told.ledger.recorder, Declaration("production", f"team/app@{digest_of('new')}"))
-    assert told.told() == [["1.1.0", "deployment"]]
+def test_what_a_pipeline_declares_is_told_with_the_push_that_it_is_about(notified: NotifiedLedger) -> None:
+    notified.receive(push("1.1.0", "new", 0))
+    declare(notified.store, notified.ledger.recorder, Declaration("production", f"team/app@{digest_of('new')}"))
+    assert notified.messages() == [["1.1.0", "deployment"]]
 
 
 # Where it is told
 
 
 def test_a_violation_is_told_though_the_route_lists_only_violations(begin: Begin) -> None:
-    told = begin(RouteConfig(("chat",), kinds=frozenset({"violation"})))
-    told.receive(push("1.0.0", "one", 0), push("prod", "one", 1), push("1.0.0", "other", 2), push("prod", "other", 3))
-    assert told.told() == [["1.0.0"]]
+    notified = begin(RouteConfig(("chat",), kinds=frozenset({"violation"})))
+    notified.receive(
+        push("1.0.0", "one", 0), push("prod", "one", 1), push("1.0.0", "other", 2), push("prod", "other", 3)
+    )
+    assert notified.messages() == [["1.0.0"]]
 
 
 @pytest.mark.parametrize(
@@ -231,36 +235,38 @@ def test_a_violation_is_told_though_the_route_lists_only_violations(begin: Begin
     ],
 )
 def test_a_route_gets_the_kinds_that_it_lists(begin: Begin, kind: str, expected: list[list[str]]) -> None:
-    told = begin(RouteConfig(("chat",), kinds=frozenset({kind})))  # type: ignore[arg-type]
+    notified = begin(RouteConfig(("chat",), kinds=frozenset({kind})))  # type: ignore[arg-type]
     for at, content in enumerate(("one", "two", "one")):
-        told.receive(push("prod", content, at))
-        told.clock.pass_seconds(10)
-    told.receive(delete_tag("prod", 4))
-    declare(told.store, told.ledger.recorder, Declaration("production", f"team/app@{digest_of('two')}"))
-    assert told.told() == expected
+        notified.receive(push("prod", content, at))
+        notified.clock.pass_seconds(10)
+    notified.receive(delete_tag("prod", 4))
+    declare(notified.store, notified.ledger.recorder, Declaration("production", f"team/app@{digest_of('two')}"))
+    assert notified.messages() == expected
 
 
 def test_only_what_was_published_goes_where_an_environment_is_named(begin: Begin) -> None:
-    told = begin(RouteConfig(("chat",), environment="production"), RouteConfig(("mail",), environment="staging"))
-    told.receive(push("1.0.0", "one", 0), push("staging", "one", 1), push("prod", "one", 2), push("latest", "one", 3))
-    declare(told.store, told.ledger.recorder, Declaration("staging", "team/app:1.0.0"))
-    told.receive(delete_tag("prod", 10))
-    assert told.told("chat") == [["prod"], ["prod"]], "a withdrawal is about the environment as well"
-    assert told.told("mail") == [["staging", "1.0.0"]]
+    notified = begin(RouteConfig(("chat",), environment="production"), RouteConfig(("mail",), environment="staging"))
+    notified.receive(
+        push("1.0.0", "one", 0), push("staging", "one", 1), push("prod", "one", 2), push("latest", "one", 3)
+    )
+    declare(notified.store, notified.ledger.recorder, Declaration("staging", "team/app:1.0.0"))
+    notified.receive(delete_tag("prod", 10))
+    assert notified.messages("chat") == [["prod"], ["prod"]], "a withdrawal is about the environment as well"
+    assert notified.messages("mail") == [["staging", "1.0.0"]]
 
 
 def test_what_the_command_line_declares_is_told_without_the_secrets_of_channels(begin: Begin, tmp_path: Path) -> None:
-    told = begin()
-    told.receive(push("1.0.0", "one", 0))
+    notified = begin()
+    notified.receive(push("1.0.0", "one", 0))
     config = tmp_path / "config.yml"
     config.write_text(
         "notify: {channels: [{name: chat, kind: slack, url: {env: NOT_SET_HERE}}], routes: [{channels: [chat]}]}"
     )
-    cli = CommandLine(told.store.directory)
+    cli = CommandLine(notified.store.directory)
     result = cli.run("deploy", "team/app:1.0.0", "--environment", "production", TAGTRAIL_CONFIG=str(config))
     assert result.exit_code == 0, result.stderr
-    assert told.told() == [["1.0.0"]]
-    assert told.ledger.rows("SELECT kind FROM delivery_lines JOIN entries USING (seq)") == [("deployment",)]
+    assert notified.messages() == [["1.0.0"]]
+    assert notified.ledger.rows("SELECT kind FROM delivery_lines JOIN entries USING (seq)") == [("deployment",)]
 
 
 def test_the_service_tells_what_it_records_and_no_secret_is_in_its_database(store: Store, clock: Clock) -> None:
@@ -278,87 +284,89 @@ def test_the_service_tells_what_it_records_and_no_secret_is_in_its_database(stor
 
 
 def test_quiet_hours_hold_a_delivery_back(begin: Begin) -> None:
-    told = begin(RouteConfig(("chat",), quiet=Quiet(time(0), time(23), "UTC")))
-    told.receive(push("prod", "one", 0))
-    (delivery,) = told.deliveries("chat")
-    assert told.clock() == parse_instant("2026-04-21T12:00:00Z")
+    notified = begin(RouteConfig(("chat",), quiet=Quiet(time(0), time(23), "UTC")))
+    notified.receive(push("prod", "one", 0))
+    (delivery,) = notified.deliveries("chat")
+    assert notified.clock() == parse_instant("2026-04-21T12:00:00Z")
     assert delivery.not_before == delivery.due_at == parse_instant("2026-04-21T23:00:00Z")
 
 
 def test_quiet_hours_hold_nothing_back_that_comes_along_with_what_they_do_not_hold(begin: Begin) -> None:
     """`docker push --all-tags` at night: `stable` would have waited, the violation must not."""
-    told = begin(
+    notified = begin(
         RouteConfig(("chat",), quiet=Quiet(time(0), time(23), "UTC")),
         RouteConfig(("chat",), kinds=frozenset({"violation"})),
     )
-    told.receive(push("1.0.0", "one", 0))
-    told.clock.pass_seconds(10)
-    told.receive(push("stable", "two", 10), push("1.0.0", "two", 10))
-    _, delivery = told.deliveries("chat")
-    assert told.told() == [["1.0.0"], ["stable", "1.0.0"]]
-    assert delivery.not_before == delivery.due_at == told.clock() + 3 * SECOND
+    notified.receive(push("1.0.0", "one", 0))
+    notified.clock.pass_seconds(10)
+    notified.receive(push("stable", "two", 10), push("1.0.0", "two", 10))
+    _, delivery = notified.deliveries("chat")
+    assert notified.messages() == [["1.0.0"], ["stable", "1.0.0"]]
+    assert delivery.not_before == delivery.due_at == notified.clock() + 3 * SECOND
 
 
 def test_a_trouble_is_told_where_troubles_are_wanted(begin: Begin) -> None:
-    told = begin(RouteConfig(("chat",), tag="prod"), RouteConfig(("mail",), kinds=frozenset({"trouble"})))
-    assert told.outbox is not None
-    with told.store.writing() as tx:
-        (made,) = told.outbox.add_trouble(tx, "silent main", registry="main")
-    (delivery,) = told.deliveries()
-    assert (delivery.id, delivery.channel, delivery.subject, delivery.gathering, delivery.not_before) == (
-        made, "mail", "service", "silent main", told.clock(),
+    notified = begin(RouteConfig(("chat",), tag="prod"), RouteConfig(("mail",), kinds=frozenset({"trouble"})))
+    assert notified.outbox is not None
+    with notified.store.writing() as tx:
+        (made,) = notified.outbox.add_trouble(tx, "silent main", registry="main")
+    (delivery,) = notified.deliveries()
+    assert (delivery.id, delivery.channel, delivery.subject, delivery.group_key, delivery.not_before) == (
+        made, "mail", "service", "silent main", notified.clock(),
     )  # fmt: skip
 
 
 # What is never told
 
 
-def test_a_push_of_the_same_digest_is_not_told(told: Told) -> None:
-    told.receive(push("prod", "one", 0))
-    told.clock.pass_seconds(60)
-    told.receive(push("prod", "one", 60))
-    assert told.told() == [["prod"]]
+def test_a_push_of_the_same_digest_is_not_told(notified: NotifiedLedger) -> None:
+    notified.receive(push("prod", "one", 0))
+    notified.clock.pass_seconds(60)
+    notified.receive(push("prod", "one", 60))
+    assert notified.messages() == [["prod"]]
 
 
-def test_the_same_event_twice_is_not_told_twice(told: Told) -> None:
+def test_the_same_event_twice_is_not_told_twice(notified: NotifiedLedger) -> None:
     event = push("prod", "one", 0)
-    told.receive(event, event)
-    assert told.told() == [["prod"]]
+    notified.receive(event, event)
+    assert notified.messages() == [["prod"]]
 
 
-def test_the_platforms_of_an_index_are_not_told(told: Told) -> None:
-    told.receive(push(None, "amd64", 0), push(None, "arm64", 1), push("prod", "index", 2, media_type=INDEX))
-    assert told.told() == [["prod"]]
+def test_the_platforms_of_an_index_are_not_told(notified: NotifiedLedger) -> None:
+    notified.receive(push(None, "amd64", 0), push(None, "arm64", 1), push("prod", "index", 2, media_type=INDEX))
+    assert notified.messages() == [["prod"]]
 
 
-def test_what_arrives_late_is_not_told(told: Told) -> None:
-    told.receive(push("prod", "two", 100))
-    told.clock.pass_seconds(60)
-    told.receive(push("prod", "one", 50), delete_tag("prod", 75))
-    assert told.told() == [["prod"]]
+def test_what_arrives_late_is_not_told(notified: NotifiedLedger) -> None:
+    notified.receive(push("prod", "two", 100))
+    notified.clock.pass_seconds(60)
+    notified.receive(push("prod", "one", 50), delete_tag("prod", 75))
+    assert notified.messages() == [["prod"]]
 
 
 def test_a_deployment_that_arrives_late_is_not_told_as_one(begin: Begin) -> None:
     """It moved its tag, but the environment has been declared to run something else since."""
-    told = begin(RouteConfig(("chat",), kinds=frozenset({"deployed"})), RouteConfig(("mail",)))
-    told.receive(push("1.0.0", "one", 0))
-    declare(told.store, told.ledger.recorder, Declaration("production", "team/app:1.0.0"))
-    told.receive(push("prod", "two", 10))
-    assert told.told("chat") == []
-    assert told.told("mail") == [["1.0.0", "1.0.0"], ["prod"]]
+    notified = begin(RouteConfig(("chat",), kinds=frozenset({"deployed"})), RouteConfig(("mail",)))
+    notified.receive(push("1.0.0", "one", 0))
+    declare(notified.store, notified.ledger.recorder, Declaration("production", "team/app:1.0.0"))
+    notified.receive(push("prod", "two", 10))
+    assert notified.messages("chat") == []
+    assert notified.messages("mail") == [["1.0.0", "1.0.0"], ["prod"]]
 
 
-def test_pulls_blobs_and_what_was_not_understood_are_not_told(told: Told) -> None:
-    told.receive(push("prod", "one", 0, action="pull"), push(None, "blob", 1, media_type="application/octet-stream"))
-    told.ledger.receive_body(b"nonsense")
-    assert told.deliveries() == []
+def test_pulls_blobs_and_what_was_not_understood_are_not_told(notified: NotifiedLedger) -> None:
+    notified.receive(
+        push("prod", "one", 0, action="pull"), push(None, "blob", 1, media_type="application/octet-stream")
+    )
+    notified.ledger.receive_body(b"nonsense")
+    assert notified.deliveries() == []
 
 
-def test_a_rebuild_tells_nothing(told: Told) -> None:
-    told.receive(push("prod", "one", 0), push("prod", "two", 1))
-    before = told.deliveries()
-    rebuild(told.store)
-    assert told.deliveries() == before
+def test_a_rebuild_tells_nothing(notified: NotifiedLedger) -> None:
+    notified.receive(push("prod", "one", 0), push("prod", "two", 1))
+    before = notified.deliveries()
+    rebuild(notified.store)
+    assert notified.deliveries() == before
 
 
 def test_a_recovery_tells_nothing(tmp_path: Path, clock: Clock) -> None:
@@ -366,58 +374,58 @@ def test_a_recovery_tells_nothing(tmp_path: Path, clock: Clock) -> None:
     config = NotifyConfig(channels=CHANNELS, routes=(RouteConfig(("chat",)),))
     log.sealer.seal()
     save_database(log, tmp_path / "saved.db")
-    Told(log.ledger.store, clock, config).receive(push("prod", "one", 0))
+    NotifiedLedger(log.ledger.store, clock, config).receive(push("prod", "one", 0))
     log.sealer.seal()
-    told = Told(put_back_database(log, tmp_path / "saved.db").ledger.store, clock, config)
-    assert recover(told.store, told.ledger.recorder, log.place.journal) > 0
-    assert told.ledger.rows("SELECT count(*) FROM moves") == [(1,)]
-    assert told.deliveries() == []
-    told.store.close()
+    notified = NotifiedLedger(put_back_database(log, tmp_path / "saved.db").ledger.store, clock, config)
+    assert recover(notified.store, notified.ledger.recorder, log.place.journal) > 0
+    assert notified.ledger.rows("SELECT count(*) FROM moves") == [(1,)]
+    assert notified.deliveries() == []
+    notified.store.close()
 
 
 # In the same transaction
 
 
-def test_what_is_rolled_back_is_not_told(told: Told) -> None:
+def test_what_is_rolled_back_is_not_told(notified: NotifiedLedger) -> None:
     """There is no moment between recording and telling: both are there, or neither."""
 
     def fail(tx: Connection) -> None:
         assert tx.execute("SELECT count(*) FROM deliveries").fetchone() == (2,)
         raise RuntimeError("after the line")
 
-    sender = told.ledger.sender
-    (draft,) = read_body(envelope(push("prod", "one", 0)), sender, received_at=told.clock())
+    sender = notified.ledger.sender
+    (draft,) = read_body(envelope(push("prod", "one", 0)), sender, received_at=notified.clock())
     assert isinstance(draft, Draft)
     with pytest.raises(RuntimeError):
-        told.ledger.recorder.record_with(draft, fail)
-    assert told.deliveries() == []
-    assert told.ledger.rows("SELECT count(*) FROM lines") == [(0,)]
-    told.ledger.recorder.record(Submission((draft,)))
-    assert told.told() == [["prod"]]
+        notified.ledger.recorder.record_with(draft, fail)
+    assert notified.deliveries() == []
+    assert notified.ledger.rows("SELECT count(*) FROM lines") == [(0,)]
+    notified.ledger.recorder.record(Submission((draft,)))
+    assert notified.messages() == [["prod"]]
 
 
 def test_a_route_that_fails_costs_a_message_and_never_the_evidence(
-    told: Told, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+    notified: NotifiedLedger, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
     def fail(*_: object, **__: object) -> None:
         raise ValueError("a defect")
 
     monkeypatch.setattr("tagtrail.notify.routes.Routes.find_channels", fail)
-    told.receive(push("prod", "one", 0))
-    assert told.deliveries() == []
-    assert told.ledger.rows("SELECT kind FROM entries ORDER BY seq") == [("registry",), ("push",)]
+    notified.receive(push("prod", "one", 0))
+    assert notified.deliveries() == []
+    assert notified.ledger.rows("SELECT kind FROM entries ORDER BY seq") == [("registry",), ("push",)]
     assert "told to nobody" in caplog.text
 
 
 def test_where_nothing_is_told_recording_runs_no_statement_more(store: Store, clock: Clock) -> None:
     assert make_outbox(NotifyConfig(channels=CHANNELS)) is None
-    told = Told(store, clock, NotifyConfig())
-    assert told.outbox is None
-    told.receive(push("first", "zero", 0))
+    notified = NotifiedLedger(store, clock, NotifyConfig())
+    assert notified.outbox is None
+    notified.receive(push("first", "zero", 0))
     statements: list[str] = []
     with store.writing() as tx:
         tx.set_trace_callback(statements.append)
-    told.receive(push("prod", "one", 1))
+    notified.receive(push("prod", "one", 1))
     with store.writing() as tx:
         tx.set_trace_callback(None)
     assert statements
@@ -425,10 +433,10 @@ def test_where_nothing_is_told_recording_runs_no_statement_more(store: Store, cl
     store.close()
 
 
-def test_our_clock_set_back_delays_no_message(told: Told) -> None:
-    told.receive(push("prod", "one", 0))
-    told.clock.pass_seconds(-3_600)
-    told.receive(push("prod", "two", 1))
-    first, second = told.deliveries("chat")
+def test_our_clock_set_back_delays_no_message(notified: NotifiedLedger) -> None:
+    notified.receive(push("prod", "one", 0))
+    notified.clock.pass_seconds(-3_600)
+    notified.receive(push("prod", "two", 1))
+    first, second = notified.deliveries("chat")
     assert first.id < second.id
-    assert second.not_before == told.clock() + 3 * SECOND
+    assert second.not_before == notified.clock() + 3 * SECOND

@@ -3,32 +3,34 @@
 from dataclasses import replace
 
 from tagtrail.config.model import RouteConfig
-from tagtrail.notify.alerts import Reports
-from tagtrail.notify.dispatcher import KEPT_FAILED, KEPT_SENT, Clearing
+from tagtrail.notify.alerts import DeliveryReports
+from tagtrail.notify.dispatcher import KEPT_FAILED, KEPT_SENT, Retention
 from tagtrail.store.leases import claim, drop
 from tagtrail.store.outbox import get_channel_state, retry
 from tagtrail.trail.instant import DAY, SECOND
 from tests.chat import ChatRoom, Reply
 from tests.conftest import Ledger
-from tests.dispatching import Told, slack, told
+from tests.dispatching import Notifier, make_notifier, slack
 from tests.events import push
 
 DAY_SECONDS = DAY / SECOND
 
 
-def clear(it: Told) -> None:
+def clear(it: Notifier) -> None:
     """As the dispatcher does it, when it looks for the first time."""
-    Clearing(it.store, it.config.notify, report=Reports(it.config.notify, clock=it.clock), clock=it.clock).look()
+    Retention(
+        it.store, it.config.notify, report=DeliveryReports(it.config.notify, clock=it.clock), clock=it.clock
+    ).look()
 
 
-def count(it: Told, table: str) -> int:
+def count(it: Notifier, table: str) -> int:
     return int(it.ledger.rows(f"SELECT count(*) FROM {table}")[0][0])
 
 
 def test_what_was_sent_leaves_after_a_month_but_for_the_last_of_its_channel(
     ledger: Ledger, chat_room: ChatRoom
 ) -> None:
-    it = told(ledger, [slack(chat_room)])
+    it = make_notifier(ledger, [slack(chat_room)])
     for second in range(3):
         ledger.receive(push("prod", f"image {second}", second))
         it.run()
@@ -45,7 +47,7 @@ def test_what_was_sent_leaves_after_a_month_but_for_the_last_of_its_channel(
 
 
 def test_what_was_given_up_stays_for_three_months(ledger: Ledger, chat_room: ChatRoom) -> None:
-    it = told(ledger, [slack(chat_room)])
+    it = make_notifier(ledger, [slack(chat_room)])
     chat_room.will(Reply(404, b"gone"))
     ledger.receive(push("prod", "one", 1))
     it.run()
@@ -59,7 +61,7 @@ def test_what_was_given_up_stays_for_three_months(ledger: Ledger, chat_room: Cha
 
 
 def test_what_was_merged_leaves_with_its_summary_and_not_before(ledger: Ledger, chat_room: ChatRoom) -> None:
-    it = told(ledger, [slack(chat_room, burst=1)])
+    it = make_notifier(ledger, [slack(chat_room, burst=1)])
     chat_room.will(Reply(404, b"gone"))
     for at in range(600):
         ledger.receive(push("prod", f"image {at}", at, repository=f"team/app{at}"))
@@ -75,7 +77,7 @@ def test_what_was_merged_leaves_with_its_summary_and_not_before(ledger: Ledger, 
 
 
 def test_what_waits_never_leaves_by_itself(ledger: Ledger, chat_room: ChatRoom) -> None:
-    it = told(ledger, [slack(chat_room)])
+    it = make_notifier(ledger, [slack(chat_room)])
     ledger.receive(push("prod", "one", 1))
     it.clock.pass_seconds(400 * DAY_SECONDS)
     clear(it)
@@ -83,12 +85,14 @@ def test_what_waits_never_leaves_by_itself(ledger: Ledger, chat_room: ChatRoom) 
 
 
 def test_it_looks_once_in_an_hour(ledger: Ledger, chat_room: ChatRoom) -> None:
-    it = told(ledger, [slack(chat_room)])
+    it = make_notifier(ledger, [slack(chat_room)])
     chat_room.will(Reply(404, b"gone"))
     ledger.receive(push("prod", "one", 1))
     it.run()
     it.clock.pass_seconds(KEPT_FAILED / SECOND - 1_800)
-    clearing = Clearing(it.store, it.config.notify, report=Reports(it.config.notify, clock=it.clock), clock=it.clock)
+    clearing = Retention(
+        it.store, it.config.notify, report=DeliveryReports(it.config.notify, clock=it.clock), clock=it.clock
+    )
     clearing.look()
     it.clock.pass_seconds(3_599)
     clearing.look()
@@ -98,18 +102,18 @@ def test_it_looks_once_in_an_hour(ledger: Ledger, chat_room: ChatRoom) -> None:
     assert it.states() == []
 
 
-def renamed(it: Told, chat_room: ChatRoom) -> Told:
+def renamed(it: Notifier, chat_room: ChatRoom) -> Notifier:
     """The same ledger after its channel `ops` was taken out of the configuration."""
     notify = replace(
         it.config.notify, channels=(slack(chat_room, "chat"),), routes=(RouteConfig(("chat",)),), fallback="chat"
     )
-    return Told(it.ledger, replace(it.config, notify=notify))
+    return Notifier(it.ledger, replace(it.config, notify=notify))
 
 
 def test_what_waits_for_a_channel_that_is_gone_is_given_up_after_a_day_and_told(
     ledger: Ledger, chat_room: ChatRoom
 ) -> None:
-    it = told(ledger, [slack(chat_room)])
+    it = make_notifier(ledger, [slack(chat_room)])
     for second in range(3):
         ledger.receive(push("prod", f"image {second}", second))
     it = renamed(it, chat_room)
@@ -129,7 +133,7 @@ def test_what_waits_for_a_channel_that_is_gone_is_given_up_after_a_day_and_told(
 def test_a_name_that_comes_back_is_sent_what_was_given_up_if_somebody_says_so(
     ledger: Ledger, chat_room: ChatRoom
 ) -> None:
-    it = told(ledger, [slack(chat_room)])
+    it = make_notifier(ledger, [slack(chat_room)])
     ledger.receive(push("prod", "one", 1))
     it.clock.pass_seconds(2 * DAY_SECONDS)
     clear(renamed(it, chat_room))
@@ -140,7 +144,9 @@ def test_a_name_that_comes_back_is_sent_what_was_given_up_if_somebody_says_so(
 
 
 def test_what_is_dropped_is_never_told_and_nothing_else_is_touched(ledger: Ledger, chat_room: ChatRoom) -> None:
-    it = told(ledger, [slack(chat_room), slack(chat_room, "other")], routes=[RouteConfig(("ops", "other"), tag="prod")])
+    it = make_notifier(
+        ledger, [slack(chat_room), slack(chat_room, "other")], routes=[RouteConfig(("ops", "other"), tag="prod")]
+    )
     chat_room.will(Reply(), Reply(404, b"gone"))
     for second in range(3):
         ledger.receive(push("prod", f"image {second}", second))
@@ -159,7 +165,7 @@ def test_what_is_dropped_is_never_told_and_nothing_else_is_touched(ledger: Ledge
 
 
 def test_a_dropped_summary_takes_along_what_was_merged_into_it(ledger: Ledger, chat_room: ChatRoom) -> None:
-    it = told(ledger, [slack(chat_room, burst=1)])
+    it = make_notifier(ledger, [slack(chat_room, burst=1)])
     chat_room.will(Reply(404, b"gone"))
     ledger.receive(push("prod", "one", 1), push("prod", "two", 2, repository="team/web"))
     it.run()
@@ -169,7 +175,7 @@ def test_a_dropped_summary_takes_along_what_was_merged_into_it(ledger: Ledger, c
 
 
 def test_what_is_being_sent_is_dropped_only_when_its_lease_is_over(ledger: Ledger, chat_room: ChatRoom) -> None:
-    it = told(ledger, [slack(chat_room)])
+    it = make_notifier(ledger, [slack(chat_room)])
     ledger.receive(push("prod", "one", 1))
     with it.store.writing() as tx:
         assert claim(tx, "ops", now=it.clock(), lease_until=it.clock() + SECOND, burst=10) is not None

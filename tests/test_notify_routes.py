@@ -7,19 +7,19 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tagtrail.config.model import NotifyConfig, Quiet, RouteConfig, ToldKind
-from tagtrail.notify.routes import Happening, Routes, end_of_quiet
+from tagtrail.config.model import NotificationKind, NotifyConfig, Quiet, RouteConfig
+from tagtrail.notify.routes import Notification, Routes, end_of_quiet
 from tagtrail.trail.instant import DAY, SECOND, parse_instant
 
 HOUR = 3_600 * SECOND
 NIGHT = Quiet(time(22), time(7), "Europe/Berlin")
 
 
-def happening(*kinds: ToldKind, tag: str | None = "prod", environments: tuple[str, ...] = ()) -> Happening:
-    return Happening(frozenset(kinds or ("moved",)), "main", "team/app", tag, environments)
+def happening(*kinds: NotificationKind, tag: str | None = "prod", environments: tuple[str, ...] = ()) -> Notification:
+    return Notification(frozenset(kinds or ("moved",)), "main", "team/app", tag, environments)
 
 
-def wants(route: RouteConfig, told: Happening) -> bool:
+def wants(route: RouteConfig, told: Notification) -> bool:
     return Routes(NotifyConfig(routes=(route,))).matching(told) == (0,)
 
 
@@ -61,7 +61,7 @@ def test_what_was_declared_by_digest_alone_goes_where_any_tag_goes() -> None:
 
 
 def test_a_trouble_goes_where_no_repository_tag_and_environment_is_named() -> None:
-    trouble = Happening(frozenset({"trouble"}), registry="main")
+    trouble = Notification(frozenset({"trouble"}), registry="main")
     assert wants(RouteConfig(("a",)), trouble)
     assert wants(RouteConfig(("a",), registry="main"), trouble)
     for route in (

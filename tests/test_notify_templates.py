@@ -15,7 +15,7 @@ from tagtrail.notify.channels.slack import MARKUP as SLACK
 from tagtrail.notify.channels.teams import MARKUP as TEAMS
 from tagtrail.notify.formatting import HTML, Markup
 from tagtrail.notify.message import Fact
-from tagtrail.notify.templates import TemplateBroken, render_body, render_text, write
+from tagtrail.notify.templates import TemplateError, render_body, render_text, write
 from tests.messages import NEW, PINNED, ROLLBACK, configuration
 
 PLAIN = Markup()
@@ -35,7 +35,7 @@ def text(template: Path, source: str, markup: Markup = PLAIN, **changes: Any) ->
 def trouble(template: Path, source: str) -> str:
     """What is said of a template that is refused."""
     template.write_text(source)
-    with pytest.raises(TemplateBroken) as raised:
+    with pytest.raises(TemplateError) as raised:
         render_text(template, ROLLBACK, PLAIN)
     return str(raised.value)
 
@@ -155,7 +155,7 @@ def test_loops_within_loops_take_a_bounded_number_of_steps(template: Path) -> No
     many = tuple(f"tag-{at}" for at in range(20))
     template.write_text("{% for a in tags %}" * 5 + "{% endfor %}" * 5 + "done")
     began = time.monotonic()
-    with pytest.raises(TemplateBroken, match="more than 10000 steps"):
+    with pytest.raises(TemplateError, match="more than 10000 steps"):
         render_text(template, replace(ROLLBACK, tags=many), PLAIN)
     assert time.monotonic() - began < 20
     assert text(template, "{% for a in tags %}{% for b in tags %}{% endfor %}{% endfor %}done", tags=many) == "done"
@@ -181,7 +181,7 @@ def test_a_broken_template_names_its_file_and_line(template: Path, source: str, 
 def test_a_file_that_cannot_be_read_is_a_broken_template(tmp_path: Path) -> None:
     (tmp_path / "bytes.j2").write_bytes(b"\xff\xfe")
     for name, said in (("none.j2", "No such file"), ("", "directory"), ("bytes.j2", "no UTF-8")):
-        with pytest.raises(TemplateBroken, match=said):
+        with pytest.raises(TemplateError, match=said):
             render_text(tmp_path / name, ROLLBACK, PLAIN)
 
 
@@ -240,7 +240,7 @@ def test_no_value_changes_a_bodys_shape(tmp_path_factory: pytest.TempPathFactory
 @pytest.mark.parametrize("source", ['{"text": {{ title }}}', "{", '{"a": "{{ titel }}"}', "", '{"a": NaN'])
 def test_a_body_that_is_no_json_is_a_broken_template(template: Path, source: str) -> None:
     template.write_text(source)
-    with pytest.raises(TemplateBroken):
+    with pytest.raises(TemplateError):
         render_body(template, ROLLBACK, PLAIN)
 
 

@@ -19,7 +19,7 @@ from tagtrail.config.load import load
 from tagtrail.notify.channels import make_channel
 from tagtrail.notify.channels.webhook import TYPES, make, sign
 from tagtrail.notify.http import Channel
-from tagtrail.notify.message import Kind, Message
+from tagtrail.notify.message import Message, MessageKind
 from tests.chat import ChatRoom, Reply
 from tests.conftest import Clock
 from tests.real import need
@@ -94,7 +94,7 @@ def test_every_property_of_an_event_is_documented(chat_room: ChatRoom) -> None:
 
 
 def test_every_kind_has_a_type_and_every_type_is_documented() -> None:
-    assert TYPES.keys() == set(get_args(Kind))
+    assert TYPES.keys() == set(get_args(MessageKind))
     assert re.findall(r"^\| `(dev\.[a-z.]+)`", DOC, re.MULTILINE) == list(TYPES.values())
 
 

@@ -1,4 +1,4 @@
-"""Telling, as a whole service: real processes, real signals, a chat server, the real registry and skopeo."""
+"""MessageDraft, as a whole service: real processes, real signals, a chat server, the real registry and skopeo."""
 
 import json
 import os
@@ -14,7 +14,7 @@ import pytest
 import requests
 from bench.processes import tree
 
-from tagtrail.notify.leader import is_nobodys_turn, turn
+from tagtrail.notify.leader import has_no_leader, leader_lock
 from tests.chat import ChatRoom, Reply
 from tests.events import digest_of, envelope, push
 from tests.real import TOKEN, Layout, Process, Registry, Service, eventually
@@ -127,7 +127,7 @@ def test_a_dispatcher_killed_after_sending_leaves_the_same_id_to_the_next_one(
     service: Service, chat_room: ChatRoom
 ) -> None:
     service.start()
-    chat_room.will(Reply(manner="hang"))
+    chat_room.will(Reply(mode="hang"))
     first = its_dispatcher(service)
     send(service, "prod", "one", 1)
     chat_room.wait_for(1)
@@ -184,7 +184,7 @@ def test_the_stop_of_the_service_stops_its_dispatcher(service: Service) -> None:
     service.start()
     its_dispatcher(service)
     assert service.process.stop() == 0
-    eventually(lambda: is_nobodys_turn(service.data), "the dispatcher is gone")
+    eventually(lambda: has_no_leader(service.data), "the dispatcher is gone")
 
 
 def test_without_channels_there_is_no_dispatcher(tmp_path: Path) -> None:
@@ -202,11 +202,11 @@ def test_of_two_dispatchers_run_apart_the_second_waits_and_takes_over(
     one, other = (Process(command, tmp_path / f"{name}.log") for name in ("one", "other"))
     try:
         one.start()
-        eventually(lambda: service.data.exists() and not is_nobodys_turn(service.data), "the first has its turn")
+        eventually(lambda: service.data.exists() and not has_no_leader(service.data), "the first has its turn")
         other.start()
         eventually(lambda: "waiting for its end" in other.log.read_text(), "the second says so")
         assert one.stop() == 0
-        eventually(lambda: not is_nobodys_turn(service.data), "the second has its turn")
+        eventually(lambda: not has_no_leader(service.data), "the second has its turn")
         assert other.stop() == 0
     finally:
         one.kill()
@@ -218,7 +218,7 @@ def test_a_dispatcher_that_waits_for_its_turn_can_be_stopped(service: Service, t
     waiting = Process(
         [sys.executable, "-m", "tagtrail", "dispatch", "--config", str(service.config)], tmp_path / "waiting.log"
     )
-    with turn(service.data):
+    with leader_lock(service.data):
         waiting.start()
         eventually(lambda: "waiting for its end" in waiting.log.read_text(), "it waits")
         assert waiting.stop() == 0

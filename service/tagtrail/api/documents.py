@@ -9,7 +9,7 @@ import msgspec
 from msgspec import Meta
 
 from tagtrail.line import Assurance, Who
-from tagtrail.store.outbox import AttemptOutcome, State
+from tagtrail.store.outbox import AttemptOutcome, DeliveryState
 from tagtrail.trail.deployments import Basis, Direction
 from tagtrail.trail.moves import MoveKind
 from tagtrail.trail.rules import Authentication
@@ -304,7 +304,7 @@ class DeliveryDocument(msgspec.Struct, frozen=True):
         str,
         Meta(description="What order is kept of: a registry's repository, `service` for troubles, `*` for a summary."),
     ]
-    state: State
+    state: DeliveryState
     made_at: Time
     due_at: Annotated[Time, Meta(description="When it was first due; giving up is counted from then on.")]
     not_before: Annotated[Time | None, Meta(description="When it is tried next, at the earliest; null once finished.")]

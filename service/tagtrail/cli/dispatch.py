@@ -15,7 +15,7 @@ from tagtrail.config.load import load
 from tagtrail.config.model import Config
 from tagtrail.config.secrets import prepare_data_directory
 from tagtrail.errors import ConfigurationError
-from tagtrail.notify.leader import turn
+from tagtrail.notify.leader import leader_lock
 from tagtrail.store.database import Store
 
 _PATIENCE: Final = 1.0  # seconds: a worker that looks whether there is a dispatcher holds the lock for a moment
@@ -35,18 +35,18 @@ def dispatch(supervised_by: int | None) -> None:
     if not config.notify.channels:
         raise ConfigurationError("notify.channels is empty, so there is nothing to dispatch; name a channel there")
     if is_by_hand:  # somebody is there to see what is wrong with a channel
-        from tagtrail.notify.channels import refuse_unusable  # noqa: PLC0415 - as below
+        from tagtrail.notify.channels import check_channels  # noqa: PLC0415 - as below
 
-        refuse_unusable(config.notify.channels)
+        check_channels(config.notify.channels)
     prepare_data_directory(config.data)
     must_stop = _find_end(supervised_by)
-    with turn(config.data, patience=_PATIENCE, must_stop=must_stop) as is_ours:
+    with leader_lock(config.data, patience=_PATIENCE, must_stop=must_stop) as is_ours:
         if is_ours:
             _run(config, must_stop, reread=None if is_by_hand else read)
             return
     if is_by_hand and not must_stop():
         click.echo("Another dispatcher is at work on this data directory; waiting for its end.", err=True)
-        with turn(config.data, patience=math.inf, must_stop=must_stop) as is_ours:
+        with leader_lock(config.data, patience=math.inf, must_stop=must_stop) as is_ours:
             if is_ours:
                 _run(config, must_stop)
 

@@ -31,7 +31,7 @@ from tagtrail.store.outbox import (
     find_channels,
     find_deliveries,
     get_channel_state,
-    get_last_trouble,
+    get_last_problem,
     make_id,
 )
 from tagtrail.store.outbox import retry as try_again
@@ -154,7 +154,7 @@ def _show_channels(store: Store, *, as_json: bool) -> None:
     with store.snapshot() as db:
         names = dict.fromkeys([*configured, *find_channels(db)])
         rows = [
-            _Standing(get_channel_state(db, name), name in configured, get_last_trouble(db, name)) for name in names
+            _Standing(get_channel_state(db, name), name in configured, get_last_problem(db, name)) for name in names
         ]
     screen = Screen()
     if as_json:

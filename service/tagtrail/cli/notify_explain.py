@@ -20,10 +20,10 @@ from tagtrail.config.load import CONFIG_VARIABLE
 from tagtrail.config.model import ChannelConfig, NotifyConfig
 from tagtrail.config.secrets import Secret
 from tagtrail.errors import BadParameter, ConfigurationError, NotRecorded
-from tagtrail.notify.explain import Verdict, find_happenings, judge
-from tagtrail.notify.routes import Happening, Routes
+from tagtrail.notify.explain import RouteDecision, find_notifications, judge
+from tagtrail.notify.routes import Notification, Routes
 from tagtrail.store.answers import Filter
-from tagtrail.store.messages import find_gathered, find_told, get_newest_line
+from tagtrail.store.messages import find_gathered, find_message_data, get_newest_line
 from tagtrail.trail.instant import SECOND, format_instant, now, parse_instant
 
 _IDENTITY: Final = "msg_00000000-0000-7000-8000-000000000000"
@@ -76,8 +76,8 @@ class _Question:
     config: NotifyConfig
     seq: int
     lines: tuple[int, ...]
-    happenings: tuple[Happening, ...]
-    asked: Happening
+    happenings: tuple[Notification, ...]
+    asked: Notification
 
 
 @click.command("explain")
@@ -109,8 +109,8 @@ def _find(asked: Asked, subject: Subject) -> _Question:
         if seq is None:
             raise NotRecorded(f"no move of {subject.repository}:{subject.tag} is recorded")
         lines = find_gathered(db, seq, within=int(config.settle * SECOND))
-        happenings = find_happenings(find_told(db, lines))
-        alone = find_happenings(find_told(db, [seq]))
+        happenings = find_notifications(find_message_data(db, lines))
+        alone = find_notifications(find_message_data(db, [seq]))
     # One of very many tags may be none of those that a message is made of; it went the way that they did.
     asked_for = (one for one in (*reversed(happenings), *alone) if one.tag == subject.tag)
     about = next(asked_for, replace(alone[-1], tag=subject.tag))
@@ -134,11 +134,11 @@ def _locate(channel: ChannelConfig, folder: Path) -> ChannelConfig:
 def _preview(asked: Asked, question: _Question) -> Iterator[ExplainedChannel]:
     """What each channel that is told would get."""
     from tagtrail.notify.channels import make_channel  # noqa: PLC0415 - it takes what a question has no need of
-    from tagtrail.notify.composer import Teller  # noqa: PLC0415
+    from tagtrail.notify.composer import MessageComposer  # noqa: PLC0415
 
     at = now()
     routes = Routes(question.config)
-    teller = Teller(asked.trail.store, public_url=place().public_url, routes=routes)
+    teller = MessageComposer(asked.trail.store, public_url=place().public_url, routes=routes)
     configured = {channel.name: channel for channel in question.config.channels}
     for name, not_before in routes.find_channels(question.happenings, at=at).items():
         channel = configured[name]
@@ -151,7 +151,9 @@ def _preview(asked: Asked, question: _Question) -> Iterator[ExplainedChannel]:
         yield ExplainedChannel(name, channel.kind, held_until, preview)
 
 
-def _describe(question: _Question, verdicts: Sequence[Verdict], channels: Sequence[ExplainedChannel]) -> Explained:
+def _describe(
+    question: _Question, verdicts: Sequence[RouteDecision], channels: Sequence[ExplainedChannel]
+) -> Explained:
     return Explained(
         registry=question.subject.registry,
         repository=question.subject.repository,
@@ -164,7 +166,9 @@ def _describe(question: _Question, verdicts: Sequence[Verdict], channels: Sequen
     )
 
 
-def _show(asked: Asked, question: _Question, verdicts: Sequence[Verdict], channels: Sequence[ExplainedChannel]) -> None:
+def _show(
+    asked: Asked, question: _Question, verdicts: Sequence[RouteDecision], channels: Sequence[ExplainedChannel]
+) -> None:
     screen, subject = asked.screen, question.subject
     kinds = listed(sorted(question.asked.kinds), most=None)
     environments = f", published for {listed(question.asked.environments)}" if question.asked.environments else ""

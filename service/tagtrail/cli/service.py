@@ -57,9 +57,9 @@ def check(listen: str | None) -> None:
     """
     config = _load(listen)
     if config.notify.channels:
-        from tagtrail.notify.channels import refuse_unusable  # noqa: PLC0415 - as above
+        from tagtrail.notify.channels import check_channels  # noqa: PLC0415 - as above
 
-        refuse_unusable(config.notify.channels)
+        check_channels(config.notify.channels)
     for line in describe(config).splitlines():
         click.echo(visible(line))
     for warning in find_warnings(config):

@@ -6,7 +6,7 @@ from urllib.parse import urlsplit
 from tagtrail.access.scopes import SCOPES, Proxy
 from tagtrail.config.contradictions import tokens_of
 from tagtrail.config.model import (
-    TOLD_KINDS,
+    NOTIFICATION_KINDS,
     Address,
     ChannelConfig,
     Config,
@@ -115,8 +115,8 @@ def _channel(path: str, channel: ChannelConfig) -> Iterator[tuple[str, str]]:
 
 
 def _route(route: RouteConfig) -> str:
-    kinds = [kind for kind in TOLD_KINDS if kind in route.kinds]
-    what = "all kinds" if len(kinds) == len(TOLD_KINDS) else f"the kinds {', '.join(kinds)}"
+    kinds = [kind for kind in NOTIFICATION_KINDS if kind in route.kinds]
+    what = "all kinds" if len(kinds) == len(NOTIFICATION_KINDS) else f"the kinds {', '.join(kinds)}"
     where = f"of the tag {route.tag} in {route.repository} of registry {route.registry}"
     environment = f", published for the environment {route.environment}," if route.environment is not None else ""
     quiet = route.quiet

@@ -17,11 +17,11 @@ ChannelKind = Literal[
     "slack", "discord", "teams", "googlechat", "matrix", "telegram", "ntfy", "gotify", "email", "console", "webhook",
     "apprise",
 ]  # fmt: skip
-ToldKind = Literal["created", "moved", "moved_back", "deleted", "violation", "deployed", "declared", "trouble"]
+NotificationKind = Literal["created", "moved", "moved_back", "deleted", "violation", "deployed", "declared", "trouble"]
 
 DEFAULT_REGISTRY: Final = "registry"
 CHANNEL_KINDS: Final[tuple[ChannelKind, ...]] = get_args(ChannelKind)
-TOLD_KINDS: Final[tuple[ToldKind, ...]] = get_args(ToldKind)
+NOTIFICATION_KINDS: Final[tuple[NotificationKind, ...]] = get_args(NotificationKind)
 
 
 @dataclass(frozen=True, slots=True)
@@ -161,7 +161,7 @@ class RouteConfig:
     tag: str = "*"
     environment: str | None = None
     registry: str = EVERY_REGISTRY
-    kinds: frozenset[ToldKind] = frozenset(TOLD_KINDS)
+    kinds: frozenset[NotificationKind] = frozenset(NOTIFICATION_KINDS)
     quiet: Quiet | None = None
 
 

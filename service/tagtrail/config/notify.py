@@ -7,7 +7,7 @@ from typing import Literal
 from tagtrail.config import fields
 from tagtrail.config.channels import read_channel
 from tagtrail.config.document import Node
-from tagtrail.config.model import TOLD_KINDS, ChannelConfig, NotifyConfig, Quiet, RouteConfig, ToldKind
+from tagtrail.config.model import NOTIFICATION_KINDS, ChannelConfig, NotificationKind, NotifyConfig, Quiet, RouteConfig
 from tagtrail.config.sources import Surroundings
 from tagtrail.errors import ConfigurationError
 from tagtrail.trail.rules import EVERY_REGISTRY
@@ -77,8 +77,10 @@ def _registry(node: Node) -> str:
     return EVERY_REGISTRY if node.text() == EVERY_REGISTRY else node.parse(fields.name)
 
 
-def _kinds(node: Node) -> frozenset[ToldKind]:
-    kinds: frozenset[ToldKind] = frozenset(item.choice(*TOLD_KINDS) for item in node.items(example="- moved"))
+def _kinds(node: Node) -> frozenset[NotificationKind]:
+    kinds: frozenset[NotificationKind] = frozenset(
+        item.choice(*NOTIFICATION_KINDS) for item in node.items(example="- moved")
+    )
     if not kinds:
         raise node.refuse("is an empty list", "name at least one kind, or take the key out for all of them")
     return kinds

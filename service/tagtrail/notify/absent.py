@@ -7,11 +7,11 @@ is to be told to this channel waits, as for one whose server is away, and that i
 from collections.abc import Callable
 
 from tagtrail.errors import ConfigurationError
-from tagtrail.notify.http import Channel, Outcome
+from tagtrail.notify.http import Channel, SendOutcome
 from tagtrail.notify.message import Message
 
 
-class Absent:
+class UnavailableChannel:
     """In the place of a channel until it can be made; `make` tries that and raises ConfigurationError.
 
     Used by one thread; another may look at it.
@@ -30,11 +30,11 @@ class Absent:
             return str(error)
         return None
 
-    def send(self, message: Message) -> Outcome:
+    def send(self, message: Message) -> SendOutcome:
         """Send the message, if the channel can be made by now."""
         reason = self.find_reason()
         if self._made is None:
-            return Outcome(is_sent=False, detail=reason or "")
+            return SendOutcome(is_sent=False, detail=reason or "")
         return self._made.send(message)
 
     def preview(self, message: Message) -> str:

@@ -8,12 +8,12 @@ from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Final
 
-from tagtrail.config.model import Config, NotifyConfig, ToldKind
+from tagtrail.config.model import Config, NotificationKind, NotifyConfig
 from tagtrail.notify.outbox import Outbox
-from tagtrail.notify.routes import Happening, Routes
-from tagtrail.notify.worker import Mishap
+from tagtrail.notify.routes import Notification, Routes
+from tagtrail.notify.worker import ReportKind
 from tagtrail.store import alerts as stored
-from tagtrail.store.alerts import TroubleKind
+from tagtrail.store.alerts import AlertKind
 from tagtrail.store.answers import Filter
 from tagtrail.store.database import Connection, Store
 from tagtrail.store.lines import find_window
@@ -25,24 +25,25 @@ from tagtrail.wording.text import counted
 
 _CALM: Final = 3_600 * SECOND  # without anything new, the quarantine grows no more
 _NAME: Final = re.compile(r"trouble (\d{1,18})( over)?", re.ASCII)
-_TROUBLE: Final[frozenset[ToldKind]] = frozenset({"trouble"})
+_TROUBLE: Final[frozenset[NotificationKind]] = frozenset({"trouble"})
 
 
 @dataclass(frozen=True, slots=True)
 class _Found:
     """Something that is amiss now; the instant is by our clock."""
 
-    kind: TroubleKind
+    kind: AlertKind
     subject: str
     began_at: int
     detail: str = ""
     seq: int | None = None
 
 
-class Troubles:
+class ServiceAlerts:
     """Looks for the troubles of a store's service.
 
-    `find_absent` names the channels that cannot be made, each with the reason. `clock` gives our time, in nanoseconds.
+    `find_unavailable` names the channels that cannot be made, each with the reason. `clock` gives our time, in
+    nanoseconds.
     """
 
     def __init__(
@@ -50,7 +51,7 @@ class Troubles:
         store: Store,
         config: Config,
         *,
-        find_absent: Callable[[], Mapping[str, str]] = dict,
+        find_unavailable: Callable[[], Mapping[str, str]] = dict,
         clock: Callable[[], int] = now,
     ) -> None:
         self._store = store
@@ -58,7 +59,7 @@ class Troubles:
         self._config = config.notify
         self._outbox = Outbox(config.notify, clock=clock)
         self._routes = Routes(config.notify)
-        self._find_absent = find_absent
+        self._find_absent = find_unavailable
         self._clock = clock
 
     def look(self) -> None:
@@ -68,7 +69,7 @@ class Troubles:
         """
         at = self._clock()
         with self._store.snapshot() as db:
-            present = {(trouble.kind, trouble.subject): trouble.began_at for trouble in stored.find_present(db)}
+            present = {(trouble.kind, trouble.subject): trouble.began_at for trouble in stored.find_open_alerts(db)}
             found = {(one.kind, one.subject): one for one in self._find(db, present, at)}
         began = [one for key, one in found.items() if key not in present]
         over = [key for key in present if key not in found]
@@ -79,7 +80,7 @@ class Troubles:
                 for kind, subject in over:
                     self._end(tx, kind, subject, at)
 
-    def _find(self, db: Connection, present: dict[tuple[TroubleKind, str], int], at: int) -> Iterator[_Found]:
+    def _find(self, db: Connection, present: dict[tuple[AlertKind, str], int], at: int) -> Iterator[_Found]:
         yield from self._find_silent(db, at)
         yield from self._find_quarantined(db, present, at)
         verified = find_verification(db)
@@ -97,11 +98,9 @@ class Troubles:
                 if silence > self._config.silent_after * SECOND:
                     yield _Found("silent", heard.registry, since)
 
-    def _find_quarantined(
-        self, db: Connection, present: dict[tuple[TroubleKind, str], int], at: int
-    ) -> Iterator[_Found]:
+    def _find_quarantined(self, db: Connection, present: dict[tuple[AlertKind, str], int], at: int) -> Iterator[_Found]:
         """Registries that sent lately what could not be understood."""
-        for refused in stored.find_refused(db, since_seq=find_window(db, Filter(since=at - DAY)).first):
+        for refused in stored.count_quarantined(db, since_seq=find_window(db, Filter(since=at - DAY)).first):
             calm_since = stored.get_last_end(db, "quarantine", refused.registry)
             if ("quarantine", refused.registry) in present:
                 calm_since = at - _CALM
@@ -109,7 +108,7 @@ class Troubles:
                 detail = counted(refused.count, "event within a day", "events within a day")
                 yield _Found("quarantine", refused.registry, refused.first_at, detail, refused.seq)
 
-    def _find_given_up(self, db: Connection, present: dict[tuple[TroubleKind, str], int]) -> Iterator[_Found]:
+    def _find_given_up(self, db: Connection, present: dict[tuple[AlertKind, str], int]) -> Iterator[_Found]:
         """Channels to which nothing went since something was given up."""
         for channel in self._config.channels:
             sent_at = get_channel_state(db, channel.name).last_sent_at or 0
@@ -118,15 +117,15 @@ class Troubles:
                 yield _Found("given_up", channel.name, given_up_at)
 
     def _begin(self, tx: Connection, one: _Found) -> None:
-        trouble = stored.begin_trouble(tx, one.kind, one.subject, at=one.began_at, detail=one.detail, seq=one.seq)
+        trouble = stored.begin_alert(tx, one.kind, one.subject, at=one.began_at, detail=one.detail, seq=one.seq)
         if trouble is not None and one.kind == "absent":
             self._tell_others(tx, one.subject, f"trouble {trouble}", self._clock())
         elif trouble is not None and one.kind != "given_up":
             self._outbox.add_trouble(tx, f"trouble {trouble}", registry=_registry(one.kind, one.subject))
 
-    def _end(self, tx: Connection, kind: TroubleKind, subject: str, at: int) -> None:
+    def _end(self, tx: Connection, kind: AlertKind, subject: str, at: int) -> None:
         """What is no longer configured is over without a word."""
-        trouble = stored.end_trouble(tx, kind, subject, at=at)
+        trouble = stored.end_alert(tx, kind, subject, at=at)
         if trouble is None:
             return
         name = f"trouble {trouble} over"
@@ -139,7 +138,7 @@ class Troubles:
         """Tell all who are to know of troubles, and the fallback, of what is the matter with that channel."""
         if about not in {channel.name for channel in self._config.channels}:
             return
-        channels = self._routes.find_channels([Happening(_TROUBLE)], at=at)
+        channels = self._routes.find_channels([Notification(_TROUBLE)], at=at)
         if self._config.fallback is not None:
             channels[self._config.fallback] = at
         for channel, not_before in channels.items():
@@ -149,22 +148,22 @@ class Troubles:
 
 def read_trouble(delivery: Delivery) -> tuple[int | None, bool]:
     """The id of the trouble that a delivery tells of, None for one that tells of none; and whether it is over."""
-    match = _NAME.fullmatch(delivery.gathering) if delivery.subject == SERVICE else None
+    match = _NAME.fullmatch(delivery.group_key) if delivery.subject == SERVICE else None
     return (int(match[1]), match[2] is not None) if match else (None, False)
 
 
-def _registry(kind: TroubleKind, subject: str) -> str | None:
+def _registry(kind: AlertKind, subject: str) -> str | None:
     return subject if kind in ("silent", "quarantine") else None
 
 
-# Reports of what goes wrong with telling itself: a delivery given up, a template that is broken.
+# DeliveryReports of what goes wrong with telling itself: a delivery given up, a template that is broken.
 
 
 _ONCE_IN: Final = 3_600 * SECOND  # a channel that is gone may fail thousands of deliveries
-_MISHAPS: Final[tuple[Mishap, ...]] = ("given up", "template")
+_MISHAPS: Final[tuple[ReportKind, ...]] = ("given up", "template")
 
 
-class Reports:
+class DeliveryReports:
     """Writes reports into the outbox. `clock` gives our time, in nanoseconds."""
 
     def __init__(self, config: NotifyConfig, *, clock: Callable[[], int]) -> None:
@@ -172,7 +171,7 @@ class Reports:
         self._routes = Routes(config)
         self._clock = clock
 
-    def __call__(self, tx: Connection, mishap: Mishap, delivery: Delivery) -> None:
+    def __call__(self, tx: Connection, mishap: ReportKind, delivery: Delivery) -> None:
         """Report what happened to the delivery, where nothing of its channel was reported within the last hour."""
         if read_report(delivery) is not None:
             return
@@ -186,13 +185,13 @@ class Reports:
 
     def _find_channels(self, at: int) -> dict[str, int]:
         """The channels to be told, each with when."""
-        channels = self._routes.find_channels([Happening(_TROUBLE)], at=at)
+        channels = self._routes.find_channels([Notification(_TROUBLE)], at=at)
         return channels | ({self._fallback: at} if self._fallback is not None else {})
 
 
-def read_report(delivery: Delivery) -> tuple[Mishap, str] | None:
+def read_report(delivery: Delivery) -> tuple[ReportKind, str] | None:
     """What a delivery reports, and of which channel; None for one that is no report."""
     if delivery.subject != SERVICE:
         return None
-    mishap, _, channel = delivery.gathering.partition(": ")
+    mishap, _, channel = delivery.group_key.partition(": ")
     return next(((known, channel) for known in _MISHAPS if known == mishap and channel), None)

@@ -13,13 +13,13 @@ from typing import Final
 from tagtrail import logs
 from tagtrail.config.model import ChannelConfig, Config, NotifyConfig
 from tagtrail.errors import ConfigurationError, StorageUnavailable
-from tagtrail.notify.absent import Absent
-from tagtrail.notify.alerts import Reports, Troubles
+from tagtrail.notify.absent import UnavailableChannel
+from tagtrail.notify.alerts import DeliveryReports, ServiceAlerts
 from tagtrail.notify.channels import make_channel
-from tagtrail.notify.composer import Teller
+from tagtrail.notify.composer import MessageComposer
 from tagtrail.notify.http import Channel
 from tagtrail.notify.routes import Routes
-from tagtrail.notify.worker import Courier
+from tagtrail.notify.worker import DeliveryWorker
 from tagtrail.store.database import Store
 from tagtrail.store.leases import find_expired, find_waiting_channels, give_up, release_claims, remove_expired
 from tagtrail.store.lines import Changes
@@ -36,7 +36,7 @@ _log = logging.getLogger(__name__)
 
 
 class Dispatcher:
-    """Runs couriers until it is told to stop. Each of the `chores` is done `every` so many seconds, beside that.
+    """Runs workers until it is told to stop. Each of the `chores` is done `every` so many seconds, beside that.
 
     `pause` sleeps for so many seconds, `clock` gives our time in nanoseconds.
     """
@@ -44,7 +44,7 @@ class Dispatcher:
     def __init__(
         self,
         store: Store,
-        couriers: Sequence[Courier],
+        workers: Sequence[DeliveryWorker],
         *,
         chores: Sequence[Callable[[], None]],
         clock: Callable[[], int],
@@ -52,7 +52,7 @@ class Dispatcher:
         pause: Callable[[float], None] = time.sleep,
     ) -> None:
         self._changes = Changes(store)
-        self._runners = [_Runner(courier, clock) for courier in couriers]
+        self._runners = [_Runner(worker, clock) for worker in workers]
         self._chores = chores
         self._every = every
         self._pause = pause
@@ -101,15 +101,15 @@ class Dispatcher:
 
 
 class _Runner:
-    """A courier's thread: it sleeps until there are news, or until the courier's next time."""
+    """A worker's thread: it sleeps until there are news, or until the worker's next time."""
 
-    def __init__(self, courier: Courier, clock: Callable[[], int]) -> None:
-        self.name = courier.name
-        self._courier = courier
+    def __init__(self, worker: DeliveryWorker, clock: Callable[[], int]) -> None:
+        self.name = worker.name
+        self._courier = worker
         self._clock = clock
         self._woken = threading.Event()
         self._stopping = threading.Event()
-        self._thread = threading.Thread(target=self._run, name=f"channel {courier.name}", daemon=True)
+        self._thread = threading.Thread(target=self._run, name=f"channel {worker.name}", daemon=True)
 
     def start(self) -> None:
         self._thread.start()
@@ -158,10 +158,12 @@ _EVERY: Final = 3_600 * SECOND  # one look
 _MOST: Final = 500  # at once; recording waits meanwhile
 
 
-class Clearing:
+class Retention:
     """Clears a store's outbox. `report` tells of what is given up; `clock` gives our time, in nanoseconds."""
 
-    def __init__(self, store: Store, config: NotifyConfig, *, report: Reports, clock: Callable[[], int]) -> None:
+    def __init__(
+        self, store: Store, config: NotifyConfig, *, report: DeliveryReports, clock: Callable[[], int]
+    ) -> None:
         self._store = store
         self._channels = frozenset(channel.name for channel in config.channels)
         self._give_up_after = int(config.give_up_after * SECOND)
@@ -200,7 +202,7 @@ class Clearing:
             return remove_expired(tx, sent_before=sent_before, failed_before=failed_before, most=_MOST)
 
 
-# From what is configured to a dispatcher: a courier for each channel, and what it tells and reports.
+# From what is configured to a dispatcher: a worker for each channel, and what it tells and reports.
 
 
 _chance = random.SystemRandom().random
@@ -215,12 +217,12 @@ def make_dispatcher(
     ConfigurationError. Raises StorageUnavailable.
     """
     channels = find_channels(config, reread)
-    couriers = make_couriers(config, store, channels=channels, clock=clock, random=_chance)
+    workers = make_workers(config, store, channels=channels, clock=clock, random=_chance)
     with store.writing() as tx:
         release_claims(tx)
-    troubles = Troubles(store, config, find_absent=lambda: find_absent(channels), clock=clock)
-    clearing = Clearing(store, config.notify, report=Reports(config.notify, clock=clock), clock=clock)
-    return Dispatcher(store, couriers, chores=[troubles.look, clearing.look], clock=clock)
+    troubles = ServiceAlerts(store, config, find_unavailable=lambda: find_unavailable(channels), clock=clock)
+    clearing = Retention(store, config.notify, report=DeliveryReports(config.notify, clock=clock), clock=clock)
+    return Dispatcher(store, workers, chores=[troubles.look, clearing.look], clock=clock)
 
 
 def find_channels(config: Config, reread: Callable[[], Config] | None = None) -> list[Channel]:
@@ -234,7 +236,7 @@ def _find_channel(config: ChannelConfig, reread: Callable[[], Config] | None) ->
     except ConfigurationError:
         if reread is None:
             raise
-        return Absent(config.name, lambda: make_channel(_same(config, reread)))
+        return UnavailableChannel(config.name, lambda: make_channel(_same(config, reread)))
 
 
 def _same(config: ChannelConfig, reread: Callable[[], Config]) -> ChannelConfig:
@@ -249,25 +251,25 @@ def _same(config: ChannelConfig, reread: Callable[[], Config]) -> ChannelConfig:
     return next((one for one in read if (one.name, one.kind) == (config.name, config.kind)), config)
 
 
-def find_absent(channels: Sequence[Channel]) -> dict[str, str]:
+def find_unavailable(channels: Sequence[Channel]) -> dict[str, str]:
     """The names of channels that cannot be made at the moment, each with the reason."""
-    reasons = {one.name: one.find_reason() for one in channels if isinstance(one, Absent)}
+    reasons = {one.name: one.find_reason() for one in channels if isinstance(one, UnavailableChannel)}
     return {name: reason for name, reason in reasons.items() if reason is not None}
 
 
-def make_couriers(
+def make_workers(
     config: Config,
     store: Store,
     *,
     channels: Sequence[Channel] | None = None,
     clock: Callable[[], int],
     random: Callable[[], float],
-) -> list[Courier]:
-    """A courier for each channel. Raises ConfigurationError for one that has to be made, and cannot be."""
-    teller = Teller(store, public_url=config.public_url, routes=Routes(config.notify), clock=clock)
-    reports = Reports(config.notify, clock=clock)
+) -> list[DeliveryWorker]:
+    """A worker for each channel. Raises ConfigurationError for one that has to be made, and cannot be."""
+    teller = MessageComposer(store, public_url=config.public_url, routes=Routes(config.notify), clock=clock)
+    reports = DeliveryReports(config.notify, clock=clock)
     return [
-        Courier(
+        DeliveryWorker(
             store,
             channel,
             made,

@@ -4,16 +4,16 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from typing import Final
 
-from tagtrail.config.model import NotifyConfig, RouteConfig, ToldKind
-from tagtrail.notify.routes import Happening, Routes
-from tagtrail.store.messages import Told, ToldDeployment
+from tagtrail.config.model import NotificationKind, NotifyConfig, RouteConfig
+from tagtrail.notify.routes import Notification, Routes
+from tagtrail.store.messages import MessageData, MessageDeployment
 from tagtrail.trail.rules import EVERY_REGISTRY
 
 _EVERYTHING: Final = RouteConfig(())
 
 
 @dataclass(frozen=True, slots=True)
-class Verdict:
+class RouteDecision:
     """What a route says: its position in the configuration, whether it matches, and if not, why."""
 
     position: int
@@ -22,12 +22,12 @@ class Verdict:
     why: str | None = None
 
 
-def find_happenings(told: Told) -> list[Happening]:
+def find_notifications(told: MessageData) -> list[Notification]:
     """What routes are held against, of lines that are in the ledger already."""
     found = []
     for move in told.moves:
         published = [one for one in told.deployments if one.seq == move.seq and one.tag == move.tag]
-        kinds: set[ToldKind] = {move.kind}
+        kinds: set[NotificationKind] = {move.kind}
         if move.violates:
             kinds.add("violation")
         if any(one.answer is not None for one in published):
@@ -39,12 +39,16 @@ def find_happenings(told: Told) -> list[Happening]:
 
 
 def _happening(
-    kinds: frozenset[ToldKind], registry: str, repository: str, tag: str | None, published: Sequence[ToldDeployment]
-) -> Happening:
-    return Happening(kinds, registry, repository, tag, tuple(one.environment for one in published))
+    kinds: frozenset[NotificationKind],
+    registry: str,
+    repository: str,
+    tag: str | None,
+    published: Sequence[MessageDeployment],
+) -> Notification:
+    return Notification(kinds, registry, repository, tag, tuple(one.environment for one in published))
 
 
-def judge(config: NotifyConfig, happenings: Sequence[Happening], asked: Happening) -> list[Verdict]:
+def judge(config: NotifyConfig, happenings: Sequence[Notification], asked: Notification) -> list[RouteDecision]:
     """What each route says of all that happens at once; of one that does not match, why it does not want `asked`."""
     routes = Routes(config)
     matching = {position for happening in happenings for position in routes.matching(happening)}
@@ -52,7 +56,7 @@ def judge(config: NotifyConfig, happenings: Sequence[Happening], asked: Happenin
     for position, route in enumerate(config.routes):
         is_wanted = position in matching
         why = None if is_wanted else next(_reasons(route, asked), _by_an_earlier(matching))
-        verdicts.append(Verdict(position, route, is_wanted, why))
+        verdicts.append(RouteDecision(position, route, is_wanted, why))
     return verdicts
 
 
@@ -61,7 +65,7 @@ def _by_an_earlier(matching: set[int]) -> str:
     return f"`match` is first, and {first} has decided"
 
 
-def _reasons(route: RouteConfig, asked: Happening) -> Iterator[str]:
+def _reasons(route: RouteConfig, asked: Notification) -> Iterator[str]:
     """The conditions of the route that do not fit, in the order of the configuration."""
     if not _wants(replace(_EVERYTHING, repository=route.repository), asked):
         yield f"its repository is {route.repository}"
@@ -77,5 +81,5 @@ def _reasons(route: RouteConfig, asked: Happening) -> Iterator[str]:
         yield f"its kinds are {kinds}, and this is {these}"
 
 
-def _wants(route: RouteConfig, asked: Happening) -> bool:
+def _wants(route: RouteConfig, asked: Notification) -> bool:
     return bool(Routes(NotifyConfig(routes=(route,))).matching(asked))

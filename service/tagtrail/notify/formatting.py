@@ -11,12 +11,12 @@ from dataclasses import dataclass, replace
 from typing import Any, Final, TypeAlias, TypeVar
 from urllib.parse import quote, urlsplit
 
-from tagtrail.notify.message import Fact, Message, Tone
+from tagtrail.notify.message import Fact, Message, MessageTone
 from tagtrail.trail.instant import format_instant
 from tagtrail.wording.text import visible
 
-SIGNS: Final[dict[Tone, str]] = {"notice": "", "good": "🟢 ", "warning": "🟠 ", "alarm": "🔴 "}
-COLOURS: Final[dict[Tone, int]] = {"notice": 0x5B6B7F, "good": 0x2E8B57, "warning": 0xD9822B, "alarm": 0xC62828}
+SIGNS: Final[dict[MessageTone, str]] = {"notice": "", "good": "🟢 ", "warning": "🟠 ", "alarm": "🔴 "}
+COLOURS: Final[dict[MessageTone, int]] = {"notice": 0x5B6B7F, "good": 0x2E8B57, "warning": 0xD9822B, "alarm": 0xC62828}
 
 # Lengths are in UTF-16 code units, the largest of the units by which services count (Telegram counts by it).
 LONGEST_TITLE: Final = 140

@@ -36,7 +36,7 @@ logging.getLogger("urllib3").setLevel(logging.CRITICAL)
 
 
 @dataclass(frozen=True, slots=True)
-class Outcome:
+class SendOutcome:
     """What came of an attempt. `detail` is for the operator and holds no secret.
 
     `is_permanent` says that another try would fail as well; `retry_after` is in seconds, where the other side asked.
@@ -58,7 +58,7 @@ class Channel(Protocol):
     def name(self) -> str:
         """What the operator calls it."""
 
-    def send(self, message: Message) -> Outcome:
+    def send(self, message: Message) -> SendOutcome:
         """Send the message once; what fails is an outcome, never an exception."""
 
     def preview(self, message: Message) -> str:
@@ -77,7 +77,7 @@ class Post:
 
 
 @dataclass(frozen=True, slots=True)
-class Answer:
+class ChannelResponse:
     """What the other side said: `text` is as much of its body as was read, without any secret of the request."""
 
     status: int
@@ -85,18 +85,18 @@ class Answer:
     retry_after: float | None = None
 
 
-Judge: TypeAlias = Callable[[Answer], Outcome]
+Judge: TypeAlias = Callable[[ChannelResponse], SendOutcome]
 
 
-def judge(answer: Answer) -> Outcome:
+def judge(answer: ChannelResponse) -> SendOutcome:
     """What an answer means where HTTP alone decides. Redirects are permanent: a channel's URL is where it says.
 
     What is answered to a message that was sent is not kept: several services answer with the message itself.
     """
     is_redirect = 300 <= answer.status < 400
     if 200 <= answer.status < 300:
-        return Outcome(is_sent=True, detail="", status=answer.status)
-    return Outcome(
+        return SendOutcome(is_sent=True, detail="", status=answer.status)
+    return SendOutcome(
         is_sent=False,
         detail="redirects, which is not followed" if is_redirect else one_line(answer.text.strip(), _LONGEST_DETAIL),
         status=answer.status,
@@ -105,7 +105,7 @@ def judge(answer: Answer) -> Outcome:
     )
 
 
-def post(request: Post, judge: Judge = judge, *, total: float = TOTAL_TIMEOUT) -> Outcome:
+def post(request: Post, judge: Judge = judge, *, total: float = TOTAL_TIMEOUT) -> SendOutcome:
     """Post once, in at most `total` seconds. Proxies are those of the environment.
 
     What fails is an outcome that names no secret: neither a part of the URL nor a header, even where the answer does.
@@ -114,13 +114,13 @@ def post(request: Post, judge: Judge = judge, *, total: float = TOTAL_TIMEOUT) -
         try:
             return judge(_exchange(request))
         except ValueError:  # of `requests`: a URL, a scheme or a header that cannot be
-            return Outcome(is_sent=False, detail="its URL or its token cannot be used", is_permanent=True)
+            return SendOutcome(is_sent=False, detail="its URL or its token cannot be used", is_permanent=True)
         except (requests.RequestException, urllib3.exceptions.HTTPError, OSError) as error:
             detail = f"no answer within {total:g} s" if deadline.is_over else _reason(error)
-            return Outcome(is_sent=False, detail=detail)
+            return SendOutcome(is_sent=False, detail=detail)
 
 
-def _exchange(request: Post) -> Answer:
+def _exchange(request: Post) -> ChannelResponse:
     with _Session() as session:
         session.mount("http://", WatchedAdapter())
         session.mount("https://", WatchedAdapter())
@@ -135,7 +135,7 @@ def _exchange(request: Post) -> Answer:
             stream=True,
         ) as answer:
             text = _hide(_read(answer), request)
-            return Answer(answer.status_code, text, read_retry_after(answer.headers.get("Retry-After")))
+            return ChannelResponse(answer.status_code, text, read_retry_after(answer.headers.get("Retry-After")))
 
 
 class _Session(requests.Session):

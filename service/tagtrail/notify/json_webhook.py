@@ -10,9 +10,9 @@ from typing import Any, Final, TypeAlias
 
 from tagtrail.config.model import ChannelConfig
 from tagtrail.notify.formatting import Markup, presentable
-from tagtrail.notify.http import Judge, Outcome, Post, judge, post
+from tagtrail.notify.http import Judge, Post, SendOutcome, judge, post
 from tagtrail.notify.message import Message
-from tagtrail.notify.templates import Written, write
+from tagtrail.notify.templates import TemplateOutput, write
 
 Json: TypeAlias = dict[str, Any]
 JSON_HEADERS: Final[Mapping[str, str]] = {"Content-Type": "application/json; charset=utf-8"}
@@ -21,7 +21,7 @@ _MALFORMED: Final = frozenset({400, 413, 422})
 
 
 @dataclass(frozen=True, slots=True)
-class Posted:
+class JsonWebhook:
     """A channel. `build` is given a presentable message, and what a template wrote in place of its sentences, or None.
 
     `request` puts the document's bytes for the message with this id into a request.
@@ -38,13 +38,15 @@ class Posted:
         """What the operator calls it."""
         return self.config.name
 
-    def send(self, message: Message) -> Outcome:
+    def send(self, message: Message) -> SendOutcome:
         """Send the message once. A body of the operator's that the service does not take gives way to our own."""
         written = write(self.config, message, self.markup)
         outcome = self._post(message, written)
         if written.body is not None and outcome.is_permanent and outcome.status in _MALFORMED:
             trouble = f"body {self.config.body} was refused with {outcome.status} {outcome.detail}".rstrip()
-            return replace(self._post(message, Written()), trouble=f"{trouble}; the channel's own form took its place")
+            return replace(
+                self._post(message, TemplateOutput()), trouble=f"{trouble}; the channel's own form took its place"
+            )
         return replace(outcome, trouble=written.trouble)
 
     def preview(self, message: Message) -> str:
@@ -53,10 +55,10 @@ class Posted:
         shown = json.dumps(json.loads(self._body(message, written)), ensure_ascii=False, indent=2)
         return shown if written.trouble is None else f"{shown}\n{written.trouble}"
 
-    def _post(self, message: Message, written: Written) -> Outcome:
+    def _post(self, message: Message, written: TemplateOutput) -> SendOutcome:
         return post(self.request(self._body(message, written), message.id), self.judge)
 
-    def _body(self, message: Message, written: Written) -> bytes:
+    def _body(self, message: Message, written: TemplateOutput) -> bytes:
         if written.body is not None:
             return written.body
         return as_bytes(self.build(presentable(message), written.text))

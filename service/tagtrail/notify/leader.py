@@ -13,7 +13,7 @@ _PAUSE: Final = 0.1  # seconds between two tries
 
 
 @contextmanager
-def turn(data: Path, *, patience: float = 0.0, must_stop: Callable[[], bool] = lambda: False) -> Iterator[bool]:
+def leader_lock(data: Path, *, patience: float = 0.0, must_stop: Callable[[], bool] = lambda: False) -> Iterator[bool]:
     """Whether it is this process's turn, for the length of the block; waits `patience` seconds for it to come.
 
     It waits no longer once it `must_stop`. The lock ends with the process that holds it, however that ends. Raises
@@ -38,7 +38,7 @@ def _take(lock: int, until: float, must_stop: Callable[[], bool]) -> bool:
             return True
 
 
-def is_nobodys_turn(data: Path) -> bool:
+def has_no_leader(data: Path) -> bool:
     """Whether no process dispatches at the moment; found out by a try, which another's has to outlast."""
-    with turn(data) as is_ours:
+    with leader_lock(data) as is_ours:
         return is_ours

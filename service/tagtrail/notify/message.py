@@ -7,8 +7,8 @@ channel escapes for its own target, and no channel lets them become a mention, a
 from dataclasses import dataclass
 from typing import Literal
 
-Kind = Literal["moved", "deployed", "declared", "violation", "deleted", "summary", "trouble", "test"]
-Tone = Literal["notice", "good", "warning", "alarm"]
+MessageKind = Literal["moved", "deployed", "declared", "violation", "deleted", "summary", "trouble", "test"]
+MessageTone = Literal["notice", "good", "warning", "alarm"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,8 +31,8 @@ class Message:
     """
 
     id: str
-    kind: Kind
-    tone: Tone
+    kind: MessageKind
+    tone: MessageTone
     title: str
     sentences: tuple[str, ...]
     occurred_at: int

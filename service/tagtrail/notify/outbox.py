@@ -4,18 +4,18 @@ import logging
 from collections.abc import Callable
 from typing import Final
 
-from tagtrail.config.model import NotifyConfig, ToldKind
+from tagtrail.config.model import NotificationKind, NotifyConfig
 from tagtrail.ledger.project import Line, Meaning
 from tagtrail.ledger.publish import Published
 from tagtrail.line import Entry
-from tagtrail.notify.routes import Happening, Routes
+from tagtrail.notify.routes import Notification, Routes
 from tagtrail.store.database import Connection
 from tagtrail.store.outbox import SERVICE, Delivery, add_delivery, enqueue, make_id
 from tagtrail.trail.instant import SECOND, now
 
 _log = logging.getLogger(__name__)
-_DECLARED: Final[frozenset[ToldKind]] = frozenset({"declared"})
-_TROUBLE: Final[frozenset[ToldKind]] = frozenset({"trouble"})
+_DECLARED: Final[frozenset[NotificationKind]] = frozenset({"declared"})
+_TROUBLE: Final[frozenset[NotificationKind]] = frozenset({"trouble"})
 
 
 class Outbox:
@@ -32,7 +32,7 @@ class Outbox:
 
     def __call__(self, tx: Connection, line: Line, meaning: Meaning) -> None:
         """Write down what is to be told of the line; nothing where it changed nothing, or came late."""
-        happenings = find_happenings(line.entry, meaning)
+        happenings = find_notifications(line.entry, meaning)
         if not happenings:
             return
         made_at = self._clock()
@@ -43,13 +43,13 @@ class Outbox:
     def add_trouble(self, tx: Connection, name: str, *, registry: str | None = None) -> list[str]:
         """Write down that there is a trouble of the service's own, of that name; the ids of its deliveries."""
         made_at = self._clock()
-        happening = Happening(_TROUBLE, registry=registry)
+        happening = Notification(_TROUBLE, registry=registry)
         return [
             _add_trouble(tx, channel, name, made_at=made_at, not_before=not_before)
             for channel, not_before in self._routes.find_channels([happening], at=made_at).items()
         ]
 
-    def _find_channels(self, happenings: list[Happening], *, at: int) -> dict[str, int]:
+    def _find_channels(self, happenings: list[Notification], *, at: int) -> dict[str, int]:
         """As the routes say; a defect of theirs costs a message, never the evidence."""
         try:
             return self._routes.find_channels(happenings, at=at)
@@ -63,14 +63,14 @@ def make_outbox(config: NotifyConfig, *, clock: Callable[[], int] = now) -> Outb
     return Outbox(config, clock=clock) if config.routes else None
 
 
-def find_happenings(entry: Entry, meaning: Meaning) -> list[Happening]:
+def find_notifications(entry: Entry, meaning: Meaning) -> list[Notification]:
     """What there is to tell of a line: its moves and deployments, but none that came late, for those are history."""
     happenings = []
     for move in meaning.moves:
         if move.is_late:
             continue
         published = [one for one in meaning.published if one.tag == move.tag and not one.is_late]
-        kinds: set[ToldKind] = {move.kind}
+        kinds: set[NotificationKind] = {move.kind}
         if move.violates:
             kinds.add("violation")
         if any(one.direction is not None for one in published):
@@ -80,9 +80,11 @@ def find_happenings(entry: Entry, meaning: Meaning) -> list[Happening]:
     return happenings + [_happening(entry, _DECLARED, one.tag, [one]) for one in declared]
 
 
-def _happening(entry: Entry, kinds: frozenset[ToldKind], tag: str | None, published: list[Published]) -> Happening:
+def _happening(
+    entry: Entry, kinds: frozenset[NotificationKind], tag: str | None, published: list[Published]
+) -> Notification:
     environments = tuple(one.environment for one in published)
-    return Happening(kinds, entry.registry, entry.repository, tag, environments)
+    return Notification(kinds, entry.registry, entry.repository, tag, environments)
 
 
 def _delivery(channel: str, line: Line, *, made_at: int, not_before: int) -> Delivery:
@@ -93,7 +95,7 @@ def _delivery(channel: str, line: Line, *, made_at: int, not_before: int) -> Del
         id=make_id(line.received_at),
         channel=channel,
         subject=f"{entry.registry}/{entry.repository}",
-        gathering=gathering,
+        group_key=gathering,
         state="waiting",
         made_at=made_at,
         due_at=not_before,

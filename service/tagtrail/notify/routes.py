@@ -6,7 +6,7 @@ from datetime import date, datetime, time, timedelta
 from typing import Final
 from zoneinfo import ZoneInfo
 
-from tagtrail.config.model import NotifyConfig, Quiet, RouteConfig, ToldKind
+from tagtrail.config.model import NotificationKind, NotifyConfig, Quiet, RouteConfig
 from tagtrail.trail.instant import SECOND
 from tagtrail.trail.patterns import REPOSITORY_ALPHABET, TAG_ALPHABET, compile_glob
 from tagtrail.trail.rules import EVERY_REGISTRY
@@ -16,13 +16,13 @@ _EVERYTHING: Final = RouteConfig(())
 
 
 @dataclass(frozen=True, slots=True)
-class Happening:
+class Notification:
     """What routes are held against: one tag's move, a deployment, or a trouble, which has no repository.
 
     It may be of several kinds, and for several environments, at once.
     """
 
-    kinds: frozenset[ToldKind]
+    kinds: frozenset[NotificationKind]
     registry: str | None = None
     repository: str | None = None
     tag: str | None = None
@@ -36,7 +36,7 @@ class Routes:
         self._is_first_only = config.match == "first"
         self._routes = [(route, _wants(route)) for route in config.routes]
 
-    def matching(self, happening: Happening) -> tuple[int, ...]:
+    def matching(self, happening: Notification) -> tuple[int, ...]:
         """The positions in the configuration of the routes that want it: all of them, or only the first."""
         found = (at for at, (_, wants) in enumerate(self._routes) if wants(happening))
         if self._is_first_only:
@@ -44,13 +44,13 @@ class Routes:
             return () if first is None else (first,)
         return tuple(found)
 
-    def lead_to(self, channel: str, happening: Happening) -> bool:
+    def lead_to(self, channel: str, happening: Notification) -> bool:
         """Whether a route to the channel is about the happening's place, whatever its kinds are."""
         return any(
             channel in route.channels and wants(replace(happening, kinds=route.kinds)) for route, wants in self._routes
         )
 
-    def find_channels(self, happenings: Iterable[Happening], *, at: int) -> dict[str, int]:
+    def find_channels(self, happenings: Iterable[Notification], *, at: int) -> dict[str, int]:
         """The channels that want one of these, each with the instant from which on it may be told, `at` or later.
 
         Where several routes lead to a channel, the one that lets it be told first decides.
@@ -64,7 +64,7 @@ class Routes:
         return channels
 
 
-def _wants(route: RouteConfig) -> Callable[[Happening], bool]:
+def _wants(route: RouteConfig) -> Callable[[Notification], bool]:
     """The test whether the route wants something: what costs most is looked at last."""
     is_everywhere = route.repository == _EVERYTHING.repository
     is_any_tag = route.tag == _EVERYTHING.tag
@@ -72,7 +72,7 @@ def _wants(route: RouteConfig) -> Callable[[Happening], bool]:
     tags = compile_glob(route.tag, alphabet=TAG_ALPHABET)
     environments = compile_glob(route.environment or "*", alphabet=TAG_ALPHABET)
 
-    def wants(happening: Happening) -> bool:
+    def wants(happening: Notification) -> bool:
         return (
             not route.kinds.isdisjoint(happening.kinds)
             and route.registry in (EVERY_REGISTRY, happening.registry)

@@ -34,7 +34,7 @@ _PARTS: Final = (
 )
 
 
-class TemplateBroken(TagtrailError):
+class TemplateError(TagtrailError):
     """A template cannot be used; the sentence names its file and, where there is one, the line."""
 
     def __init__(self, path: Path, line: int | None, reason: str) -> None:
@@ -61,7 +61,7 @@ class _Json(str):
 
 
 @dataclass(frozen=True, slots=True)
-class Written:
+class TemplateOutput:
     """What a channel's templates made of a message: `text` in place of the sentences, or the whole `body`.
 
     `trouble` says what is wrong with the template; the channel's own form then takes its place.
@@ -72,36 +72,36 @@ class Written:
     trouble: str | None = None
 
 
-def write(config: ChannelConfig, message: Message, markup: Markup) -> Written:
+def write(config: ChannelConfig, message: Message, markup: Markup) -> TemplateOutput:
     """Use the channel's templates, if it has any; a broken one is a trouble, never an exception."""
     try:
         if config.body is not None:
-            return Written(body=render_body(config.body, message, markup))
+            return TemplateOutput(body=render_body(config.body, message, markup))
         if config.template is not None:
-            return Written(text=render_text(config.template, message, markup))
-    except TemplateBroken as error:
-        return Written(trouble=f"template {error}; the message was sent in the channel's own form")
-    return Written()
+            return TemplateOutput(text=render_text(config.template, message, markup))
+    except TemplateError as error:
+        return TemplateOutput(trouble=f"template {error}; the message was sent in the channel's own form")
+    return TemplateOutput()
 
 
 def render_text(path: Path, message: Message, markup: Markup) -> str:
-    """The file's text for the message; it takes the sentences' place. Raises TemplateBroken."""
+    """The file's text for the message; it takes the sentences' place. Raises TemplateError."""
     text = _render(path, message, markup, lambda value: value, most=MOST_TEXT).strip()
     if not text:
-        raise TemplateBroken(path, None, "it writes nothing for this message")
+        raise TemplateError(path, None, "it writes nothing for this message")
     return text
 
 
 def render_body(path: Path, message: Message, markup: Markup) -> bytes:
     """The file's JSON for the message: a value stands between quotes, `value|tojson` is a whole JSON value.
 
-    Raises TemplateBroken, also when the result is no JSON.
+    Raises TemplateError, also when the result is no JSON.
     """
     text = _render(path, message, markup, lambda value: json.dumps(value, ensure_ascii=False)[1:-1], most=MOST_BODY)
     try:
         document = json.loads(text)
     except ValueError as error:
-        raise TemplateBroken(path, None, f"what it writes is no JSON: {error}") from None
+        raise TemplateError(path, None, f"what it writes is no JSON: {error}") from None
     return json.dumps(document, ensure_ascii=False).encode("utf-8", "replace")
 
 
@@ -115,12 +115,12 @@ def _render(path: Path, message: Message, markup: Markup, place: Callable[[str],
         code = environment.compile(tree, str(path), str(path))
         template = environment.template_class.from_code(environment, code, {})
         return _bounded(template.generate(_values(message)), most)
-    except TemplateBroken:
+    except TemplateError:
         raise
     except TemplateSyntaxError as error:
-        raise TemplateBroken(path, error.lineno, error.message or "it cannot be read") from None
+        raise TemplateError(path, error.lineno, error.message or "it cannot be read") from None
     except Exception as error:  # whatever a template does, the message is sent
-        raise TemplateBroken(path, _line_of(error, path), str(error) or type(error).__name__) from None
+        raise TemplateError(path, _line_of(error, path), str(error) or type(error).__name__) from None
 
 
 def _bounded(pieces: Iterable[str], most: int) -> str:
@@ -139,11 +139,11 @@ def _read(path: Path) -> str:
             octets = file.read(_LARGEST_SOURCE + 1)
         text = octets.decode("utf-8")
     except OSError as error:
-        raise TemplateBroken(path, None, f"it cannot be read ({error.strerror})") from None
+        raise TemplateError(path, None, f"it cannot be read ({error.strerror})") from None
     except UnicodeDecodeError:
-        raise TemplateBroken(path, None, "it is no UTF-8 text") from None
+        raise TemplateError(path, None, "it is no UTF-8 text") from None
     if len(octets) > _LARGEST_SOURCE:
-        raise TemplateBroken(path, None, f"it is larger than {_LARGEST_SOURCE} bytes")
+        raise TemplateError(path, None, f"it is larger than {_LARGEST_SOURCE} bytes")
     return text
 
 
@@ -211,12 +211,12 @@ def _escaped(value: object, markup: Markup) -> object:
 
 
 def _check(tree: nodes.Template, path: Path) -> None:
-    """Refuse what templates have no need of, and have every loop count its steps. Raises TemplateBroken."""
+    """Refuse what templates have no need of, and have every loop count its steps. Raises TemplateError."""
     for node in tree.find_all(nodes.Node):
         if not isinstance(node, _PARTS):
-            raise TemplateBroken(path, node.lineno, f"{type(node).__name__.lower()} is not possible in a template here")
+            raise TemplateError(path, node.lineno, f"{type(node).__name__.lower()} is not possible in a template here")
         if isinstance(node, nodes.List | nodes.Tuple) and not all(isinstance(item, nodes.Const) for item in node.items):
-            raise TemplateBroken(path, node.lineno, "a list holds nothing but plain values here")
+            raise TemplateError(path, node.lineno, "a list holds nothing but plain values here")
     for loop in list(tree.find_all(nodes.For)):
         loop.iter = nodes.Filter(loop.iter, "each", [], [], None, None, lineno=loop.lineno)
 

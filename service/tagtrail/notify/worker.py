@@ -1,4 +1,4 @@
-"""A courier takes one channel's deliveries out of the outbox and to the channel, one after the other.
+"""A worker takes one channel's deliveries out of the outbox and to the channel, one after the other.
 
 At least once: whoever dies between sending and writing that down leaves the delivery to the next, under the same id.
 """
@@ -9,7 +9,7 @@ from typing import Final, Literal, TypeAlias
 
 from tagtrail import logs
 from tagtrail.config.model import ChannelConfig
-from tagtrail.notify.http import TOTAL_TIMEOUT, Channel, Outcome
+from tagtrail.notify.http import TOTAL_TIMEOUT, Channel, SendOutcome
 from tagtrail.notify.message import Message
 from tagtrail.store.database import Connection, Store
 from tagtrail.store.leases import claim, end_attempt, get_next_time
@@ -35,9 +35,9 @@ def wait_after(failures: int, *, random: Callable[[], float], retry_after: float
     return max(random() * most, min(retry_after or 0.0, LONGEST_ASKED))
 
 
-Mishap = Literal["given up", "template"]
+ReportKind = Literal["given up", "template"]
 Tell: TypeAlias = Callable[[Delivery, ChannelConfig], Message]
-Report: TypeAlias = Callable[[Connection, Mishap, Delivery], None]
+Report: TypeAlias = Callable[[Connection, ReportKind, Delivery], None]
 
 LEASE: Final = int(6 * TOTAL_TIMEOUT * SECOND)  # a try may post twice, and wait for the resolver besides
 # That count: a channel rests for 40 seconds at most, so that a message which it chokes on holds up no other for long.
@@ -45,8 +45,8 @@ _MOST_FAILURES: Final = 4
 _log = logging.getLogger(__name__)
 
 
-class Courier:
-    """One channel's courier; one thread at a time. Several of a channel, in several processes, do each other no harm.
+class DeliveryWorker:
+    """One channel's worker; one thread at a time. Several of a channel, in several processes, do each other no harm.
 
     `tell` makes the message of a delivery, and raises where it cannot. `report` writes down, in the transaction that
     ends an attempt, that something has to be told elsewhere. A delivery is given up when its next try would come more
@@ -100,20 +100,20 @@ class Courier:
         try:
             message = self._tell(delivery, self._config)
         except Exception as error:  # one message that cannot be made must not stop the others
-            self._end(delivery, Outcome(is_sent=False, detail=f"the message could not be made ({_place(error)})"))
+            self._end(delivery, SendOutcome(is_sent=False, detail=f"the message could not be made ({_place(error)})"))
             return True
         outcome = self._send(message)
         self._remember(outcome)
         self._end(delivery, outcome)
         return True
 
-    def _send(self, message: Message) -> Outcome:
+    def _send(self, message: Message) -> SendOutcome:
         try:
             return self._channel.send(message)
         except Exception as error:  # which a channel promises never to raise
-            return Outcome(is_sent=False, detail=f"the channel has a defect ({_place(error)})")
+            return SendOutcome(is_sent=False, detail=f"the channel has a defect ({_place(error)})")
 
-    def _remember(self, outcome: Outcome) -> None:
+    def _remember(self, outcome: SendOutcome) -> None:
         """Let the channel rest after a failure that may pass; what it refuses for good says nothing of the others."""
         if outcome.is_sent or outcome.is_permanent:
             self._failures = 0
@@ -123,7 +123,7 @@ class Courier:
         wait = wait_after(self._failures, random=self._random, retry_after=outcome.retry_after)
         self._rests_until = self._clock() + int(wait * SECOND)
 
-    def _end(self, delivery: Delivery, outcome: Outcome) -> None:
+    def _end(self, delivery: Delivery, outcome: SendOutcome) -> None:
         """Write down what came of the attempt, and report what somebody has to see to."""
         at = self._clock()
         not_before = None if outcome.is_sent else self._next_try(delivery, outcome, at)
@@ -144,7 +144,7 @@ class Courier:
                 self._report(tx, "template", delivery)
         _log_attempt(delivery, attempt, has_trouble=outcome.trouble is not None)
 
-    def _next_try(self, delivery: Delivery, outcome: Outcome, at: int) -> int | None:
+    def _next_try(self, delivery: Delivery, outcome: SendOutcome, at: int) -> int | None:
         """When to try again; None where it is given up."""
         if outcome.is_permanent:
             return None

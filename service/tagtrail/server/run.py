@@ -21,7 +21,7 @@ from tagtrail.config.secrets import prepare_data_directory
 from tagtrail.errors import ConfigurationError, StorageUnavailable
 from tagtrail.ledger.lifecycle import record_start, record_stop
 from tagtrail.ledger.record import Recorder
-from tagtrail.notify.leader import is_nobodys_turn
+from tagtrail.notify.leader import has_no_leader
 from tagtrail.server.companion import Companion
 from tagtrail.server.gunicorn import serve
 from tagtrail.server.terms import Terms
@@ -42,9 +42,9 @@ def run(config: Config) -> None:
     logs.configure(config.log.format, config.log.level)
     config = with_ingest_token(config)
     if config.notify.channels:
-        from tagtrail.notify.channels import refuse_unusable  # noqa: PLC0415 - who tells nothing need not load it
+        from tagtrail.notify.channels import check_channels  # noqa: PLC0415 - who tells nothing need not load it
 
-        refuse_unusable(config.notify.channels)
+        check_channels(config.notify.channels)
     prepare_data_directory(config.data)
     with only_service(config.data):
         _prepare(config)
@@ -103,7 +103,7 @@ def _make_app(config: Config) -> WSGIApplication:
     if config.notify.channels:
         Companion(
             [sys.executable, "-m", "tagtrail", "dispatch", "--supervised-by", str(os.getpid()), *place],
-            is_missing=lambda: is_nobodys_turn(config.data),
+            is_missing=lambda: has_no_leader(config.data),
         ).start()
     return create_app(config, store=store)
 

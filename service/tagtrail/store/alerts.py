@@ -5,17 +5,17 @@ from typing import Final, Literal
 
 from tagtrail.store.database import Connection
 
-TroubleKind = Literal["silent", "quarantine", "verification", "given_up", "absent"]
+AlertKind = Literal["silent", "quarantine", "verification", "given_up", "absent"]
 
 _COLUMNS: Final = "id, kind, subject, began_at, ended_at, seq, detail"
 
 
 @dataclass(frozen=True, slots=True)
-class Trouble:
+class Alert:
     """Something amiss with a registry or a channel, from `began_at` until `ended_at` (None: still), by our clock."""
 
     id: int
-    kind: TroubleKind
+    kind: AlertKind
     subject: str
     began_at: int
     ended_at: int | None
@@ -33,7 +33,7 @@ class GivenUp:
 
 
 @dataclass(frozen=True, slots=True)
-class Refused:
+class QuarantineCount:
     """What a registry sent that was put into quarantine: how much, the newest line, and when it came, by our clock."""
 
     registry: str
@@ -43,8 +43,8 @@ class Refused:
     last_at: int
 
 
-def begin_trouble(
-    tx: Connection, kind: TroubleKind, subject: str, *, at: int, detail: str = "", seq: int | None = None
+def begin_alert(
+    tx: Connection, kind: AlertKind, subject: str, *, at: int, detail: str = "", seq: int | None = None
 ) -> int | None:
     """Write down that it began; its id, or None where it was there already."""
     row = tx.execute(
@@ -55,7 +55,7 @@ def begin_trouble(
     return None if row is None else int(row[0])
 
 
-def end_trouble(tx: Connection, kind: TroubleKind, subject: str, *, at: int) -> int | None:
+def end_alert(tx: Connection, kind: AlertKind, subject: str, *, at: int) -> int | None:
     """Write down that it is over; its id, or None where there was none."""
     row = tx.execute(
         "UPDATE troubles SET ended_at = ? WHERE kind = ? AND subject = ? AND ended_at IS NULL RETURNING id",
@@ -64,21 +64,21 @@ def end_trouble(tx: Connection, kind: TroubleKind, subject: str, *, at: int) -> 
     return None if row is None else int(row[0])
 
 
-def get_trouble(db: Connection, trouble: int) -> Trouble | None:
+def get_alert(db: Connection, trouble: int) -> Alert | None:
     """The trouble of that id."""
     row = db.execute(f"SELECT {_COLUMNS} FROM troubles WHERE id = ?", (trouble,)).fetchone()
-    return Trouble(*row) if row else None
+    return Alert(*row) if row else None
 
 
-def find_present(db: Connection) -> list[Trouble]:
+def find_open_alerts(db: Connection) -> list[Alert]:
     """Those that are not over, the oldest first."""
     return [
-        Trouble(*row)
+        Alert(*row)
         for row in db.execute(f"SELECT {_COLUMNS} FROM troubles WHERE ended_at IS NULL ORDER BY began_at, id")
     ]
 
 
-def get_last_end(db: Connection, kind: TroubleKind, subject: str) -> int:
+def get_last_end(db: Connection, kind: AlertKind, subject: str) -> int:
     """When the last such trouble was over; 0 without any."""
     (ended_at,) = db.execute(
         "SELECT max(ended_at) FROM troubles WHERE kind = ? AND subject = ?", (kind, subject)
@@ -107,14 +107,14 @@ def get_last_given_up(db: Connection, channel: str) -> int | None:
     return None if at is None else int(at)
 
 
-def find_refused(db: Connection, *, since_seq: int) -> list[Refused]:
+def count_quarantined(db: Connection, *, since_seq: int) -> list[QuarantineCount]:
     """What was put into quarantine from that line on, by registry."""
     rows = db.execute(
         "SELECT q.registry, count(*), max(q.seq), min(e.received_at), max(e.received_at) FROM quarantine q"
         " JOIN entries e ON e.seq = q.seq WHERE q.seq >= ? GROUP BY q.registry ORDER BY q.registry",
         (since_seq,),
     )
-    return [Refused(*row) for row in rows]
+    return [QuarantineCount(*row) for row in rows]
 
 
 def get_time_down(db: Connection, *, since: int) -> int:

@@ -12,7 +12,7 @@ from tagtrail.errors import BadParameter
 from tagtrail.line import Kind
 from tagtrail.store.answers import Filter, Key
 from tagtrail.store.names import is_glob
-from tagtrail.store.outbox import State
+from tagtrail.store.outbox import DeliveryState
 from tagtrail.trail.instant import parse_instant
 from tagtrail.trail.names import is_repository, is_tag
 from tagtrail.trail.patterns import REPOSITORY_ALPHABET, compile_glob
@@ -21,7 +21,7 @@ FILTERS: Final = (
     "registry", "repository", "tag", "digest", "actor", "kind", "environment", "channel", "state", "since", "until"
 )  # fmt: skip
 KINDS: Final[tuple[str, ...]] = get_args(Kind)
-STATES: Final[tuple[str, ...]] = get_args(State)
+STATES: Final[tuple[str, ...]] = get_args(DeliveryState)
 LONGEST: Final = 500  # characters of any text that is asked for
 DEFAULT_LIMIT: Final = 50
 MOST: Final = 1_000

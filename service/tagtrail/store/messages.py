@@ -8,7 +8,7 @@ from tagtrail.line import Entry, read_line
 from tagtrail.store.answers import Cut, DeploymentAnswer, EnvironmentState, Filter, NamedBy
 from tagtrail.store.database import Connection
 from tagtrail.store.environments import find_environments
-from tagtrail.store.moves import Wants, find_unwanted
+from tagtrail.store.moves import TagFilter, find_unmatched_deletes
 from tagtrail.store.publications import KEY, read_deployments
 from tagtrail.store.releases import Releases
 from tagtrail.store.series import marks
@@ -20,7 +20,7 @@ _MOST_LINES: Final = 500  # read at a time
 
 
 @dataclass(frozen=True, slots=True)
-class ToldLine:
+class MessageLine:
     """A line, and as a document who was behind it; None where that was not told, or was erased."""
 
     seq: int
@@ -31,7 +31,7 @@ class ToldLine:
 
 
 @dataclass(frozen=True, slots=True)
-class Named:
+class NamedDigest:
     """A digest with the release tags that named it then, and those that name it now: never the tag in question."""
 
     digest: str
@@ -40,7 +40,7 @@ class Named:
 
 
 @dataclass(frozen=True, slots=True)
-class Stretch:
+class Period:
     """From when until when something was there."""
 
     since: int
@@ -48,7 +48,7 @@ class Stretch:
 
 
 @dataclass(frozen=True, slots=True)
-class ToldMove:
+class MessageMove:
     """A tag's move. `digest` is None for a delete, `previous` what the tag named last, for `lasted` where it still did.
 
     `had` is when it was this digest before; `present` and `present_since` are what it is now (None: deleted).
@@ -62,16 +62,16 @@ class ToldMove:
     seq: int
     is_release: bool
     violates: bool
-    digest: Named | None
-    previous: Named | None
-    lasted: Stretch | None
-    had: Stretch | None
-    present: Named | None
+    digest: NamedDigest | None
+    previous: NamedDigest | None
+    lasted: Period | None
+    had: Period | None
+    present: NamedDigest | None
     present_since: int
 
 
 @dataclass(frozen=True, slots=True)
-class ToldDeployment:
+class MessageDeployment:
     """A deployment, or (without an answer) a withdrawal of what had been published as `previous`.
 
     `lasted` is how long `previous` stood, without a break; `had` when the deployment's digest stood there before;
@@ -85,32 +85,32 @@ class ToldDeployment:
     occurred_at: int
     seq: int
     answer: DeploymentAnswer | None
-    previous: Named | None
-    lasted: Stretch | None
-    had: Stretch | None
+    previous: NamedDigest | None
+    lasted: Period | None
+    had: Period | None
     state: EnvironmentState | None
 
 
 @dataclass(frozen=True, slots=True)
-class Told:
+class MessageData:
     """All that lines have to tell, oldest first; `moves_left_out` are moves beyond MOST_MOVES."""
 
-    lines: tuple[ToldLine, ...]
-    moves: tuple[ToldMove, ...]
-    deployments: tuple[ToldDeployment, ...]
+    lines: tuple[MessageLine, ...]
+    moves: tuple[MessageMove, ...]
+    deployments: tuple[MessageDeployment, ...]
     moves_left_out: int = 0
 
 
-def find_told(db: Connection, seqs: Sequence[int], *, wants: Wants | None = None) -> Told:
+def find_message_data(db: Connection, seqs: Sequence[int], *, wants: TagFilter | None = None) -> MessageData:
     """What these lines have to tell. Those that are no longer kept are left out; at most some hundreds.
 
     One delete may be of many tags: told are those that somebody `wants`, or all where that is none of them.
     """
     seqs = sorted(seqs)[-_MOST_LINES:]
     releases = Releases(db)
-    unwanted = find_unwanted(db, seqs, wants)
+    unwanted = find_unmatched_deletes(db, seqs, wants)
     keys = _find_move_keys(db, seqs, unwanted)
-    return Told(
+    return MessageData(
         lines=tuple(_find_lines(db, seqs)),
         moves=tuple(_read_move(db, key, releases) for key in keys[:MOST_MOVES]),
         deployments=tuple(_find_deployments(db, seqs, releases, unwanted)),
@@ -140,13 +140,13 @@ def find_gathered(db: Connection, seq: int, *, within: int) -> list[int]:
     return [row[0] for row in rows] or [seq]
 
 
-def _find_lines(db: Connection, seqs: Sequence[int]) -> list[ToldLine]:
+def _find_lines(db: Connection, seqs: Sequence[int]) -> list[MessageLine]:
     rows = db.execute(
         "SELECT e.seq, e.received_at, e.occurred_at, l.line, d.who FROM entries e JOIN lines l ON l.seq = e.seq"
         f" LEFT JOIN disclosures d ON d.seq = e.seq WHERE e.seq IN ({marks(seqs)}) ORDER BY e.seq",
         seqs,
     )
-    return [ToldLine(seq, received, occurred, read_line(line), who) for seq, received, occurred, line, who in rows]
+    return [MessageLine(seq, received, occurred, read_line(line), who) for seq, received, occurred, line, who in rows]
 
 
 def _find_move_keys(db: Connection, seqs: Sequence[int], unwanted: frozenset[tuple[int, int]]) -> list[list[Any]]:
@@ -159,7 +159,7 @@ def _find_move_keys(db: Connection, seqs: Sequence[int], unwanted: frozenset[tup
     return [key for seq, *key in rows if (seq, key[0]) not in unwanted]
 
 
-def _read_move(db: Connection, key: Sequence[Any], releases: Releases) -> ToldMove:
+def _read_move(db: Connection, key: Sequence[Any], releases: Releases) -> MessageMove:
     (
         registry, repository, tag, kind, occurred_at, seq, is_release, violates, now_id, now, before_id, before,
         head_id, head, head_since,
@@ -172,7 +172,7 @@ def _read_move(db: Connection, key: Sequence[Any], releases: Releases) -> ToldMo
         " WHERE m.tag_id = ? AND m.occurred_at = ? AND m.event = ?",
         key,
     ).fetchone()  # fmt: skip
-    return ToldMove(
+    return MessageMove(
         registry=registry,
         repository=repository,
         tag=tag,
@@ -190,29 +190,31 @@ def _read_move(db: Connection, key: Sequence[Any], releases: Releases) -> ToldMo
     )
 
 
-def _named(releases: Releases, manifest_id: int | None, digest: str | None, at: int, tag: str | None) -> Named | None:
+def _named(
+    releases: Releases, manifest_id: int | None, digest: str | None, at: int, tag: str | None
+) -> NamedDigest | None:
     if manifest_id is None or digest is None:
         return None
-    return Named(digest, _others(releases.at(manifest_id, at), tag), _others(releases.now(manifest_id), tag))
+    return NamedDigest(digest, _others(releases.at(manifest_id, at), tag), _others(releases.now(manifest_id), tag))
 
 
 def _others(named: tuple[NamedBy, ...], tag: str | None) -> tuple[str, ...]:
     return tuple(release.tag for release in named if release.tag != tag)
 
 
-def _stood(db: Connection, key: Sequence[Any], manifest_id: int | None, condition: str, until: int) -> Stretch | None:
+def _stood(db: Connection, key: Sequence[Any], manifest_id: int | None, condition: str, until: int) -> Period | None:
     """The tag's last interval with that manifest before the move."""
     row = db.execute(
         "SELECT m.occurred_at, m.until FROM moves m WHERE m.tag_id = ? AND m.manifest_id = ?"
         f" AND (m.occurred_at, m.event) < (?, ?) AND {condition} ORDER BY m.occurred_at DESC, m.event DESC LIMIT 1",
         (key[0], manifest_id, *key[1:], until),
     ).fetchone()
-    return Stretch(*row) if row else None
+    return Period(*row) if row else None
 
 
 def _find_deployments(
     db: Connection, seqs: Sequence[int], releases: Releases, unwanted: frozenset[tuple[int, int]]
-) -> list[ToldDeployment]:
+) -> list[MessageDeployment]:
     columns = ", ".join(KEY)
     rows = db.execute(
         f"SELECT {columns}, p.seq, p.manifest_id, g.name, r.name, t.name, m.digest FROM publications p"
@@ -224,7 +226,7 @@ def _find_deployments(
     return [_read_deployment(db, row, releases) for row in rows if (row[len(KEY)], row[len(KEY) - 1]) not in unwanted]
 
 
-def _read_deployment(db: Connection, row: tuple[Any, ...], releases: Releases) -> ToldDeployment:
+def _read_deployment(db: Connection, row: tuple[Any, ...], releases: Releases) -> MessageDeployment:
     key, (seq, manifest_id, registry, repository, tag, _) = row[: len(KEY)], row[len(KEY) :]
     occurred_at, _, environment, repository_id, _ = key
     answer = read_deployments(db, [key], releases)[0] if manifest_id is not None else None
@@ -239,7 +241,7 @@ def _read_deployment(db: Connection, row: tuple[Any, ...], releases: Releases) -
     if previous is not None and not previous.then:  # it may have lost its name since it was published
         previous = _named(releases, before_id, before_digest, before_at, None)
     asked = Filter(registry=registry, repository=repository, environment=environment)
-    return ToldDeployment(
+    return MessageDeployment(
         environment=environment,
         registry=registry,
         repository=repository,
@@ -254,7 +256,7 @@ def _read_deployment(db: Connection, row: tuple[Any, ...], releases: Releases) -
     )
 
 
-def _find_stretch(db: Connection, key: tuple[Any, ...], manifest_id: int | None) -> Stretch | None:
+def _find_stretch(db: Connection, key: tuple[Any, ...], manifest_id: int | None) -> Period | None:
     """When the environment had the manifest last before the publication, without another one between."""
     if manifest_id is None:
         return None
@@ -270,4 +272,4 @@ def _find_stretch(db: Connection, key: tuple[Any, ...], manifest_id: int | None)
             since, until = began_at, ended_at if until is None else until
         elif since is not None:
             break
-    return None if since is None or until is None else Stretch(since, until)
+    return None if since is None or until is None else Period(since, until)

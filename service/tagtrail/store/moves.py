@@ -181,10 +181,10 @@ def _keep(db: Connection, asked: Filter, series: Series) -> Callable[[Row], bool
 
 
 # Whether a registry's repository's tag, with the environments that it means, is to be told of.
-Wants: TypeAlias = Callable[[str, str, str, tuple[str, ...]], bool]
+TagFilter: TypeAlias = Callable[[str, str, str, tuple[str, ...]], bool]
 
 
-def find_unwanted(db: Connection, seqs: Sequence[int], wants: Wants | None) -> frozenset[tuple[int, int]]:
+def find_unmatched_deletes(db: Connection, seqs: Sequence[int], wants: TagFilter | None) -> frozenset[tuple[int, int]]:
     """The line and the tag's id of each tag that was deleted beside another, of which alone somebody wants to know."""
     if wants is None:
         return frozenset()

@@ -10,7 +10,7 @@ from tagtrail.store.answers import Cut, Filter, Page
 from tagtrail.store.database import Connection
 from tagtrail.store.series import MOST_EXAMINED
 
-State = Literal["waiting", "sending", "sent", "failed", "merged"]
+DeliveryState = Literal["waiting", "sending", "sent", "failed", "merged"]
 AttemptOutcome = Literal["sent", "postponed", "failed"]
 
 SERVICE: Final = "service"  # the subject of troubles: what belongs to no repository
@@ -35,8 +35,8 @@ class Delivery:
     id: str
     channel: str
     subject: str
-    gathering: str
-    state: State
+    group_key: str
+    state: DeliveryState
     made_at: int
     due_at: int
     not_before: int
@@ -81,7 +81,7 @@ def add_delivery(tx: Connection, delivery: Delivery, *, lines: Sequence[int] = (
     tx.execute(
         _INSERT,
         (
-            delivery.id, delivery.channel, delivery.subject, delivery.gathering, delivery.state, delivery.made_at,
+            delivery.id, delivery.channel, delivery.subject, delivery.group_key, delivery.state, delivery.made_at,
             delivery.due_at, delivery.not_before, delivery.lease_until, delivery.attempts, delivery.finished_at,
             delivery.merged_into,
         ),
@@ -100,7 +100,7 @@ def enqueue(tx: Connection, delivery: Delivery, *, seq: int, settling_since: int
     row = tx.execute(
         "SELECT id FROM deliveries WHERE channel = ? AND subject = ? AND gathering = ? AND state = 'waiting'"
         " AND attempts = 0 AND made_at > ? ORDER BY id DESC LIMIT 1",
-        (delivery.channel, delivery.subject, delivery.gathering, settling_since),
+        (delivery.channel, delivery.subject, delivery.group_key, settling_since),
     ).fetchone()
     if row is not None and not _is_overtaken(tx, delivery, row[0], seq):
         _add_line(tx, row[0], seq)
@@ -259,7 +259,7 @@ def find_channels(db: Connection) -> tuple[str, ...]:
     return tuple(row[0] for row in db.execute("SELECT DISTINCT channel FROM deliveries ORDER BY channel"))
 
 
-def get_last_trouble(db: Connection, channel: str) -> Attempt | None:
+def get_last_problem(db: Connection, channel: str) -> Attempt | None:
     """The last attempt of the youngest delivery that has any, where it sent nothing or had something to say besides."""
     row = db.execute(
         "SELECT a.delivery, a.number, a.at, a.outcome, a.detail, a.status FROM attempts AS a"

@@ -9,7 +9,7 @@ from typing import Any
 from tagtrail.store.answers import Cut, DeploymentAnswer, Filter, NamedBy
 from tagtrail.store.database import Connection
 from tagtrail.store.environments import find_environments
-from tagtrail.store.moves import Wants, find_unwanted
+from tagtrail.store.moves import TagFilter, find_unmatched_deletes
 from tagtrail.store.releases import Releases
 from tagtrail.store.series import marks
 
@@ -17,7 +17,7 @@ _READ = 500  # lines read at a time
 
 
 @dataclass(frozen=True, slots=True)
-class SummedEnvironment:
+class SummaryEnvironment:
     """An environment for which something was declared, as it is now."""
 
     registry: str
@@ -27,7 +27,7 @@ class SummedEnvironment:
 
 
 @dataclass(frozen=True, slots=True)
-class SummedTag:
+class SummaryTag:
     """A tag that moved so many times, as it is now; `environments` follow it."""
 
     registry: str
@@ -41,7 +41,7 @@ class SummedTag:
 
 
 @dataclass(frozen=True, slots=True)
-class Summed:
+class TagSummary:
     """The numbers, and the environments and tags that matter most. `count` is of moves and declared deployments."""
 
     since: int
@@ -53,8 +53,8 @@ class Summed:
     violations: int
     repositories: int
     tag_count: int
-    tags: tuple[SummedTag, ...]
-    environments: tuple[SummedEnvironment, ...] = ()
+    tags: tuple[SummaryTag, ...]
+    environments: tuple[SummaryEnvironment, ...] = ()
 
 
 @dataclass(slots=True)
@@ -65,11 +65,11 @@ class _Tag:
     environments: set[str] = field(default_factory=set)
 
 
-def sum_up(db: Connection, seqs: Sequence[int], *, most: int, wants: Wants | None = None) -> Summed:
+def summarize(db: Connection, seqs: Sequence[int], *, most: int, wants: TagFilter | None = None) -> TagSummary:
     """What the lines made, with at most so many tags: violations first, then environments' tags, then the newest.
 
-    Of what one line deletes only what somebody `wants` counts, as `find_told` has it. What is declared need not be what
-    any tag names, so that these environments are told by themselves, as many.
+    Of several tags that one line deletes only those that `wants` accepts count, as in `find_message_data`. A declared
+    digest need not be one that a tag names, so these environments have a list of their own, of at most `most`.
     """
     tags: dict[int, _Tag] = {}
     times: list[int] = []
@@ -106,7 +106,7 @@ def sum_up(db: Connection, seqs: Sequence[int], *, most: int, wants: Wants | Non
         tags, key=lambda tag_id: (not tags[tag_id].violates, not tags[tag_id].environments, -tags[tag_id].newest)
     )
     releases = Releases(db)
-    return Summed(
+    return TagSummary(
         since=min(times, default=0),
         until=max(times, default=0),
         count=kinds.total() + declared,
@@ -131,9 +131,9 @@ _PUBLISHED = (
 )
 
 
-def _find_unwanted(db: Connection, seqs: Sequence[int], wants: Wants | None) -> set[tuple[int, int]]:
+def _find_unwanted(db: Connection, seqs: Sequence[int], wants: TagFilter | None) -> set[tuple[int, int]]:
     pieces = (tuple(seqs[start : start + _READ]) for start in range(0, len(seqs), _READ))
-    return {each for some in pieces for each in find_unwanted(db, some, wants)}
+    return {each for some in pieces for each in find_unmatched_deletes(db, some, wants)}
 
 
 def _rows(db: Connection, sql: str, seqs: Sequence[int]) -> Iterable[Any]:
@@ -142,24 +142,24 @@ def _rows(db: Connection, sql: str, seqs: Sequence[int]) -> Iterable[Any]:
         yield from db.execute(sql.format(marks(some)), tuple(some))
 
 
-def _read_environment(db: Connection, environment: str, repository_id: int) -> SummedEnvironment:
+def _read_environment(db: Connection, environment: str, repository_id: int) -> SummaryEnvironment:
     registry, repository = db.execute(
         "SELECT g.name, r.name FROM repositories r JOIN registries g ON g.id = r.registry_id WHERE r.id = ?",
         (repository_id,),
     ).fetchone()
     asked = Filter(registry=registry, repository=repository, environment=environment)
     state = next(iter(find_environments(db, asked, Cut(1)).items), None)
-    return SummedEnvironment(registry, repository, environment, state.published if state else None)
+    return SummaryEnvironment(registry, repository, environment, state.published if state else None)
 
 
-def _read_tag(db: Connection, tag_id: int, tag: _Tag, releases: Releases) -> SummedTag:
+def _read_tag(db: Connection, tag_id: int, tag: _Tag, releases: Releases) -> SummaryTag:
     registry, repository, name, manifest_id, digest = db.execute(
         "SELECT g.name, r.name, t.name, t.head_id, m.digest FROM tags t JOIN repositories r ON r.id = t.repository_id"
         " JOIN registries g ON g.id = r.registry_id LEFT JOIN manifests m ON m.id = t.head_id WHERE t.id = ?",
         (tag_id,),
     ).fetchone()
     named = releases.now(manifest_id) if manifest_id is not None else ()
-    return SummedTag(
+    return SummaryTag(
         registry=registry,
         repository=repository,
         tag=name,

@@ -19,7 +19,7 @@ def make_channel(config: ChannelConfig) -> Channel:
     return channel
 
 
-def refuse_unusable(channels: Iterable[ChannelConfig]) -> None:
+def check_channels(channels: Iterable[ChannelConfig]) -> None:
     """What channels need beyond their words in the configuration has to be there when a service starts.
 
     What goes away afterwards is a trouble of that channel alone. Raises ConfigurationError.

@@ -9,11 +9,11 @@ from tagtrail.config.model import ChannelConfig
 from tagtrail.errors import ConfigurationError
 from tagtrail.notify.channels.plaintext import PLAIN, still, text_below_title
 from tagtrail.notify.formatting import presentable
-from tagtrail.notify.http import CONNECT_TIMEOUT, READ_TIMEOUT, TOTAL_TIMEOUT, Channel, Outcome
-from tagtrail.notify.message import Message, Tone
+from tagtrail.notify.http import CONNECT_TIMEOUT, READ_TIMEOUT, TOTAL_TIMEOUT, Channel, SendOutcome
+from tagtrail.notify.message import Message, MessageTone
 from tagtrail.notify.templates import write
 
-_TYPES: Final[dict[Tone, str]] = {"notice": "info", "good": "success", "warning": "warning", "alarm": "failure"}
+_TYPES: Final[dict[MessageTone, str]] = {"notice": "info", "good": "success", "warning": "warning", "alarm": "failure"}
 
 # Apprise escapes a text for the service's markup, and a title only where it becomes a part of the text.
 _LOOK_ALIKE: Final = str.maketrans("<>*`~[]", "‹›∗ˋ∼［］")
@@ -48,7 +48,7 @@ class Apprise:
         self._config = config
         self._sender = sender
 
-    def send(self, message: Message) -> Outcome:
+    def send(self, message: Message) -> SendOutcome:
         """Have Apprise send the message. It does not say why it could not, so that every failure is tried again."""
         title, body, trouble = self._form(message)
         try:
@@ -60,10 +60,10 @@ class Apprise:
                 interpret_escapes=False,
             )
         except Exception as error:  # whatever a service's plugin does; its text may hold the URL
-            return Outcome(is_sent=False, detail=f"Apprise failed ({type(error).__name__})")
+            return SendOutcome(is_sent=False, detail=f"Apprise failed ({type(error).__name__})")
         if not result:
-            return Outcome(is_sent=False, detail="Apprise could not send it")
-        return Outcome(is_sent=True, detail="sent by Apprise", trouble=trouble)
+            return SendOutcome(is_sent=False, detail="Apprise could not send it")
+        return SendOutcome(is_sent=True, detail="sent by Apprise", trouble=trouble)
 
     def preview(self, message: Message) -> str:
         """The title and the text that Apprise is given."""

@@ -5,7 +5,7 @@ from dataclasses import replace
 
 from tagtrail.config.model import ChannelConfig
 from tagtrail.notify.formatting import Markup, plain, presentable
-from tagtrail.notify.http import Channel, Outcome
+from tagtrail.notify.http import Channel, SendOutcome
 from tagtrail.notify.message import Message
 from tagtrail.notify.templates import write
 from tagtrail.trail.instant import format_instant
@@ -25,7 +25,7 @@ class Console:
         self.name = config.name
         self._config = config
 
-    def send(self, message: Message) -> Outcome:
+    def send(self, message: Message) -> SendOutcome:
         """Write the message in one piece."""
         text, trouble = self._form(message)
         out = sys.stdout
@@ -35,8 +35,8 @@ class Console:
             out.flush()
         except (OSError, ValueError) as error:  # nobody reads it any more, or it is closed
             reason = error.strerror if isinstance(error, OSError) else None
-            return Outcome(is_sent=False, detail=f"standard output cannot be written ({reason or 'it is closed'})")
-        return Outcome(is_sent=True, detail="written", trouble=trouble)
+            return SendOutcome(is_sent=False, detail=f"standard output cannot be written ({reason or 'it is closed'})")
+        return SendOutcome(is_sent=True, detail="written", trouble=trouble)
 
     def preview(self, message: Message) -> str:
         """The text as it is written."""

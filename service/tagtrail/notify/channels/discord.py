@@ -19,8 +19,8 @@ from tagtrail.notify.formatting import (
     units,
     within,
 )
-from tagtrail.notify.http import Answer, Channel, Outcome, Post, judge
-from tagtrail.notify.json_webhook import JSON_HEADERS, Json, Posted, read_object, seconds
+from tagtrail.notify.http import Channel, ChannelResponse, Post, SendOutcome, judge
+from tagtrail.notify.json_webhook import JSON_HEADERS, Json, JsonWebhook, read_object, seconds
 from tagtrail.notify.message import Fact, Message
 from tagtrail.trail.instant import format_instant
 
@@ -37,7 +37,7 @@ _FORMATS: Final = re.compile(r"[\\*_~`|\[\]<>]")
 
 def make(config: ChannelConfig) -> Channel:
     """The channel at the secret `url`. A 404 says that the webhook was deleted: permanent."""
-    return Posted(config, MARKUP, build, partial(_request, config), _judge)
+    return JsonWebhook(config, MARKUP, build, partial(_request, config), _judge)
 
 
 def _words(text: str) -> str:
@@ -99,7 +99,7 @@ def _request(config: ChannelConfig, body: bytes, _: str) -> Post:
     return Post(url._replace(query=query).geturl(), body, JSON_HEADERS)
 
 
-def _judge(answer: Answer) -> Outcome:
+def _judge(answer: ChannelResponse) -> SendOutcome:
     """A 429's body says `retry_after` in seconds, more exactly than the header (.../docs/topics/rate-limits)."""
     outcome = judge(answer)
     if answer.status != 429:

@@ -18,7 +18,7 @@ from tagtrail.errors import ConfigurationError
 from tagtrail.notify.channels.plaintext import PLAIN, no_encoded_word, still
 from tagtrail.notify.deadline import Deadline
 from tagtrail.notify.formatting import COLOURS, footer, one_line, plain, presentable
-from tagtrail.notify.http import READ_TIMEOUT, TOTAL_TIMEOUT, Channel, Outcome
+from tagtrail.notify.http import READ_TIMEOUT, TOTAL_TIMEOUT, Channel, SendOutcome
 from tagtrail.notify.message import Fact, Message
 from tagtrail.notify.templates import write
 from tagtrail.trail.instant import SECOND, now
@@ -62,7 +62,7 @@ class Email:
         self._sender = config.settings["sender"]
         self._user = config.settings.get("user")
 
-    def send(self, message: Message) -> Outcome:
+    def send(self, message: Message) -> SendOutcome:
         """Hand the mail over to the server, for all recipients at once."""
         mail, trouble = self._form(message)
         with Deadline(TOTAL_TIMEOUT) as deadline:
@@ -70,9 +70,9 @@ class Email:
                 refused = self._deliver(mail, deadline)
             except (smtplib.SMTPException, OSError, ValueError) as error:
                 if deadline.is_over:
-                    return Outcome(is_sent=False, detail=f"no answer within {TOTAL_TIMEOUT:g} s")
+                    return SendOutcome(is_sent=False, detail=f"no answer within {TOTAL_TIMEOUT:g} s")
                 return self._failed(error)
-        return Outcome(is_sent=True, detail=self._told(refused), status=250, trouble=trouble)
+        return SendOutcome(is_sent=True, detail=self._told(refused), status=250, trouble=trouble)
 
     def preview(self, message: Message) -> str:
         """The subject and the plain text."""
@@ -113,16 +113,18 @@ class Email:
             return "accepted"
         return self._readable(f"accepted for {len(self._config.to) - len(refused)} of {len(self._config.to)}", refused)
 
-    def _failed(self, error: Exception) -> Outcome:
+    def _failed(self, error: Exception) -> SendOutcome:
         """Codes from 500 on are permanent (RFC 5321, section 4.2.1), and all else may be mended by waiting."""
         if isinstance(error, smtplib.SMTPRecipientsRefused):
             codes = [code for code, _ in error.recipients.values()]
             detail = self._readable("no recipient was accepted", error.recipients)
-            return Outcome(is_sent=False, detail=detail, status=min(codes), is_permanent=min(codes) >= 500)
+            return SendOutcome(is_sent=False, detail=detail, status=min(codes), is_permanent=min(codes) >= 500)
         if isinstance(error, smtplib.SMTPResponseException):
             detail = self._hide(_text(error.smtp_error))
-            return Outcome(is_sent=False, detail=detail, status=error.smtp_code, is_permanent=error.smtp_code >= 500)
-        return Outcome(is_sent=False, detail=_reason(error))
+            return SendOutcome(
+                is_sent=False, detail=detail, status=error.smtp_code, is_permanent=error.smtp_code >= 500
+            )
+        return SendOutcome(is_sent=False, detail=_reason(error))
 
     def _readable(self, what: str, refused: Refusals) -> str:
         each = "; ".join(f"{address}: {code} {_text(words)}" for address, (code, words) in refused.items())

@@ -8,7 +8,7 @@ from urllib.parse import parse_qsl, urlencode, urlsplit
 from tagtrail.config.model import ChannelConfig
 from tagtrail.notify.formatting import HTML, SIGNS, fit, footer, in_fences, without_brackets, words_html
 from tagtrail.notify.http import Channel, Post
-from tagtrail.notify.json_webhook import JSON_HEADERS, OPEN, Json, Posted, as_bytes
+from tagtrail.notify.json_webhook import JSON_HEADERS, OPEN, Json, JsonWebhook, as_bytes
 from tagtrail.notify.message import Fact, Message
 
 _LARGEST: Final = 31_000  # bytes; the API takes 32,000 (.../chat/api/reference/rest/v1/spaces.messages/create)
@@ -16,7 +16,7 @@ _LARGEST: Final = 31_000  # bytes; the API takes 32,000 (.../chat/api/reference/
 
 def make(config: ChannelConfig) -> Channel:
     """The channel at the secret `url`, with the key and token that Google put into it."""
-    return Posted(config, HTML, build, partial(_request, config))
+    return JsonWebhook(config, HTML, build, partial(_request, config))
 
 
 def build(message: Message, text: str | None) -> Json:

@@ -5,18 +5,18 @@ from typing import Final
 from tagtrail.config.model import ChannelConfig
 from tagtrail.notify.channels.plaintext import PLAIN, still, text_below_title
 from tagtrail.notify.http import Channel, Post
-from tagtrail.notify.json_webhook import JSON_HEADERS, Json, Posted
-from tagtrail.notify.message import Message, Tone
+from tagtrail.notify.json_webhook import JSON_HEADERS, Json, JsonWebhook
+from tagtrail.notify.message import Message, MessageTone
 
 # Clients make a sound from 4 on, and vibrate from 8 on (gotify.net/docs/priority).
-_PRIORITIES: Final[dict[Tone, int]] = {"notice": 4, "good": 4, "warning": 6, "alarm": 8}
+_PRIORITIES: Final[dict[MessageTone, int]] = {"notice": 4, "good": 4, "warning": 6, "alarm": 8}
 
 
 def make(config: ChannelConfig) -> Channel:
     """The channel to the server at `url`, as the application of the secret `token`."""
     url = f"{config.settings['url'].rstrip('/')}/message"
     headers = {**JSON_HEADERS, "X-Gotify-Key": config.secrets["token"].reveal()}
-    return Posted(config, PLAIN, build, lambda body, _: Post(url, body, headers))
+    return JsonWebhook(config, PLAIN, build, lambda body, _: Post(url, body, headers))
 
 
 def build(message: Message, text: str | None) -> Json:

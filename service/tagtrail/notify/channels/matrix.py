@@ -7,8 +7,8 @@ from urllib.parse import quote
 
 from tagtrail.config.model import ChannelConfig
 from tagtrail.notify.formatting import HTML, SIGNS, bare_html, fit, footer, inert, plain, words_html
-from tagtrail.notify.http import Answer, Channel, Outcome, Post, judge
-from tagtrail.notify.json_webhook import JSON_HEADERS, OPEN, Json, Posted, as_bytes, read_object, seconds
+from tagtrail.notify.http import Channel, ChannelResponse, Post, SendOutcome, judge
+from tagtrail.notify.json_webhook import JSON_HEADERS, OPEN, Json, JsonWebhook, as_bytes, read_object, seconds
 from tagtrail.notify.message import Fact, Message
 
 _LARGEST: Final = 60_000  # bytes; a whole event with what the server adds is at most 65,536 (#size-limits)
@@ -19,7 +19,7 @@ def make(config: ChannelConfig) -> Channel:
 
     A 403 says that this user is not in the room, a 401 that the token is not valid any more: both are permanent.
     """
-    return Posted(config, HTML, build, partial(_request, config), _judge)
+    return JsonWebhook(config, HTML, build, partial(_request, config), _judge)
 
 
 def build(message: Message, text: str | None) -> Json:
@@ -80,7 +80,7 @@ def _request(config: ChannelConfig, body: bytes, identity: str) -> Post:
     )
 
 
-def _judge(answer: Answer) -> Outcome:
+def _judge(answer: ChannelResponse) -> SendOutcome:
     """Servers before v1.10 of the specification say `retry_after_ms` in a 429's body and send no header."""
     outcome = judge(answer)
     wait = seconds(read_object(answer.text).get("retry_after_ms"))

@@ -11,15 +11,15 @@ from tagtrail.errors import ConfigurationError
 from tagtrail.notify.channels.plaintext import PLAIN, no_encoded_word, still, text_below_title
 from tagtrail.notify.formatting import fit
 from tagtrail.notify.http import Channel, Post, judge
-from tagtrail.notify.json_webhook import JSON_HEADERS, Json, Posted, as_bytes
-from tagtrail.notify.message import Message, Tone
+from tagtrail.notify.json_webhook import JSON_HEADERS, Json, JsonWebhook, as_bytes
+from tagtrail.notify.message import Message, MessageTone
 
 _TOPIC: Final = re.compile(r"[-_A-Za-z0-9]{1,64}", re.ASCII)
 # By ntfy's defaults a text of 4,096 bytes becomes an attachment, and a JSON body of twice that is refused.
 _LONGEST_TEXT: Final = 3_900  # bytes
 _LONGEST_BODY: Final = 8_000  # bytes
-_PRIORITIES: Final[dict[Tone, int]] = {"notice": 3, "good": 3, "warning": 4, "alarm": 5}
-_EMOJI: Final[dict[Tone, str]] = {  # by name; nothing from outside goes there
+_PRIORITIES: Final[dict[MessageTone, int]] = {"notice": 3, "good": 3, "warning": 4, "alarm": 5}
+_EMOJI: Final[dict[MessageTone, str]] = {  # by name; nothing from outside goes there
     "notice": "package",
     "good": "white_check_mark",
     "warning": "warning",
@@ -35,7 +35,7 @@ def make(config: ChannelConfig) -> Channel:
     root, topic = _split(config)
     token = config.secrets.get("token")
     headers = JSON_HEADERS if token is None else {**JSON_HEADERS, "Authorization": f"Bearer {token.reveal()}"}
-    return Posted(
+    return JsonWebhook(
         config,
         PLAIN,
         build,

@@ -23,7 +23,7 @@ from tagtrail.notify.formatting import (
     without_brackets,
 )
 from tagtrail.notify.http import Channel
-from tagtrail.notify.json_webhook import OPEN, Json, Posted, to_secret_url
+from tagtrail.notify.json_webhook import OPEN, Json, JsonWebhook, to_secret_url
 from tagtrail.notify.message import Fact, Message
 
 # Characters, by docs.slack.dev/reference/block-kit/composition-objects/text-object and .../blocks.
@@ -42,7 +42,7 @@ _FORMATTING_UNDERSCORE: Final = re.compile(r"(?<![^\W_])_|_(?![^\W_])")
 
 def make(config: ChannelConfig) -> Channel:
     """The channel at the secret `url`. A 404 or a 410 says that the webhook or its room is gone: permanent."""
-    return Posted(config, MARKUP, build, to_secret_url(config))
+    return JsonWebhook(config, MARKUP, build, to_secret_url(config))
 
 
 def _entities(text: str) -> str:

@@ -10,12 +10,12 @@ from typing import Final
 
 from tagtrail.config.model import ChannelConfig
 from tagtrail.notify.formatting import Markup, fit, footer, inert, not_a_block
-from tagtrail.notify.http import Answer, Channel, Outcome, judge
-from tagtrail.notify.json_webhook import OPEN, Json, Posted, as_bytes, to_secret_url
-from tagtrail.notify.message import Fact, Message, Tone
+from tagtrail.notify.http import Channel, ChannelResponse, SendOutcome, judge
+from tagtrail.notify.json_webhook import OPEN, Json, JsonWebhook, as_bytes, to_secret_url
+from tagtrail.notify.message import Fact, Message, MessageTone
 
 _LARGEST: Final = 26_000  # bytes; Teams refuses a message of about 28 KB
-_STYLES: Final[dict[Tone, str]] = {
+_STYLES: Final[dict[MessageTone, str]] = {
     "notice": "emphasis",
     "good": "good",
     "warning": "warning",
@@ -30,7 +30,7 @@ _FUNCTION: Final = re.compile(r"(?<=\{)(?=\{)")  # `{{DATE(...)}}` and `{{TIME(.
 
 def make(config: ChannelConfig) -> Channel:
     """The channel at the secret `url`, the workflow's. It answers 202; a 401, 403 or 404 says that it is gone."""
-    return Posted(config, MARKUP, build, to_secret_url(config), _judge)
+    return JsonWebhook(config, MARKUP, build, to_secret_url(config), _judge)
 
 
 def _words(text: str) -> str:
@@ -85,7 +85,7 @@ def _fact(fact: Fact) -> Json:
     return {"title": _words(fact.label), "value": _words(fact.value) or "–"}
 
 
-def _judge(answer: Answer) -> Outcome:
+def _judge(answer: ChannelResponse) -> SendOutcome:
     """An older connector answers 200 and says in words that Teams took nothing, as it does when there was too much.
 
     learn.microsoft.com/microsoftteams/platform/webhooks-and-connectors/how-to/connectors-using, "Rate limiting".

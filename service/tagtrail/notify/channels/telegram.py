@@ -7,8 +7,8 @@ from urllib.parse import urlsplit
 
 from tagtrail.config.model import ChannelConfig
 from tagtrail.notify.formatting import HTML, SIGNS, bare_html, fit, footer, one_line, units, words_html
-from tagtrail.notify.http import Answer, Channel, Outcome, Post, judge
-from tagtrail.notify.json_webhook import JSON_HEADERS, OPEN, Json, Posted, read_object, seconds
+from tagtrail.notify.http import Channel, ChannelResponse, Post, SendOutcome, judge
+from tagtrail.notify.json_webhook import JSON_HEADERS, OPEN, Json, JsonWebhook, read_object, seconds
 from tagtrail.notify.message import Fact, Message
 
 SERVER: Final = "https://api.telegram.org"
@@ -22,7 +22,7 @@ def make(config: ChannelConfig) -> Channel:
     `server` is another one than Telegram's own, for those who run a Bot API server themselves
     (core.telegram.org/bots/api#using-a-local-bot-api-server).
     """
-    return Posted(config, HTML, partial(build, chat=config.settings["chat"]), partial(_request, config), _judge)
+    return JsonWebhook(config, HTML, partial(build, chat=config.settings["chat"]), partial(_request, config), _judge)
 
 
 def build(message: Message, text: str | None, *, chat: str) -> Json:
@@ -67,7 +67,7 @@ def _request(config: ChannelConfig, body: bytes, _: str) -> Post:
     return Post(f"{server}/bot{token}/sendMessage", body, JSON_HEADERS, secrets=(token,))
 
 
-def _judge(answer: Answer) -> Outcome:
+def _judge(answer: ChannelResponse) -> SendOutcome:
     """A refusal is described in words, and a 429 says when to come again (.../bots/api#responseparameters)."""
     outcome = judge(answer)
     document = read_object(answer.text)

@@ -11,12 +11,12 @@ from urllib.parse import quote
 
 from tagtrail.config.model import ChannelConfig
 from tagtrail.notify.formatting import Markup
-from tagtrail.notify.http import Answer, Channel, Outcome, Post, judge
-from tagtrail.notify.json_webhook import JSON_HEADERS, Json, Posted, read_object
-from tagtrail.notify.message import Fact, Kind, Message
+from tagtrail.notify.http import Channel, ChannelResponse, Post, SendOutcome, judge
+from tagtrail.notify.json_webhook import JSON_HEADERS, Json, JsonWebhook, read_object
+from tagtrail.notify.message import Fact, Message, MessageKind
 from tagtrail.trail.instant import SECOND, format_instant, now
 
-TYPES: Final[dict[Kind, str]] = {
+TYPES: Final[dict[MessageKind, str]] = {
     "moved": "dev.tagtrail.tag.moved",
     "deleted": "dev.tagtrail.tag.deleted",
     "violation": "dev.tagtrail.tag.violation",
@@ -43,7 +43,7 @@ def make(config: ChannelConfig, *, clock: Callable[[], int] = now) -> Channel:
         kind = _EVENT if "specversion" in read_object(body.decode()) else JSON_HEADERS
         return Post(url, body, {**kind, **sign(keys, delivery, clock(), body)})
 
-    return Posted(config, Markup(), build, request, partial(_judge, config))
+    return JsonWebhook(config, Markup(), build, request, partial(_judge, config))
 
 
 def _secrets(config: ChannelConfig) -> list[str]:
@@ -51,7 +51,7 @@ def _secrets(config: ChannelConfig) -> list[str]:
     return [secret.removeprefix("whsec_") for secret in config.secrets["secret"].reveal().split()]
 
 
-def _judge(config: ChannelConfig, answer: Answer) -> Outcome:
+def _judge(config: ChannelConfig, answer: ChannelResponse) -> SendOutcome:
     """As HTTP says; where a receiver's answer shows the secret, ours does not."""
     text = answer.text
     for secret in _secrets(config):

@@ -1,19 +1,19 @@
-"""Troubles of the service itself: what is amiss, what it means for the record, and what to do."""
+"""ServiceAlerts of the service itself: what is amiss, what it means for the record, and what to do."""
 
-from tagtrail.notify.message import Message, Tone
-from tagtrail.notify.texts.style import Manner
-from tagtrail.store.alerts import GivenUp, Trouble
+from tagtrail.notify.message import Message, MessageTone
+from tagtrail.notify.texts.style import MessageContext
+from tagtrail.store.alerts import Alert, GivenUp
 from tagtrail.trail.instant import SECOND
 from tagtrail.wording.text import counted, span
 
 
-def tell(manner: Manner, trouble: Trouble, given_up: GivenUp | None, *, is_over: bool, identity: str) -> Message:
+def tell(context: MessageContext, trouble: Alert, given_up: GivenUp | None, *, is_over: bool, identity: str) -> Message:
     """The trouble as a message, or that it is over. `given_up` is known of one about deliveries."""
-    title, sentences, tone = _over(manner, trouble) if is_over else _begun(manner, trouble)
+    title, sentences, tone = _over(context, trouble) if is_over else _begun(context, trouble)
     if given_up is not None:
         sentences = (*sentences, *_lost(trouble.subject, given_up))
     if not is_over and trouble.ended_at is not None:
-        sentences = (*sentences, f"It has been over since {manner.when(trouble.ended_at)}.")
+        sentences = (*sentences, f"It has been over since {context.when(trouble.ended_at)}.")
         tone = "notice"
     return Message(
         id=identity,
@@ -77,8 +77,8 @@ def tell_nothing(identity: str, at: int, lines: tuple[int, ...]) -> Message:
     )
 
 
-def _begun(manner: Manner, trouble: Trouble) -> tuple[str, tuple[str, ...], Tone]:
-    subject, began = trouble.subject, manner.when(trouble.began_at)
+def _begun(context: MessageContext, trouble: Alert) -> tuple[str, tuple[str, ...], MessageTone]:
+    subject, began = trouble.subject, context.when(trouble.began_at)
     match trouble.kind:
         case "silent":
             return (
@@ -95,7 +95,7 @@ def _begun(manner: Manner, trouble: Trouble) -> tuple[str, tuple[str, ...], Tone
             return (
                 f"Registry {subject}: the quarantine grows",
                 (
-                    f"It sends what cannot be understood: {trouble.detail}, the first {manner.at(trouble.began_at)}.",
+                    f"It sends what cannot be understood: {trouble.detail}, the first {context.at(trouble.began_at)}.",
                     "It is kept, but is no part of the trail; `tagtrail quarantine` shows what it is and why.",
                 ),
                 "warning",
@@ -104,7 +104,7 @@ def _begun(manner: Manner, trouble: Trouble) -> tuple[str, tuple[str, ...], Tone
             return (
                 "The ledger is not what was signed",
                 (
-                    f"Verifying the whole ledger failed {manner.at(trouble.began_at)}: {trouble.detail}.",
+                    f"Verifying the whole ledger failed {context.at(trouble.began_at)}: {trouble.detail}.",
                     "Something changed what must never change, or the disk lost it.",
                     "Keep a copy of the data directory as it is now, and look into it: `tagtrail log verify`.",
                 ),
@@ -127,10 +127,10 @@ def _begun(manner: Manner, trouble: Trouble) -> tuple[str, tuple[str, ...], Tone
             )
 
 
-def _over(manner: Manner, trouble: Trouble) -> tuple[str, tuple[str, ...], Tone]:
-    subject, began = trouble.subject, manner.when(trouble.began_at)
-    ended_at = trouble.ended_at if trouble.ended_at is not None else manner.now
-    ended, length = manner.when(ended_at), span((ended_at - trouble.began_at) / SECOND)
+def _over(context: MessageContext, trouble: Alert) -> tuple[str, tuple[str, ...], MessageTone]:
+    subject, began = trouble.subject, context.when(trouble.began_at)
+    ended_at = trouble.ended_at if trouble.ended_at is not None else context.now
+    ended, length = context.when(ended_at), span((ended_at - trouble.began_at) / SECOND)
     match trouble.kind:
         case "silent":
             title = f"Registry {subject} is heard again"

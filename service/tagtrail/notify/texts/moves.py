@@ -3,30 +3,32 @@
 from collections.abc import Sequence
 
 from tagtrail.notify.message import Fact
-from tagtrail.notify.texts.style import Manner, Telling, from_to, image, lasted, listed, pinned, short
-from tagtrail.store.messages import Named, ToldLine, ToldMove
+from tagtrail.notify.texts.style import MessageContext, MessageDraft, from_to, image, lasted, listed, pinned, short
+from tagtrail.store.messages import MessageLine, MessageMove, NamedDigest
 from tagtrail.trail.names import short_digest
 
 
-def tell(manner: Manner, moves: Sequence[ToldMove], lines: Sequence[ToldLine], *, left_out: int) -> Telling:
+def tell(
+    context: MessageContext, moves: Sequence[MessageMove], lines: Sequence[MessageLine], *, left_out: int
+) -> MessageDraft:
     """The tags' moves as a message; `left_out` are further ones of the same push."""
     last = moves[-1]
     tags = [move.tag for move in moves]
-    place = manner.place(last.registry, last.repository)
+    place = context.place(last.registry, last.repository)
     entry = lines[-1].entry if lines else None
     copy: tuple[Fact, ...] = ()
     reference = None
     if last.digest is not None:
         to = _as_pinned(moves[0], last.digest)
-        reference = pinned(manner, last.registry, entry.host if entry else None, last.repository, to)
+        reference = pinned(context, last.registry, entry.host if entry else None, last.repository, to)
         copy = (Fact("Pinned reference", reference, is_code=True),)
-    return Telling(
+    return MessageDraft(
         kind="moved",
         tone="notice",
         title=_title(place, moves, left_out),
         sentences=(
             *_new(moves, left_out),
-            *(part for move in moves if not _is_new(move) for part in _sentences(manner, move)),
+            *(part for move in moves if not _is_new(move) for part in _sentences(context, move)),
         ),
         registry=last.registry,
         repository=last.repository,
@@ -38,15 +40,17 @@ def tell(manner: Manner, moves: Sequence[ToldMove], lines: Sequence[ToldLine], *
     )
 
 
-def tell_deletes(manner: Manner, moves: Sequence[ToldMove], lines: Sequence[ToldLine], *, left_out: int) -> Telling:
+def tell_deletes(
+    context: MessageContext, moves: Sequence[MessageMove], lines: Sequence[MessageLine], *, left_out: int
+) -> MessageDraft:
     """Tags that were deleted, as a message."""
     last = moves[-1]
-    place = manner.place(last.registry, last.repository)
+    place = context.place(last.registry, last.repository)
     tags = [move.tag for move in moves]
     count = len(moves) + left_out
     what = f"{listed(tags)} deleted" if count == len(moves) else f"{count} tags deleted"
-    sentences = [sentence for move in moves for sentence in _sentences(manner, move)]
-    return Telling(
+    sentences = [sentence for move in moves for sentence in _sentences(context, move)]
+    return MessageDraft(
         kind="deleted",
         tone="notice",
         title=f"{place}: {what}",
@@ -58,7 +62,7 @@ def tell_deletes(manner: Manner, moves: Sequence[ToldMove], lines: Sequence[Told
     )
 
 
-def how_deleted(lines: Sequence[ToldLine]) -> list[str]:
+def how_deleted(lines: Sequence[MessageLine]) -> list[str]:
     """What the registry was asked to delete, where that was more than a tag."""
     entry = lines[-1].entry if lines else None
     if entry is None or entry.kind != "delete" or entry.tag is not None:
@@ -68,7 +72,7 @@ def how_deleted(lines: Sequence[ToldLine]) -> list[str]:
     return ["The image itself was deleted, and every tag that named it with it."]
 
 
-def _new(moves: Sequence[ToldMove], left_out: int) -> list[str]:
+def _new(moves: Sequence[MessageMove], left_out: int) -> list[str]:
     """The new tags of one push, in one sentence; a release tag among them is name enough for what they name."""
     new = [move for move in moves if _is_new(move)]
     if not new or new[0].digest is None:
@@ -77,12 +81,12 @@ def _new(moves: Sequence[ToldMove], left_out: int) -> list[str]:
     return [f"{listed((move.tag for move in new), more=left_out)} {'is' if len(new) == 1 else 'are'} new: {named}."]
 
 
-def _is_new(move: ToldMove) -> bool:
+def _is_new(move: MessageMove) -> bool:
     """Whether it never was anything, and is now what it became."""
     return move.kind == "created" and move.previous is None and is_present(move)
 
 
-def beside(moves: Sequence[ToldMove]) -> list[str]:
+def beside(moves: Sequence[MessageMove]) -> list[str]:
     """Further tags of the same push, or of the same delete, beside what is told first."""
     pushed = [_beside(move) for move in moves if move.digest is not None]
     deleted = [move.tag for move in moves if move.digest is None]
@@ -90,23 +94,23 @@ def beside(moves: Sequence[ToldMove]) -> list[str]:
     return told + ([f"Deleted with it: {listed(deleted)}."] if deleted else [])
 
 
-def moved_on(manner: Manner, moves: Sequence[ToldMove]) -> list[str]:
+def moved_on(context: MessageContext, moves: Sequence[MessageMove]) -> list[str]:
     """Where tags have moved on since: what they are by now."""
-    return [sentence for move in moves for sentence in _since_then(manner, move)]
+    return [sentence for move in moves for sentence in _since_then(context, move)]
 
 
-def _as_pinned(move: ToldMove, to: Named) -> Named:
+def _as_pinned(move: MessageMove, to: NamedDigest) -> NamedDigest:
     """What a tag came to, to be pinned under its release tag: the tag itself if it is one and still names it."""
-    return Named(to.digest, to.then, (move.tag,)) if move.is_release and is_present(move) else to
+    return NamedDigest(to.digest, to.then, (move.tag,)) if move.is_release and is_present(move) else to
 
 
-def _beside(move: ToldMove) -> str:
+def _beside(move: MessageMove) -> str:
     if move.kind == "created" or move.previous is None:
         return f"{move.tag} (new)"
     return f"{move.tag} (was {short(move.previous)})"
 
 
-def _title(place: str, moves: Sequence[ToldMove], left_out: int) -> str:
+def _title(place: str, moves: Sequence[MessageMove], left_out: int) -> str:
     created = [move.tag for move in moves if move.kind == "created" and (move.previous is None or len(moves) > 1)]
     if len(created) == len(moves):
         return f"{place}: new {'tag' if len(created) == 1 else 'tags'} {listed(created, more=left_out)}"
@@ -115,18 +119,18 @@ def _title(place: str, moves: Sequence[ToldMove], left_out: int) -> str:
     return f"{place}:{_title_of(moves[0])}{'' if is_present(moves[0]) else ' (moved on since)'}"
 
 
-def _title_of(move: ToldMove) -> str:
+def _title_of(move: MessageMove) -> str:
     if move.digest is None or move.kind == "created":
         return f"{move.tag} is back"
     way = f"back to {short(move.digest)}" if move.kind == "moved_back" else from_to(move.previous, move.digest)
     return f"{move.tag}: {way}"
 
 
-def _sentences(manner: Manner, move: ToldMove) -> list[str]:
-    return [_what(manner, move), *_since_then(manner, move)]
+def _sentences(context: MessageContext, move: MessageMove) -> list[str]:
+    return [_what(context, move), *_since_then(context, move)]
 
 
-def _what(manner: Manner, move: ToldMove) -> str:
+def _what(context: MessageContext, move: MessageMove) -> str:
     before = image(move.previous) if move.previous else "nothing"
     stood = f", after {lasted(move.lasted)}" if move.lasted else ""
     if move.digest is None:
@@ -138,22 +142,22 @@ def _what(manner: Manner, move: ToldMove) -> str:
             is_new = "is new" if move.previous is None else "is back"
             return f"{move.tag} {is_new}: {to}."
         case "moved_back":
-            had = f", which it was for {lasted(move.had)} until {manner.when(move.had.until)}" if move.had else ""
+            had = f", which it was for {lasted(move.had)} until {context.when(move.had.until)}" if move.had else ""
             return f"{move.tag} went back from {before} to {to}{had}."
         case _:
             return f"{move.tag} moved from {before} to {to}{stood}."
 
 
-def _since_then(manner: Manner, move: ToldMove) -> list[str]:
+def _since_then(context: MessageContext, move: MessageMove) -> list[str]:
     if is_present(move):
         return []
-    since = manner.when(move.present_since)
+    since = context.when(move.present_since)
     if move.present is None:
         return [f"It has moved on: {move.tag} is deleted since {since}."]
     return [f"It has moved on: {move.tag} is {image(move.present)} since {since}."]
 
 
-def is_present(move: ToldMove) -> bool:
+def is_present(move: MessageMove) -> bool:
     """Whether the tag is now what it was moved to."""
     told = move.digest.digest if move.digest else None
     return told == (move.present.digest if move.present else None)

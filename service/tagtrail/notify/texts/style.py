@@ -8,9 +8,9 @@ from urllib.parse import quote
 import msgspec
 
 from tagtrail.line import Who, disclosed_value
-from tagtrail.notify.message import Fact, Kind, Message, Tone
+from tagtrail.notify.message import Fact, Message, MessageKind, MessageTone
 from tagtrail.store.answers import NamedBy
-from tagtrail.store.messages import Named, Stretch, ToldLine
+from tagtrail.store.messages import MessageLine, NamedDigest, Period
 from tagtrail.trail.instant import DAY, SECOND, format_instant
 from tagtrail.trail.names import Reference, short_digest
 from tagtrail.trail.rules import Rules
@@ -27,7 +27,7 @@ _who = msgspec.json.Decoder(Who)
 
 
 @dataclass(frozen=True, slots=True)
-class Manner:
+class MessageContext:
     """To whom, and when, something is told. `identities` says whether they may know who did it; `now` is our clock."""
 
     rules: Rules
@@ -65,7 +65,7 @@ class Manner:
         tag = f":{quote(tags[0], safe='')}" if len(tags) == 1 else ""
         return f"{self.public_url}/registries/{quote(registry, safe='')}/{quote(repository, safe='/')}{tag}"
 
-    def people(self, lines: Sequence[ToldLine]) -> tuple[Fact, ...]:
+    def people(self, lines: Sequence[MessageLine]) -> tuple[Fact, ...]:
         """Who was behind the lines and from where; nothing for those who must not know."""
         if not self.identities:
             return ()
@@ -75,7 +75,7 @@ class Manner:
         facts = (Fact("By", listed(names, most=_MOST_PEOPLE)), Fact("From", "; ".join(origins[:_MOST_PEOPLE])))
         return tuple(fact for fact in facts if fact.value)
 
-    def actor(self, lines: Sequence[ToldLine]) -> str | None:
+    def actor(self, lines: Sequence[MessageLine]) -> str | None:
         """The newest line's actor, for those who may know."""
         if not self.identities or not lines or not lines[-1].who:
             return None
@@ -83,11 +83,11 @@ class Manner:
 
 
 @dataclass(frozen=True, slots=True)
-class Telling:
+class MessageDraft:
     """What a message says, before it has its id, its lines and its people."""
 
-    kind: Kind
-    tone: Tone
+    kind: MessageKind
+    tone: MessageTone
     title: str
     sentences: tuple[str, ...]
     registry: str
@@ -100,11 +100,11 @@ class Telling:
     previous_digest: str | None = None
     reference: str | None = None
 
-    def also(self, *sentences: str) -> "Telling":
+    def also(self, *sentences: str) -> "MessageDraft":
         """The same with more to say."""
         return replace(self, sentences=self.sentences + sentences)
 
-    def as_message(self, *, identity: str, occurred_at: int, lines: Sequence[int], manner: Manner) -> Message:
+    def as_message(self, *, identity: str, occurred_at: int, lines: Sequence[int], context: MessageContext) -> Message:
         """The message that says it."""
         return Message(
             id=identity,
@@ -115,7 +115,7 @@ class Telling:
             occurred_at=occurred_at,
             facts=self.facts,
             copy=self.copy,
-            link=manner.link(self.registry, self.repository, self.tags),
+            link=context.link(self.registry, self.repository, self.tags),
             lines=tuple(lines),
             environment=self.environment,
             registry=self.registry,
@@ -127,18 +127,18 @@ class Telling:
         )
 
 
-def short(named: Named) -> str:
+def short(named: NamedDigest) -> str:
     """A digest in a title: its release tags, or else its beginning."""
     return _names(named) or short_digest(named.digest)
 
 
-def image(named: Named) -> str:
+def image(named: NamedDigest) -> str:
     """A digest in a sentence: `1.1.0 (sha256:5208e615ff04)`."""
     names = _names(named)
     return f"{names} ({short_digest(named.digest)})" if names else short_digest(named.digest)
 
 
-def from_to(before: Named | None, to: Named) -> str:
+def from_to(before: NamedDigest | None, to: NamedDigest) -> str:
     """Both in a title: `1.0.0 → 1.1.0`; by their digests where the same tag names them."""
     if before is None:
         return f"→ {short(to)}"
@@ -147,12 +147,12 @@ def from_to(before: Named | None, to: Named) -> str:
     return f"{short(before)} → {short(to)}"
 
 
-def named(digest: str, then: tuple[NamedBy, ...], now: tuple[NamedBy, ...]) -> Named:
+def named(digest: str, then: tuple[NamedBy, ...], now: tuple[NamedBy, ...]) -> NamedDigest:
     """A digest with its release tags, as the trail's answers have them."""
-    return Named(digest, tuple(release.tag for release in then), tuple(release.tag for release in now))
+    return NamedDigest(digest, tuple(release.tag for release in then), tuple(release.tag for release in now))
 
 
-def lasted(stretch: Stretch) -> str:
+def lasted(stretch: Period) -> str:
     """How long something stood: `3 days 4 h`."""
     return span((stretch.until - stretch.since) / SECOND)
 
@@ -169,17 +169,17 @@ def joined(clauses: Sequence[str]) -> str:
     return " and ".join(filter(None, (", ".join(clauses[:-1]), clauses[-1])))
 
 
-def pinned(manner: Manner, registry: str, host: str | None, repository: str, image: Named) -> str:
+def pinned(context: MessageContext, registry: str, host: str | None, repository: str, image: NamedDigest) -> str:
     """What to deploy: the image by its digest, and under a release tag only if that names it now."""
-    return manner.hosts.reference(registry, host, repository, next(iter(image.now), None), image.digest)
+    return context.hosts.reference(registry, host, repository, next(iter(image.now), None), image.digest)
 
 
-def putting_back(manner: Manner, registry: str, host: str | None, image: Reference) -> str | None:
+def putting_back(context: MessageContext, registry: str, host: str | None, image: Reference) -> str | None:
     """The command that makes the image's tag name its digest again; None where its host is not known well enough.
 
     `host` is what a client called the registry by.
     """
-    commands = make_commands(replace(image, host=manner.hosts.host(registry, host)))
+    commands = make_commands(replace(image, host=context.hosts.host(registry, host)))
     return next(iter(commands.skopeo), None)
 
 
@@ -188,11 +188,11 @@ def renamed(tag: str) -> str:
     return f"{tag[: _LONGEST_TAG - len('-before')]}-before"
 
 
-def _names(named: Named) -> str:
+def _names(named: NamedDigest) -> str:
     return listed(named.then or named.now, most=_MOST_RELEASES)
 
 
-def _name(line: ToldLine, who: Who) -> str:
+def _name(line: MessageLine, who: Who) -> str:
     if line.entry.who is not None and line.who is None:
         return "somebody whose name was erased"
     if not who.actor:
