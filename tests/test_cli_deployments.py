@@ -6,7 +6,7 @@ import msgspec
 import pytest
 
 from tagtrail.api.documents import DeclaredDocument, DeploymentDocument, EnvironmentDocument
-from tagtrail.cli.rollback import RollBack
+from tagtrail.cli.details import RollBack
 from tagtrail.trail.names import Reference
 from tagtrail.trail.rules import EnvironmentRule, RegistryIdentity, Rules
 from tagtrail.wording.rollback import make_commands
@@ -215,7 +215,7 @@ def test_deploy_records_a_deployment_and_says_what_to_go_back_to(command_line: C
 def test_the_same_declaration_under_the_same_key_is_recorded_once(command_line: CommandLine) -> None:
     arguments = ("deploy", "team/app:1.1.0", "--environment", "production", "--key", "build-7")
     assert command_line.ask(*arguments).startswith("Recorded as line 17:")
-    assert command_line.ask(*arguments).startswith("Had been recorded as line 17:")
+    assert command_line.ask(*arguments).startswith("Already recorded as line 17:")
     assert len(command_line.ask_json("log", "--kind", "deployment")) == 1
 
 

@@ -75,12 +75,13 @@ def _show_declared(query: TrailQuery, declared: Declared) -> None:
         query.output.copyable(f"  {document.roll_back_to}")
 
 
-def _recorded(is_new: bool, seq: int) -> str:  # noqa: FBT001
+def _recorded(is_new: bool, seq: int) -> str:
     return f"Recorded as line {seq}" if is_new else f"Already recorded as line {seq}"
 
 
 def _describe_deployment(answer: DeploymentAnswer) -> str:
-    return f"{answer.repository} {plain(release_tags(answer))} for {answer.environment}, {_DIRECTIONS[answer.direction]}"
+    release = plain(release_tags(answer))
+    return f"{answer.repository} {release} for {answer.environment}, {_DIRECTIONS[answer.direction]}"
 
 
 @click.command()

@@ -8,8 +8,8 @@ import msgspec
 
 from tagtrail.api.describing import describe_digest, describe_environment
 from tagtrail.api.documents import EnvironmentDocument
-from tagtrail.cli.lists import line_column, release_tags, time_column
-from tagtrail.cli.output import TableColumn
+from tagtrail.cli.lists import line_column, release_tags
+from tagtrail.cli.output import TableColumn, time_column
 from tagtrail.cli.query import TrailQuery, query_options
 from tagtrail.cli.references import Subject, find_environment, find_subject, read_reference
 from tagtrail.cli.text import STYLES, duration, local_time
@@ -65,7 +65,8 @@ def _show_digest(query: TrailQuery, answer: DigestAnswer) -> None:
     _show_usage(query, answer.usage)
     for index in answer.indexes:
         output.say("")
-        output.copyable(f"It is the image{f' for {index.platform}' if index.platform else ''} of the index {index.usage.digest}")
+        platform = f" for {index.platform}" if index.platform else ""
+        output.copyable(f"It is the image{platform} of the index {index.usage.digest}")
         _show_usage(query, index.usage)
     if answer.platforms:
         output.say("")
@@ -103,6 +104,7 @@ def _tag_columns(query: TrailQuery) -> list[TableColumn[Naming]]:
             lambda row: short.name(row.registry, row.host, row.repository, row.tag, None),
             only="terminal",
             style="bold",
+            unbroken=True,
         ),
         TableColumn("KIND", lambda row: "release" if row.is_release else "moving"),
         *_period_columns(),
@@ -115,7 +117,7 @@ def _environment_columns(query: TrailQuery) -> list[TableColumn[Publishing]]:
     short = query.trail.style(is_whole=False)
     return [
         TableColumn("ENVIRONMENT", lambda row: row.environment, style="bold"),
-        TableColumn("TAG", lambda row: short.name(row.registry, None, row.repository, row.tag, None)),
+        TableColumn("TAG", lambda row: short.name(row.registry, None, row.repository, row.tag, None), unbroken=True),
         TableColumn("WENT", lambda row: (row.direction, STYLES[row.direction])),
         *_period_columns(),
         TableColumn("BASIS", lambda row: row.basis, only="pipe"),
@@ -208,10 +210,12 @@ def _compared_columns(query: TrailQuery) -> list[TableColumn[_Compared]]:
         TableColumn("", lambda row: row.role, style="bold"),
         TableColumn("RELEASE", lambda row: release_tags(row.image)),
         TableColumn("DIGEST", lambda row: whole.digest(row.image.digest), only="pipe"),
-        TableColumn("DIGEST", lambda row: short.digest(row.image.digest), only="terminal", narrow="below"),
+        TableColumn(
+            "DIGEST", lambda row: short.digest(row.image.digest), only="terminal", unbroken=True, narrow="below"
+        ),
         time_column("SINCE", lambda row: row.image.occurred_at),
         time_column("UNTIL", lambda row: row.image.until, missing="now"),
-        TableColumn("FOR", lambda row: duration(row.image.occurred_at, row.image.until), right=True),
+        TableColumn("FOR", lambda row: duration(row.image.occurred_at, row.image.until), narrow="below"),
         line_column(lambda row: row.image.seq),
     ]
 

@@ -10,9 +10,9 @@ import msgspec
 from tagtrail.api import describing
 from tagtrail.api.documents import RegistryDocument
 from tagtrail.cli.open_trail import OpenTrail
-from tagtrail.cli.output import TableColumn
+from tagtrail.cli.output import TableColumn, time_column
 from tagtrail.cli.query import TrailQuery
-from tagtrail.cli.text import STYLES, Cell, duration, local_time
+from tagtrail.cli.text import STYLES, Cell, Piece, duration, local_time
 from tagtrail.line import read_line
 from tagtrail.store.answers import (
     DeploymentAnswer,
@@ -35,11 +35,9 @@ from tagtrail.store.releases import find_violations
 from tagtrail.store.tags import find_tags
 from tagtrail.trail.instant import parse_instant
 from tagtrail.wording.clauses import MOVE_WORDS
-from tagtrail.wording.line_text import Narrator, ReleaseTags, occurred
 from tagtrail.wording.text import listed, size
 
 T = TypeVar("T")
-TIME_WIDTH: Final = 15  # of a time on two lines: the day, and the time of day with its offset
 
 
 @dataclass(frozen=True, slots=True)
@@ -100,19 +98,19 @@ def image_columns(trail: OpenTrail, of: Callable[[T], ImageRow | None], *, delet
 
     return [
         TableColumn("IMAGE", name, only="pipe"),
-        TableColumn("TAG", tag, only="terminal", style="bold"),
-        TableColumn("DIGEST", digest, only="terminal", narrow="below"),
+        TableColumn("TAG", tag, only="terminal", style="bold", unbroken=True),
+        TableColumn("DIGEST", digest, only="terminal", unbroken=True, narrow="below"),
     ]
-
-
-def time_column(title: str, instant: Callable[[T], int | None], *, missing: str = "", **options: Any) -> TableColumn[T]:
-    """A column of local times; `missing` stands where there is none."""
-    return TableColumn(title, lambda row: local_time(instant(row), missing=missing), least=TIME_WIDTH, **options)
 
 
 def line_column(seq: Callable[[T], int | None] = lambda row: row.seq) -> TableColumn[T]:  # type: ignore[attr-defined]
     """The number of the ledger's line behind a row."""
-    return TableColumn("LINE", lambda row: str(number) if (number := seq(row)) is not None else "", style="dim", right=True)
+
+    def number(row: T) -> str:
+        found = seq(row)
+        return str(found) if found is not None else ""
+
+    return TableColumn("LINE", number, style="dim", right=True)
 
 
 def release_tags(image: DeploymentAnswer | Published) -> Cell:
@@ -134,12 +132,17 @@ _BY: Final[TableColumn[Any]] = TableColumn("BY", _actor)
 
 
 def _entry_columns(trail: OpenTrail) -> list[TableColumn[LoggedEntry]]:
+    from tagtrail.wording.line_text import Narrator, ReleaseTags, occurred  # noqa: PLC0415 - only the log needs it
+
     reader = ReleaseTags(trail.store.reader)
     whole, short = (Narrator(trail.style(is_whole=is_whole), reader) for is_whole in (True, False))
 
     def sentence(row: LoggedEntry, narrator: Narrator) -> Cell:
-        clauses = [[(part.text, STYLES.get(part.role, "")) for part in clause] for clause in narrator.tell(row)]
-        return [piece for at, clause in enumerate(clauses) for piece in ([("  ", "")] if at else []) + clause]
+        cell: list[Piece] = []
+        for clause in narrator.tell(row):
+            cell += [("  ", "")] if cell else []
+            cell += [(part.text, STYLES.get(part.role, "")) for part in clause]
+        return cell
 
     return [
         time_column("WHEN", lambda row: occurred(read_line(row.line), row)),
@@ -149,13 +152,13 @@ def _entry_columns(trail: OpenTrail) -> list[TableColumn[LoggedEntry]]:
     ]
 
 
-ENTRIES: Final = TrailList[LoggedEntry](
+ENTRIES: Final[TrailList[LoggedEntry]] = TrailList(
     rows=lambda query, _: query.rows(find_entries),
     columns=_entry_columns,
     describe=lambda row, trail: describing.describe_entry(row, trail.hosts),
     nothing="No line of the ledger matches.",
 )
-TAGS: Final = TrailList[TaggedDigest](
+TAGS: Final[TrailList[TaggedDigest]] = TrailList(
     rows=lambda query, at: query.rows(partial(find_tags, at=at)),
     columns=lambda trail: [
         *image_columns(trail, lambda row: row),
@@ -174,7 +177,7 @@ def _move(row: HistoryMove) -> Cell:
     return [moved, (" VIOLATION", STYLES["violation"])] if row.violates else moved
 
 
-HISTORY: Final = TrailList[HistoryMove](
+HISTORY: Final[TrailList[HistoryMove]] = TrailList(
     rows=lambda query, _: query.rows(find_history),
     columns=lambda trail: [
         time_column("SINCE", lambda row: row.occurred_at),
@@ -190,6 +193,7 @@ HISTORY: Final = TrailList[HistoryMove](
             "DIGEST",
             lambda row: trail.style(is_whole=False).digest(row.digest) if row.digest else "",
             only="terminal",
+            unbroken=True,
         ),
         TableColumn("RELEASE", lambda row: listed(row.release_tags)),
         TableColumn("REPEATED", lambda row: f"{row.repeated}x" if row.repeated else "", only="pipe", right=True),
@@ -213,7 +217,7 @@ def _lasted(row: DeploymentAnswer) -> str:
     return duration(before.occurred_at, before.until) if before is not None and before.until is not None else ""
 
 
-DEPLOYMENTS: Final = TrailList[DeploymentAnswer](
+DEPLOYMENTS: Final[TrailList[DeploymentAnswer]] = TrailList(
     rows=lambda query, _: query.rows(find_deployments),
     columns=lambda trail: [
         time_column("WHEN", lambda row: row.occurred_at),
@@ -244,6 +248,10 @@ class _Withdrawn:
     digest: str | None = None
 
 
+def _published_image(row: EnvironmentState) -> ImageRow:
+    return row.published or _Withdrawn(row.registry, row.repository)
+
+
 def _roll_back(row: EnvironmentState, trail: OpenTrail) -> str:
     target = row.roll_back_to
     if target is None:
@@ -251,11 +259,11 @@ def _roll_back(row: EnvironmentState, trail: OpenTrail) -> str:
     return both(target.release_then, target.release_now) or trail.style(is_whole=False).digest(target.digest)
 
 
-ENVIRONMENTS: Final = TrailList[EnvironmentState](
+ENVIRONMENTS: Final[TrailList[EnvironmentState]] = TrailList(
     rows=lambda query, at: query.rows(partial(find_environments, at=at)),
     columns=lambda trail: [
         TableColumn("ENVIRONMENT", lambda row: row.environment, style="bold"),
-        *image_columns(trail, lambda row: row.published or _Withdrawn(row.registry, row.repository)),
+        *image_columns(trail, _published_image),
         TableColumn(
             "RELEASE",
             lambda row: release_tags(row.published) if row.published else ("withdrawn", STYLES["withdrawn"]),
@@ -277,21 +285,21 @@ def _previous(trail: OpenTrail, *, is_whole: bool) -> Callable[[Violation], str]
     return lambda row: style.digest(row.previous) if row.previous else ""
 
 
-VIOLATIONS: Final = TrailList[Violation](
+VIOLATIONS: Final[TrailList[Violation]] = TrailList(
     rows=lambda query, _: query.rows(find_violations),
     columns=lambda trail: [
         time_column("WHEN", lambda row: row.occurred_at),
         TableColumn("MOVE", lambda row: (_VIOLATION_WORDS[row.kind], STYLES[row.kind])),
         *image_columns(trail, lambda row: row, deleted="none"),
         TableColumn("WAS", _previous(trail, is_whole=True), only="pipe"),
-        TableColumn("WAS", _previous(trail, is_whole=False), only="terminal"),
+        TableColumn("WAS", _previous(trail, is_whole=False), only="terminal", unbroken=True),
         _BY,
         line_column(),
     ],
     describe=lambda row, trail: describing.describe_violation(row, trail.hosts),
     nothing="No release tag moved or was deleted, as far as the registry reported.",
 )
-QUARANTINE: Final = TrailList[Quarantined](
+QUARANTINE: Final[TrailList[Quarantined]] = TrailList(
     rows=lambda query, _: query.rows(find_quarantined),
     columns=lambda _: [
         time_column("WHEN", lambda row: row.received_at),
@@ -304,7 +312,7 @@ QUARANTINE: Final = TrailList[Quarantined](
     describe=lambda row, _: describing.describe_quarantined(row),
     nothing="Nothing is in quarantine.",
 )
-TRAFFIC: Final = TrailList[Traffic](
+TRAFFIC: Final[TrailList[Traffic]] = TrailList(
     rows=lambda query, _: query.rows(find_traffic),
     columns=lambda _: [
         TableColumn("DAY", lambda row: row.day),
@@ -328,15 +336,17 @@ def _instant(text: str | None) -> int | None:
     return parse_instant(text) if text else None
 
 
-REGISTRIES: Final = TrailList[RegistryDocument](
+def _ago(row: RegistryDocument) -> str:
+    return f"{duration(parse_instant(row.last_seen), None)} ago" if row.last_seen else ""
+
+
+REGISTRIES: Final[TrailList[RegistryDocument]] = TrailList(
     rows=lambda query, _: _registries(query),
     columns=lambda _: [
         TableColumn("REGISTRY", lambda row: row.registry, style="bold"),
         TableColumn("HOST", lambda row: ", ".join([row.host or "", *row.aliases]).strip(", ")),
         time_column("LAST EVENT", lambda row: _instant(row.last_seen), missing="never"),
-        TableColumn(
-            "AGO", lambda row: f"{duration(parse_instant(row.last_seen), None)} ago" if row.last_seen else "", right=True
-        ),
+        TableColumn("AGO", _ago, right=True),
         time_column("FIRST SEEN", lambda row: _instant(row.first_seen), only="pipe"),
         TableColumn("STARTS", lambda row: str(row.starts), right=True),
         TableColumn("LOGIN", lambda row: row.authentication or "not configured", only="pipe"),

@@ -1,4 +1,4 @@
-"""`tagtrail notify explain`: who would be told of a tag's newest move, why, and in which words. Nothing is sent."""
+"""`tagtrail notify explain`: which channels a tag's newest move notifies, why, and with which message."""
 
 import os
 from base64 import b64encode
@@ -9,14 +9,12 @@ from typing import Final
 
 import click
 import msgspec
-from rich.text import Text
 
-from tagtrail.cli.asked import Asked
-from tagtrail.cli.options import asking, config_path, place
-from tagtrail.cli.place import find_notify
-from tagtrail.cli.references import Subject, find_subject
-from tagtrail.cli.words import listed, local_time, visible
-from tagtrail.config.load import CONFIG_VARIABLE
+from tagtrail.cli.open_trail import CONFIG_VARIABLE
+from tagtrail.cli.options import config_path, location, notify_config
+from tagtrail.cli.query import TrailQuery, query_options
+from tagtrail.cli.references import PARAMETER, Subject, find_subject
+from tagtrail.cli.text import local_time
 from tagtrail.config.model import ChannelConfig, NotifyConfig
 from tagtrail.config.secrets import Secret
 from tagtrail.errors import BadParameter, ConfigurationError, NotRecorded
@@ -25,9 +23,10 @@ from tagtrail.notify.routes import Notification, Routes
 from tagtrail.store.answers import Filter
 from tagtrail.store.messages import find_gathered, find_message_data, get_newest_line
 from tagtrail.trail.instant import SECOND, format_instant, now, parse_instant
+from tagtrail.wording.text import listed
 
 _IDENTITY: Final = "msg_00000000-0000-7000-8000-000000000000"
-# A channel is made with these in the place of its secrets: whoever asks need not have them, and none can be shown.
+# A channel is made with these in place of its secrets, so that the command needs none and can show none.
 _STAND_INS: Final = {
     "url": "https://channel.invalid/secret",
     "token": "secret",
@@ -38,7 +37,7 @@ _APPRISE: Final = "json://channel.invalid"
 
 
 class ExplainedRoute(msgspec.Struct, frozen=True):
-    """A route of the configuration, by its position there; `why` says why it does not match."""
+    """A route, by its position in the configuration; `why` says why it does not match."""
 
     route: int
     matches: bool
@@ -47,7 +46,7 @@ class ExplainedRoute(msgspec.Struct, frozen=True):
 
 
 class ExplainedChannel(msgspec.Struct, frozen=True):
-    """What a channel would get; `held_until` is the end of quiet hours, if it is told now."""
+    """The message that a channel would get; `held_until` is the end of its quiet hours, where they hold it back."""
 
     channel: str
     kind: str
@@ -55,8 +54,8 @@ class ExplainedChannel(msgspec.Struct, frozen=True):
     preview: str
 
 
-class Explained(msgspec.Struct, frozen=True):
-    """What `--json` prints: the newest move of the tag, the routes, and the channels that are told."""
+class ExplainedMove(msgspec.Struct, frozen=True):
+    """The answer of `--json`: the newest move of the tag, the routes, and the channels that are notified."""
 
     registry: str
     repository: str
@@ -69,57 +68,57 @@ class Explained(msgspec.Struct, frozen=True):
 
 
 @dataclass(frozen=True, slots=True)
-class _Question:
-    """The tag's newest move with what was pushed together with it, held against the routes."""
+class _NewestMove:
+    """The newest move of a tag, with the tags that were pushed together with it."""
 
     subject: Subject
     config: NotifyConfig
     seq: int
     lines: tuple[int, ...]
-    happenings: tuple[Notification, ...]
-    asked: Notification
+    notifications: tuple[Notification, ...]
+    own: Notification
 
 
-@click.command("explain")
-@click.argument("image", metavar="REPOSITORY:TAG")
-@asking("registry", is_list=False)
-def explain_told(asked: Asked, image: str) -> None:
-    """Who would be told of a tag's newest move, why, and in which words.
+@click.command()
+@click.argument("tag", metavar="REPOSITORY:TAG")
+@query_options("registry", is_list=False)
+def explain(query: TrailQuery, tag: str) -> None:
+    """Which channels a tag's newest move notifies, why, and with which message.
 
-    Nothing is sent, and no secret of a channel is read. What is shown is how things stand now: the real message says
-    what was so when it was sent.
+    Nothing is sent, and no secret of a channel is read. The message is composed from the trail as it is now; the real
+    message was composed when it was sent.
     """
-    question = _find(asked, find_subject(asked, image))
-    verdicts = judge(question.config, question.happenings, question.asked)
-    channels = list(_preview(asked, question))
-    if asked.as_json:
-        asked.screen.json([_describe(question, verdicts, channels)])
+    move = _find(query, find_subject(query, tag))
+    decisions = judge(move.config, move.notifications, move.own)
+    channels = list(_preview(query, move))
+    if query.as_json:
+        query.output.json([_describe(move, decisions, channels)])
         return
-    _show(asked, question, verdicts, channels)
+    _show(query, move, decisions, channels)
 
 
-def _find(asked: Asked, subject: Subject) -> _Question:
-    """Raises BadParameter, and NotRecorded."""
+def _find(query: TrailQuery, subject: Subject) -> _NewestMove:
+    """The newest move of a tag. Raises BadParameter and NotRecorded."""
     if subject.tag is None:
-        raise BadParameter("reference", f"{subject.repository} names no tag; write {subject.repository}:prod")
+        raise BadParameter(PARAMETER, f"{subject.repository} names no tag; write {subject.repository}:prod")
     config = _find_config()
-    with asked.trail.store.snapshot() as db:
+    with query.trail.store.snapshot() as db:
         wanted = Filter(registry=subject.registry, repository=subject.repository, tag=subject.tag)
         seq = get_newest_line(db, wanted)
         if seq is None:
             raise NotRecorded(f"no move of {subject.repository}:{subject.tag} is recorded")
         lines = find_gathered(db, seq, within=int(config.settle * SECOND))
-        happenings = find_notifications(find_message_data(db, lines))
+        notifications = find_notifications(find_message_data(db, lines))
         alone = find_notifications(find_message_data(db, [seq]))
-    # One of very many tags may be none of those that a message is made of; it went the way that they did.
-    asked_for = (one for one in (*reversed(happenings), *alone) if one.tag == subject.tag)
-    about = next(asked_for, replace(alone[-1], tag=subject.tag))
-    return _Question(subject, config, seq, tuple(lines), (*happenings, about), about)
+    # A message names only some of very many tags. A tag that it leaves out is routed as the others.
+    candidates = (one for one in (*reversed(notifications), *alone) if one.tag == subject.tag)
+    about = next(candidates, replace(alone[-1], tag=subject.tag))
+    return _NewestMove(subject, config, seq, tuple(lines), (*notifications, about), about)
 
 
 def _find_config() -> NotifyConfig:
-    """What is configured under `notify`, with templates found from the file's folder."""
-    config = find_notify(config_path(), os.environ)
+    """The configured channels and routes; paths of templates are relative to the configuration file."""
+    config = notify_config()
     folder = Path(config_path() or os.environ.get(CONFIG_VARIABLE) or "none").absolute().parent
     return replace(config, channels=tuple(_locate(channel, folder) for channel in config.channels))
 
@@ -131,18 +130,18 @@ def _locate(channel: ChannelConfig, folder: Path) -> ChannelConfig:
     return replace(channel, template=template, body=body, secrets=secrets)
 
 
-def _preview(asked: Asked, question: _Question) -> Iterator[ExplainedChannel]:
-    """What each channel that is told would get."""
-    from tagtrail.notify.channels import make_channel  # noqa: PLC0415 - it takes what a question has no need of
+def _preview(query: TrailQuery, move: _NewestMove) -> Iterator[ExplainedChannel]:
+    """The message that each notified channel would get."""
+    from tagtrail.notify.channels import make_channel  # noqa: PLC0415 - it needs the channels' libraries
     from tagtrail.notify.composer import MessageComposer  # noqa: PLC0415
 
     at = now()
-    routes = Routes(question.config)
-    teller = MessageComposer(asked.trail.store, public_url=place().public_url, routes=routes)
-    configured = {channel.name: channel for channel in question.config.channels}
-    for name, not_before in routes.find_channels(question.happenings, at=at).items():
+    routes = Routes(move.config)
+    composer = MessageComposer(query.trail.store, public_url=location().public_url, routes=routes)
+    configured = {channel.name: channel for channel in move.config.channels}
+    for name, not_before in routes.find_channels(move.notifications, at=at).items():
         channel = configured[name]
-        message = teller.tell_lines(question.lines, channel, identity=_IDENTITY)
+        message = composer.tell_lines(move.lines, channel, identity=_IDENTITY)
         try:
             preview = make_channel(channel).preview(message)
         except ConfigurationError as error:
@@ -152,43 +151,44 @@ def _preview(asked: Asked, question: _Question) -> Iterator[ExplainedChannel]:
 
 
 def _describe(
-    question: _Question, verdicts: Sequence[RouteDecision], channels: Sequence[ExplainedChannel]
-) -> Explained:
-    return Explained(
-        registry=question.subject.registry,
-        repository=question.subject.repository,
-        tag=question.subject.tag or "",
-        line=question.seq,
-        kinds=tuple(sorted(question.asked.kinds)),
-        environments=question.asked.environments,
-        routes=tuple(ExplainedRoute(one.position, one.matches, one.why, one.route.channels) for one in verdicts),
+    move: _NewestMove, decisions: Sequence[RouteDecision], channels: Sequence[ExplainedChannel]
+) -> ExplainedMove:
+    return ExplainedMove(
+        registry=move.subject.registry,
+        repository=move.subject.repository,
+        tag=move.subject.tag or "",
+        line=move.seq,
+        kinds=tuple(sorted(move.own.kinds)),
+        environments=move.own.environments,
+        routes=tuple(ExplainedRoute(one.position, one.matches, one.why, one.route.channels) for one in decisions),
         channels=tuple(channels),
     )
 
 
 def _show(
-    asked: Asked, question: _Question, verdicts: Sequence[RouteDecision], channels: Sequence[ExplainedChannel]
+    query: TrailQuery, move: _NewestMove, decisions: Sequence[RouteDecision], channels: Sequence[ExplainedChannel]
 ) -> None:
-    screen, subject = asked.screen, question.subject
-    kinds = listed(sorted(question.asked.kinds), most=None)
-    environments = f", published for {listed(question.asked.environments)}" if question.asked.environments else ""
-    name = Text(visible(f"{subject.repository}:{subject.tag}"), "bold")
-    screen.say(name, f" in registry {subject.registry}, line {question.seq}: {kinds}{environments}")
-    others = dict.fromkeys(one.tag or "" for one in question.happenings if one.tag != subject.tag)
+    output, subject = query.output, move.subject
+    kinds = listed(sorted(move.own.kinds), most=None)
+    environments = f", published for {listed(move.own.environments)}" if move.own.environments else ""
+    name = (f"{subject.repository}:{subject.tag}", "bold")
+    output.say(name, f" in registry {subject.registry}, line {move.seq}: {kinds}{environments}")
+    others = dict.fromkeys(one.tag or "" for one in move.notifications if one.tag != subject.tag)
     if others:
-        screen.say(f"Told together with {listed(others)}: the same digest, pushed within {question.config.settle:g} s.")
-    screen.say("")
-    if not verdicts:
-        screen.say("No routes are configured, so nobody is told; add some under notify.routes.")
-    for verdict in verdicts:
-        to = listed(verdict.route.channels, most=None)
-        what = f"matches: {to}" if verdict.matches else f"does not match: {visible(verdict.why or '')}"
-        screen.say(Text(f"routes[{verdict.position}] {what}", "" if verdict.matches else "dim"))
-    if verdicts and not channels:
-        screen.say("Nobody is told.")
+        within = f"{move.config.settle:g} s"
+        output.say(f"One message with {listed(others)}: the same digest, pushed within {within}.")
+    output.say("")
+    if not decisions:
+        output.say("No routes are configured, so no channel is notified; add some under notify.routes.")
+    for decision in decisions:
+        to = listed(decision.route.channels, most=None)
+        what = f"matches: {to}" if decision.matches else f"does not match: {decision.why or ''}"
+        output.say((f"routes[{decision.position}] {what}", "" if decision.matches else "dim"))
+    if decisions and not channels:
+        output.say("No channel is notified.")
     for channel in channels:
-        screen.say("")
+        output.say("")
         held = f", held back until {local_time(parse_instant(channel.held_until))}" if channel.held_until else ""
-        screen.say(Text(f"{visible(channel.channel)} ({channel.kind}) would get{held}:", "bold"))
+        output.say((f"{channel.channel} ({channel.kind}) would get{held}:", "bold"))
         for line in channel.preview.rstrip("\n").split("\n"):
-            screen.whole(f"  {visible(line)}")
+            output.copyable(f"  {line}")

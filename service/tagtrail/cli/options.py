@@ -65,7 +65,9 @@ _LOCATION: Final = (
     ),
 )
 _FILTERS: Final = {
-    "registry": click.option("--registry", metavar="NAME", help="Only this registry, by its name in the configuration."),
+    "registry": click.option(
+        "--registry", metavar="NAME", help="Only this registry, by its name in the configuration."
+    ),
     "repository": click.option("--repository", metavar="NAME", help="Only this repository, or a glob: 'team/**'."),
     "tag": click.option("--tag", metavar="TAG", help="Only this tag."),
     "digest": click.option("--digest", metavar="DIGEST", help="Only this digest, or the one that begins so."),

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, Final, Generic, Literal, TypeVar
 
 import msgspec
 
-from tagtrail.cli.text import Cell, Piece, pieces, plain, text_width
+from tagtrail.cli.text import Cell, Piece, local_time, pieces, plain, text_width
 from tagtrail.wording.text import visible
 
 if TYPE_CHECKING:
@@ -18,6 +18,8 @@ if TYPE_CHECKING:
 T = TypeVar("T")
 Row_contra = TypeVar("Row_contra", contravariant=True)
 
+_TIME_WIDTH: Final = 15  # of a time on two lines: the day, and the time of day with its offset
+_LONGEST_WORD: Final = 24  # letters of a word that is not broken where another column needs the room
 _GAP: Final = "  "
 _ROWS_AT_ONCE: Final = 500  # rows whose widths decide how wide the columns are
 
@@ -26,9 +28,11 @@ _ROWS_AT_ONCE: Final = 500  # rows whose widths decide how wide the columns are
 class TableColumn(Generic[Row_contra]):
     """A column of a table.
 
-    `only` says that it is for one of the two forms: a terminal shows digests shortened, a pipe gets everything. On a
-    terminal the column has at least `least` characters (0: its longest word). Where not all columns fit, one that is
-    `narrow="below"` moves below the column before it, and if that is not enough, `narrow="omit"` is left out.
+    `only` says that it is for one of the two forms: a terminal shows digests shortened, a pipe gets everything.
+
+    On a narrow terminal cells break between words; longer words than 24 letters break too, unless they are `unbroken`.
+    A column of times has the width `broken` then. Where the columns still do not fit, one that is `narrow="below"`
+    moves below the column before it, and if that is not enough, one that is `narrow="omit"` is left out.
     """
 
     title: str
@@ -36,8 +40,14 @@ class TableColumn(Generic[Row_contra]):
     only: Literal["terminal", "pipe"] | None = None
     style: str = ""
     right: bool = False
-    least: int = 0
+    unbroken: bool = False
+    broken: int = 0
     narrow: Literal["keep", "below", "omit"] = "keep"
+
+
+def time_column(title: str, instant: Callable[[T], int | None], *, missing: str = "", **options: Any) -> TableColumn[T]:
+    """A column of local times; `missing` stands where there is none."""
+    return TableColumn(title, lambda row: local_time(instant(row), missing=missing), broken=_TIME_WIDTH, **options)
 
 
 _Table = list[tuple[TableColumn[Any], str, list[list[Piece]]]]  # each column with its title and the rows' cells
@@ -89,17 +99,30 @@ class Output:
         return count
 
 
-def fit_widths(needs: Sequence[tuple[int, int]], width: int) -> list[int] | None:
-    """The widths of columns that need (at least, at most) so much, within `width`; None where they do not fit.
+@dataclass(frozen=True, slots=True)
+class ColumnNeed:
+    """How many characters a column needs at least, and at most: where no line breaks.
+
+    The widths between them are of no use to a column that is `rigid`.
+    """
+
+    least: int
+    most: int
+    rigid: bool = False
+
+
+def fit_widths(needs: Sequence[ColumnNeed], width: int) -> list[int] | None:
+    """The widths of columns within `width`; None where they do not fit.
 
     Columns that lack the least get the room first, so that most of them need no second line.
     """
-    widths = [least for least, _ in needs]
+    widths = [need.least for need in needs]
     room = width - sum(widths) - len(_GAP) * (len(needs) - 1)
     if room < 0:
         return None
-    for at in sorted(range(len(needs)), key=lambda at: needs[at][1] - needs[at][0]):
-        more = min(room, needs[at][1] - needs[at][0])
+    for at in sorted(range(len(needs)), key=lambda at: needs[at].most - needs[at].least):
+        lacking = needs[at].most - needs[at].least
+        more = lacking if lacking <= room else 0 if needs[at].rigid else room
         widths[at] += more
         room -= more
     return widths
@@ -110,7 +133,9 @@ def _print_table(table: _Table, *, with_titles: bool) -> None:
     from rich.text import Text  # noqa: PLC0415
 
     console = _console()
-    table, widths = _fit(table, console.width)
+    fitted = _fit(table, console.width)
+    table, widths = fitted or _records(table, console.width)
+    with_titles = with_titles and fitted is not None
     shown = Table(box=None, pad_edge=False, padding=(0, len(_GAP), 0, 0), show_header=with_titles, header_style="bold")
     for (column, title, _), width in zip(table, widths, strict=True):
         justify: Literal["left", "right"] = "right" if column.right else "left"
@@ -120,8 +145,8 @@ def _print_table(table: _Table, *, with_titles: bool) -> None:
     console.print(shown)
 
 
-def _fit(table: _Table, width: int) -> tuple[_Table, Sequence[int | None]]:
-    """The table with as many of its columns side by side as fit, and their widths; None where words have to break."""
+def _fit(table: _Table, width: int) -> tuple[_Table, list[int]] | None:
+    """The table with as many of its columns side by side as fit, and their widths; None for a very narrow terminal."""
     fitting = [table, stacked := _stack(table)]
     while omitted := [at for at, (column, _, _) in enumerate(stacked) if column.narrow == "omit"]:
         stacked = [each for at, each in enumerate(stacked) if at != omitted[-1]]
@@ -129,7 +154,7 @@ def _fit(table: _Table, width: int) -> tuple[_Table, Sequence[int | None]]:
     for candidate in fitting:
         if widths := fit_widths([_need(*column) for column in candidate], width):
             return candidate, widths
-    return stacked, [None] * len(stacked)
+    return None
 
 
 def _stack(table: _Table) -> _Table:
@@ -145,11 +170,26 @@ def _stack(table: _Table) -> _Table:
     return stacked
 
 
-def _need(column: TableColumn[Any], title: str, cells: Sequence[Sequence[Piece]]) -> tuple[int, int]:
-    """How wide a column is at least, when its cells break between words, and at most, when no line breaks."""
-    lines = [line for text in (title, *map(_join, cells)) for line in text.split("\n")]
-    words = title.split("\n") if column.least else [word for line in lines for word in line.split()]
-    return max(column.least, *map(text_width, words)), max(map(text_width, lines))
+def _records(table: _Table, width: int) -> tuple[_Table, list[int]]:
+    """The table with a line for each cell, its title before it, and an empty line after each row."""
+    titles: list[list[Piece]] = []
+    values: list[list[Piece]] = []
+    for row in zip(*(cells for _, _, cells in table), strict=True):
+        filled = [(title, cell) for (_, title, _), cell in zip(table, row, strict=True) if _join(cell)]
+        titles += [*([(title, "bold")] for title, _ in filled), []]
+        values += [*(cell for _, cell in filled), []]
+    widest = max(text_width(title) for _, title, _ in table)
+    plain_column: TableColumn[Any] = TableColumn("", lambda _: "")
+    return [(plain_column, "", titles), (plain_column, "", values)], [widest, max(width - widest - len(_GAP), 1)]
+
+
+def _need(column: TableColumn[Any], title: str, cells: Sequence[Sequence[Piece]]) -> ColumnNeed:
+    lines = [line for text in map(_join, cells) for line in text.split("\n")]
+    titles = title.split("\n")
+    most = max(map(text_width, titles + lines))
+    longest = max(text_width(word) for line in lines for word in line.split() or [""])
+    least = column.broken or (longest if column.unbroken else min(longest, _LONGEST_WORD))
+    return ColumnNeed(min(most, max(least, *map(text_width, titles))), most, rigid=bool(column.broken))
 
 
 def _print_lines(table: _Table, *, with_titles: bool) -> None:

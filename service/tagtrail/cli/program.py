@@ -65,10 +65,10 @@ COMMANDS: Final[dict[str, dict[str, LazyCommand]]] = {
     },
     "The ledger": {
         "export": LazyCommand("export:export", "Make a zip that an auditor can check."),
-        "backup": LazyCommand("service:backup", "Copy the database while the service runs."),
-        "rebuild": LazyCommand("service:rebuild", "Derive the trail again from the ledger's lines."),
-        "erase": LazyCommand("erase:erase", "Erase a person's name, address and events."),
-        "prune": LazyCommand("erase:prune", "Delete old lines that nothing depends on."),
+        "backup": LazyCommand("maintenance:backup", "Copy the database while the service runs."),
+        "rebuild": LazyCommand("maintenance:rebuild", "Derive the trail again from the ledger's lines."),
+        "erase": LazyCommand("maintenance:erase", "Erase a person's name, address and events."),
+        "prune": LazyCommand("maintenance:prune", "Delete old lines that nothing depends on."),
     },
 }
 

@@ -58,16 +58,17 @@ def tags() -> None:
 
 
 @click.command("list")
-@click.argument("repository", required=False)
+@click.argument("name", metavar="[REPOSITORY]", required=False)
 @click.option("--at", type=When(), metavar="TIME", help="What the tags pointed at then, by the registry's clock.")
 @query_options("registry", "repository", "tag")
-def list_tags(query: TrailQuery, repository: str | None, at: int | None) -> None:
+def list_tags(query: TrailQuery, name: str | None, at: int | None) -> None:
     """What every tag points at, now or at a time.
 
-    REPOSITORY may be a glob such as 'team/**', and may have a tag: team/app:1.0. `tagtrail tags explain team/app:1.0`
-    says whether a tag is a release tag, and which rule decides.
+    REPOSITORY may be a glob such as 'team/**', and may have a tag: team/app:1.0.
+
+    `tags explain team/app:1.0` says whether a tag is a release tag, and which rule decides.
     """
-    lists.TAGS.write(_narrow(query, repository), at=_moment(at), is_named=repository is not None)
+    lists.TAGS.write(_narrow(query, name), at=_moment(at), is_named=name is not None)
 
 
 @click.command()
@@ -105,9 +106,9 @@ def at(query: TrailQuery, words: tuple[str, ...]) -> None:
 
 
 @click.command()
-@click.argument("repository", required=False)
+@click.argument("name", metavar="[REPOSITORY]", required=False)
 @query_options("registry", "repository", "tag", "digest", "actor", "environment", "since", "until")
-def deployments(query: TrailQuery, repository: str | None) -> None:
+def deployments(query: TrailQuery, name: str | None) -> None:
     """What was published for an environment, newest first.
 
     REPOSITORY may be a glob, and may have a tag. WENT is first, forward, back (to an image that the environment had
@@ -115,19 +116,19 @@ def deployments(query: TrailQuery, repository: str | None) -> None:
     "(then)" after a tag that has moved away since. BEFORE is the release that it replaced, LASTED how long that was
     published.
     """
-    lists.DEPLOYMENTS.write(_narrow(query, repository), is_named=repository is not None)
+    lists.DEPLOYMENTS.write(_narrow(query, name), is_named=name is not None)
 
 
 @click.command()
-@click.argument("repository", required=False)
+@click.argument("name", metavar="[REPOSITORY]", required=False)
 @click.option("--at", type=When(), metavar="TIME", help="What was published then, by the registry's clock.")
 @query_options("registry", "repository", "environment")
-def environments(query: TrailQuery, repository: str | None, at: int | None) -> None:
+def environments(query: TrailQuery, name: str | None, at: int | None) -> None:
     """What is published for every environment, and what it can go back to.
 
     REPOSITORY may be a glob. Published does not mean running: only the environment itself knows what runs there.
     """
-    lists.ENVIRONMENTS.write(_narrow(query, repository), at=_moment(at), is_named=repository is not None)
+    lists.ENVIRONMENTS.write(_narrow(query, name), at=_moment(at), is_named=name is not None)
 
 
 @click.command()
@@ -165,8 +166,8 @@ def traffic(query: TrailQuery) -> None:
     lists.TRAFFIC.write(query)
 
 
-def _narrow(query: TrailQuery, repository: str | None) -> TrailQuery:
-    return narrow(query, repository) if repository else query
+def _narrow(query: TrailQuery, name: str | None) -> TrailQuery:
+    return narrow(query, name) if name else query
 
 
 def _moment(at: int | None) -> int | None:

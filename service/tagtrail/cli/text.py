@@ -1,7 +1,6 @@
 """How one value is written for a person: times as local ones, parts of a sentence in their colours."""
 
 import calendar
-from collections.abc import Sequence
 from datetime import UTC, datetime
 from typing import Final
 from unicodedata import combining, east_asian_width
@@ -10,7 +9,7 @@ from tagtrail.trail.instant import SECOND, now
 from tagtrail.wording.text import span, visible
 
 Piece = tuple[str, str]  # a text, and the style that a terminal shows it in
-Cell = str | Piece | Sequence[Piece]
+Cell = str | Piece | list[Piece]
 
 STYLES: Final = {
     "image": "bold",
@@ -34,11 +33,8 @@ STYLES: Final = {
 
 def pieces(cell: Cell) -> list[Piece]:
     """The pieces of a cell, control characters escaped."""
-    if isinstance(cell, str):
-        return [(visible(cell), "")]
-    if isinstance(cell, tuple) and isinstance(cell[0], str):
-        return [(visible(cell[0]), str(cell[1]))]
-    return [(visible(text), style) for text, style in cell]  # type: ignore[misc]  # a tuple of pieces
+    parts = [(cell, "")] if isinstance(cell, str) else [cell] if isinstance(cell, tuple) else cell
+    return [(visible(text), style) for text, style in parts]
 
 
 def plain(cell: Cell) -> str:
