@@ -20,7 +20,7 @@ from tagtrail.store.database import Store
 from tagtrail.store.events import EntryRow, add_entry
 from tagtrail.store.lines import append_line
 from tagtrail.trail.rules import RegistryIdentity, Rules
-from tests.command_line import DAY, HOSTILE_AS_SHOWN, CommandLine, tell_story
+from tests.command_line import DAY, HOSTILE_AS_SHOWN, CommandLine, commands_of, tell_story
 from tests.conftest import Ledger
 from tests.events import push
 
@@ -53,10 +53,7 @@ def command_line(ledger: Ledger) -> CommandLine:
 
 def all_commands(group: click.Group = main, path: str = "") -> list[tuple[str, click.Command]]:
     found: list[tuple[str, click.Command]] = []
-    context = click.Context(group)
-    for name in group.list_commands(context):
-        command = group.get_command(context, name)
-        assert command is not None
+    for name, command in commands_of(group).items():
         found.append((f"{path}{name}", command))
         if isinstance(command, click.Group):
             found += all_commands(command, f"{path}{name} ")

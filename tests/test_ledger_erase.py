@@ -19,7 +19,7 @@ from tagtrail.store.erasing import Holding, rewrite
 from tagtrail.store.lines import get_last_seq
 from tagtrail.store.tree import StoredHashes
 from tagtrail.tlog.tree import Tree
-from tests.asking import RULES, make_client, some_events, story
+from tests.api_client import RULES, make_client, some_events, story
 from tests.checker import data_files
 from tests.command_line import CommandLine
 from tests.conftest import Ledger
@@ -179,7 +179,7 @@ def test_a_name_with_an_accent_more_is_somebody_else(ledger: Ledger) -> None:
 def test_the_command_tells_each_way_in_which_the_name_is_written(ledger: Ledger) -> None:
     ledger.receive(push("1", "a", 1, actor=COMPOSED), push("2", "b", 2, actor=APART))
     cli = CommandLine(ledger.store.directory)
-    told = "all of which are meant: Jose\\u0301 Garci\\u0301a, Jos\\xe9 Garc\\xeda."
+    told = "all are included: Jose\\u0301 Garci\\u0301a, Jos\\xe9 Garc\\xeda."
     dry = " ".join(cli.ask("erase", "--actor", COMPOSED, "--reason", "request 17").split())
     assert "2 names and 2 events as received" in dry
     assert told in dry

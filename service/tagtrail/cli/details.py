@@ -27,6 +27,7 @@ from tagtrail.store.answers import (
 )
 from tagtrail.store.digests import get_digest
 from tagtrail.store.environments import find_environments
+from tagtrail.store.query import Query
 from tagtrail.trail.rules import Rules, TagRule
 from tagtrail.wording.rollback import Commands, WayBack, choose_tag, make_way_back
 from tagtrail.wording.text import listed, size
@@ -50,7 +51,7 @@ def digest(query: TrailQuery, text: str) -> None:
         text = subject.digest or ""
     query = query.narrowed(digest=text)
     with query.trail.store.snapshot() as db:
-        answer = get_digest(db, query.filter, limit=query.most or _MOST)
+        answer = get_digest(db, Query(query.trail.rules, query.filter, limit=query.most or _MOST))
     if query.as_json:
         query.output.json([describe_digest(answer, query.trail.hosts)])
     else:

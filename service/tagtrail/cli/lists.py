@@ -2,7 +2,6 @@
 
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
-from functools import partial
 from typing import Any, Final, Generic, Protocol, TypeVar
 
 import msgspec
@@ -159,7 +158,7 @@ ENTRIES: Final[TrailList[LoggedEntry]] = TrailList(
     nothing="No line of the ledger matches.",
 )
 TAGS: Final[TrailList[TaggedDigest]] = TrailList(
-    rows=lambda query, at: query.rows(partial(find_tags, at=at)),
+    rows=lambda query, at: query.rows(find_tags, at=at),
     columns=lambda trail: [
         *image_columns(trail, lambda row: row),
         TableColumn("RELEASE", lambda row: listed(row.release_tags)),
@@ -260,7 +259,7 @@ def _roll_back(row: EnvironmentState, trail: OpenTrail) -> str:
 
 
 ENVIRONMENTS: Final[TrailList[EnvironmentState]] = TrailList(
-    rows=lambda query, at: query.rows(partial(find_environments, at=at)),
+    rows=lambda query, at: query.rows(find_environments, at=at),
     columns=lambda trail: [
         TableColumn("ENVIRONMENT", lambda row: row.environment, style="bold"),
         *image_columns(trail, _published_image),

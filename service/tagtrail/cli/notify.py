@@ -3,7 +3,7 @@
 import os
 from collections.abc import Iterator
 from contextlib import closing
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import islice
 from typing import Final
 
@@ -17,8 +17,8 @@ from tagtrail.cli.options import config_path, data_directory, data_path, json_op
 from tagtrail.cli.output import Output, TableColumn, time_column
 from tagtrail.config.load import load
 from tagtrail.errors import BadParameter, NotDelivered, NotRecorded
+from tagtrail.ledger.rulebook import load_rulebook
 from tagtrail.notify.message import Fact, Message
-from tagtrail.store.answers import Cut, Filter
 from tagtrail.store.database import Connection
 from tagtrail.store.filters import STATES
 from tagtrail.store.leases import drop as drop_deliveries
@@ -34,6 +34,7 @@ from tagtrail.store.outbox import (
     make_id,
 )
 from tagtrail.store.outbox import retry as retry_deliveries
+from tagtrail.store.query import Filter, Query
 from tagtrail.trail.instant import now
 from tagtrail.wording.text import counted, format_optional, visible
 
@@ -204,13 +205,13 @@ def _show_deliveries(db: Connection, output: Output, wanted: Filter, *, limit: i
 
 
 def _iterate_deliveries(db: Connection, wanted: Filter) -> Iterator[DeliveryAnswer]:
-    after = None
+    query = Query(load_rulebook(db).latest, wanted, limit=_PAGE)
     while True:
-        page = find_deliveries(db, wanted, Cut(_PAGE, after))
+        page = find_deliveries(db, query)
         yield from page.items
-        after = page.after
-        if after is None:
+        if page.after is None:
             return
+        query = replace(query, after=page.after)
 
 
 def _result(attempt: Attempt) -> str:

@@ -20,8 +20,8 @@ from tagtrail.config.secrets import Secret
 from tagtrail.errors import BadParameter, ConfigurationError, NotRecorded
 from tagtrail.notify.explain import RouteDecision, find_notifications, judge
 from tagtrail.notify.routes import Notification, Routes
-from tagtrail.store.answers import Filter
 from tagtrail.store.messages import find_gathered, find_message_data, get_newest_line
+from tagtrail.store.query import Filter
 from tagtrail.trail.instant import SECOND, format_instant, now, parse_instant
 from tagtrail.wording.text import listed
 
@@ -108,8 +108,8 @@ def _find(query: TrailQuery, subject: Subject) -> _NewestMove:
         if seq is None:
             raise NotRecorded(f"no move of {subject.repository}:{subject.tag} is recorded")
         lines = find_gathered(db, seq, within=int(config.settle * SECOND))
-        notifications = find_notifications(find_message_data(db, lines))
-        alone = find_notifications(find_message_data(db, [seq]))
+        notifications = find_notifications(find_message_data(db, lines, query.trail.rules))
+        alone = find_notifications(find_message_data(db, [seq], query.trail.rules))
     # A message names only some of very many tags. A tag that it leaves out is routed as the others.
     candidates = (one for one in (*reversed(notifications), *alone) if one.tag == subject.tag)
     about = next(candidates, replace(alone[-1], tag=subject.tag))

@@ -10,8 +10,8 @@ import msgspec
 from tagtrail.errors import ConfigurationError, StorageUnavailable
 from tagtrail.ledger.rulebook import load_rulebook
 from tagtrail.store.database import Store
-from tagtrail.trail.rules import Rules
-from tagtrail.wording.clauses import Hosts, Manner
+from tagtrail.trail.rules import Hosts, Rules
+from tagtrail.wording.clauses import Manner
 
 if TYPE_CHECKING:  # a question does not need the configuration, nor the key that signs
     from tagtrail.config.document import Node
@@ -34,7 +34,7 @@ class OpenTrail:
 
     def style(self, *, is_whole: bool) -> Manner:
         """How references and digests are written: whole for a program, short for a person."""
-        return Manner(self.hosts, len(self.rules.registries) > 1, is_whole)
+        return Manner(self.hosts, self.rules.has_several_registries, is_whole)
 
 
 @dataclass(frozen=True, slots=True)
@@ -137,7 +137,7 @@ def open_trail(directory: Path) -> OpenTrail:
         rules = load_rulebook(store.reader()).latest
     except (ValueError, msgspec.MsgspecError) as error:
         raise StorageUnavailable(f"the ledger in {str(directory)!r} cannot be understood: {error}") from error
-    return OpenTrail(store, rules, Hosts(rules))
+    return OpenTrail(store, rules, rules.hosts)
 
 
 def find_ledger(directory: Path) -> Store:

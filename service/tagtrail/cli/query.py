@@ -13,9 +13,9 @@ from tagtrail.cli.open_trail import OpenTrail, open_trail
 from tagtrail.cli.options import data_directory, decorate, filter_options, json_option, location_options, read_texts
 from tagtrail.cli.output import Output, TableColumn
 from tagtrail.errors import NotRecorded
-from tagtrail.store.answers import Cut, Filter, Page
 from tagtrail.store.database import Connection
 from tagtrail.store.filters import read_filter
+from tagtrail.store.query import Filter, Page, Query
 
 T = TypeVar("T")
 
@@ -48,16 +48,16 @@ class TrailQuery:
         """The same query with these fields of its filter changed."""
         return replace(self, filter=replace(self.filter, **changes))
 
-    def rows(self, find: Callable[[Connection, Filter, Cut], Page[T]]) -> Iterator[T]:
-        """All rows that `find` gives, each page in a read transaction of its own."""
-        after = None
+    def rows(self, find: Callable[[Connection, Query], Page[T]], *, at: int | None = None) -> Iterator[T]:
+        """All rows that `find` gives, now or at an instant, each page in a read transaction of its own."""
+        query = Query(self.trail.rules, self.filter, limit=_PAGE, at=at)
         while True:
             with self.trail.store.snapshot() as db:
-                page = find(db, self.filter, Cut(_PAGE, after))
+                page = find(db, query)
             yield from page.items
-            after = page.after
-            if after is None:
+            if page.after is None:
                 return
+            query = replace(query, after=page.after)
 
     def answer(
         self,
