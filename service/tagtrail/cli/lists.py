@@ -16,22 +16,20 @@ from tagtrail.line import read_line
 from tagtrail.store.answers import (
     DeploymentAnswer,
     EnvironmentState,
-    HistoryMove,
     LoggedEntry,
     NamedBy,
     Published,
     Quarantined,
-    TaggedDigest,
     Traffic,
     Violation,
 )
 from tagtrail.store.deployments import find_deployments
 from tagtrail.store.entries import find_entries
 from tagtrail.store.environments import find_environments
-from tagtrail.store.history import find_history
+from tagtrail.store.history import TagMove, find_history
 from tagtrail.store.registries import find_quarantined, find_registries, find_traffic
 from tagtrail.store.releases import find_violations
-from tagtrail.store.tags import find_tags
+from tagtrail.store.tags import TaggedDigest, find_tags
 from tagtrail.trail.instant import parse_instant
 from tagtrail.wording.clauses import MOVE_WORDS
 from tagtrail.wording.text import listed, size
@@ -166,22 +164,22 @@ TAGS: Final[TrailList[TaggedDigest]] = TrailList(
         _BY,
         line_column(),
     ],
-    describe=lambda row, trail: describing.describe_tag(row, trail.hosts, trail.rules),
+    describe=lambda row, _: row,
     nothing="No tag{tag} pointed at an image{when}.",
 )
 
 
-def _move(row: HistoryMove) -> Cell:
+def _move(row: TagMove) -> Cell:
     moved = (MOVE_WORDS[row.kind], STYLES[row.kind])
-    return [moved, (" VIOLATION", STYLES["violation"])] if row.violates else moved
+    return [moved, (" VIOLATION", STYLES["violation"])] if row.violation else moved
 
 
-HISTORY: Final[TrailList[HistoryMove]] = TrailList(
+HISTORY: Final[TrailList[TagMove]] = TrailList(
     rows=lambda query, _: query.rows(find_history),
     columns=lambda trail: [
-        time_column("SINCE", lambda row: row.occurred_at),
+        time_column("SINCE", lambda row: row.at),
         time_column("UNTIL", lambda row: row.until, missing="now", only="pipe"),
-        TableColumn("FOR", lambda row: duration(row.occurred_at, row.until), only="terminal", right=True),
+        TableColumn("FOR", lambda row: duration(row.at, row.until), only="terminal", right=True),
         TableColumn("MOVE", _move),
         TableColumn(
             "IMAGE",
@@ -199,7 +197,7 @@ HISTORY: Final[TrailList[HistoryMove]] = TrailList(
         _BY,
         line_column(),
     ],
-    describe=lambda row, trail: describing.describe_move(row, trail.hosts),
+    describe=lambda row, _: row,
     nothing="The tag{tag} did not move in that time.",
 )
 

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any, Final, Generic, Literal, TypeVar
 import msgspec
 
 from tagtrail.cli.text import Cell, Piece, local_time, pieces, plain, text_width
+from tagtrail.store.fields import encode_json
 from tagtrail.wording.text import visible
 
 if TYPE_CHECKING:
@@ -212,7 +213,7 @@ def _pad(column: TableColumn[Any], text: str, width: int) -> str:
 
 def _print_json(document: msgspec.Struct) -> int:
     """Print one document; return 1. Characters that JSON allows and a terminal would obey are escaped."""
-    text = msgspec.json.encode(document).decode()
+    text = encode_json(document).decode()
     if not text.isprintable():
         text = "".join(letter if letter.isprintable() else json.dumps(letter)[1:-1] for letter in text)
     print(text)
