@@ -57,7 +57,7 @@ COMMANDS: Final[dict[str, dict[str, LazyCommand]]] = {
     },
     "The service": {
         "serve": LazyCommand("service:serve", "Start the service."),
-        "registry-config": LazyCommand("service:registry_config", "Print the block for the registry's config.yml."),
+        "registry-config": LazyCommand("service:registry_config", "Print the settings for the registry."),
         "check": LazyCommand("service:check", "Check the configuration and print what is in force."),
         "dispatch": LazyCommand("service:dispatch", "Send the notifications, apart from the service."),
         "notify": LazyCommand("notify:notify", "Test channels, see failed deliveries, and retry them."),

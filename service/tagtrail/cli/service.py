@@ -14,7 +14,7 @@ from tagtrail.cli.options import config_path, data_path, location_options
 from tagtrail.config.describe import describe, find_warnings
 from tagtrail.config.load import load, with_ingest_token
 from tagtrail.config.model import Config
-from tagtrail.config.notifications import choose_registry, render_notifications
+from tagtrail.config.notifications import BLOCK_FORMS, BlockForm, choose_registry, render_notifications
 from tagtrail.config.secrets import prepare_data_directory
 from tagtrail.errors import ConfigurationError
 from tagtrail.notify.leader import leader_lock
@@ -43,16 +43,19 @@ def serve(listen: str | None) -> None:
 
 @click.command()
 @click.option("--registry", metavar="NAME", help="The registry; needed where several are configured.")
+@click.option(
+    "--form", type=click.Choice(BLOCK_FORMS), default="file", help="For config.yml (file), a compose file or a shell."
+)
 @_LISTEN
 @location_options
-def registry_config(registry: str | None, listen: str | None) -> None:
-    """Print the block to paste into the registry's config.yml.
+def registry_config(registry: str | None, form: BlockForm, listen: str | None) -> None:
+    """Print the settings that make a registry send its events here.
 
-    The block works for registry 2.x and 3.x. It holds the registry's token, which is made if there is none yet. The
-    command prints the YAML and nothing else.
+    The same settings work for registry 2.x and 3.x. They hold the registry's token; the command makes one if there is
+    none yet. Standard output gets the settings and nothing else.
     """
     config = with_ingest_token(_load(listen))
-    click.echo(render_notifications(config, choose_registry(config, registry)), nl=False)
+    click.echo(render_notifications(config, choose_registry(config, registry), form=form), nl=False)
 
 
 @click.command()
