@@ -5,7 +5,7 @@ from typing import Final
 import click
 
 from tagtrail import __version__
-from tagtrail.api.describing import describe_annotation, describe_declared
+from tagtrail.api.describing import describe_annotation
 from tagtrail.cli.lists import release_tags
 from tagtrail.cli.options import make_recorder
 from tagtrail.cli.query import TrailQuery, query_options
@@ -14,9 +14,8 @@ from tagtrail.ledger.annotate import RELATIONS, Annotation, read_annotation
 from tagtrail.ledger.annotate import annotate as record_annotation
 from tagtrail.ledger.declare import Declaration, Declared, Origin, declare
 from tagtrail.ledger.record import Recorder
-from tagtrail.store.answers import DeploymentAnswer
-from tagtrail.store.deployments import get_deployment
-from tagtrail.store.environments import find_roll_back
+from tagtrail.store.deployments import RecordedDeployment
+from tagtrail.store.environments import get_declared
 from tagtrail.wording.line_text import annotation
 
 _ORIGIN: Final = Origin(user_agent=f"tagtrail/{__version__} (command line)")
@@ -59,15 +58,11 @@ def deploy(
 
 def _show_declared(query: TrailQuery, declared: Declared) -> None:
     with query.trail.store.snapshot() as db:
-        found = get_deployment(db, declared.seq)
-        if found is None:
-            raise LookupError(f"line {declared.seq} is no deployment")
-        key, answer = found
-        document = describe_declared(answer, find_roll_back(db, key), query.trail.hosts)
+        document = get_declared(db, declared.seq, query.trail.rules)
     if query.as_json:
         query.output.json([document])
         return
-    query.output.say(f"{_recorded(declared.is_new, declared.seq)}: {_describe_deployment(answer)}.")
+    query.output.say(f"{_recorded(declared.is_new, declared.seq)}: {_describe_deployment(document.deployment)}.")
     query.output.say("The image to deploy:")
     query.output.copyable(f"  {document.deploy}")
     if document.roll_back_to is not None:
@@ -79,7 +74,7 @@ def _recorded(is_new: bool, seq: int) -> str:
     return f"Recorded as line {seq}" if is_new else f"Already recorded as line {seq}"
 
 
-def _describe_deployment(answer: DeploymentAnswer) -> str:
+def _describe_deployment(answer: RecordedDeployment) -> str:
     release = plain(release_tags(answer))
     return f"{answer.repository} {release} for {answer.environment}, {_DIRECTIONS[answer.direction]}"
 

@@ -6,8 +6,7 @@ from typing import Literal
 import click
 import msgspec
 
-from tagtrail.api.describing import describe_digest, describe_environment
-from tagtrail.api.documents import EnvironmentDocument
+from tagtrail.api.describing import describe_digest
 from tagtrail.cli.lists import line_column, release_tags
 from tagtrail.cli.output import TableColumn, time_column
 from tagtrail.cli.query import TrailQuery, query_options
@@ -15,18 +14,16 @@ from tagtrail.cli.references import Subject, find_environment, find_subject, rea
 from tagtrail.cli.text import STYLES, duration, local_time
 from tagtrail.errors import BadParameter, NotRecorded
 from tagtrail.store.answers import (
-    DeploymentAnswer,
     DigestAnswer,
-    EnvironmentState,
     Held,
     Member,
     Naming,
-    Published,
     Publishing,
     Usage,
 )
+from tagtrail.store.deployments import EarlierDigest, RecordedDeployment
 from tagtrail.store.digests import get_digest
-from tagtrail.store.environments import find_environments
+from tagtrail.store.environments import EnvironmentState, find_environments
 from tagtrail.store.query import Query
 from tagtrail.trail.rules import Rules, TagRule
 from tagtrail.wording.rollback import Commands, WayBack, choose_tag, make_way_back
@@ -142,7 +139,7 @@ _PLATFORMS: list[TableColumn[Member]] = [
 class RollBack(msgspec.Struct, frozen=True):
     """The answer of `rollback --json`: the environment as the API shows it, the tag to put back, and the commands."""
 
-    environment: EnvironmentDocument
+    environment: EnvironmentState
     tag: str | None
     commands: Commands
 
@@ -162,9 +159,9 @@ def rollback(query: TrailQuery, place: str) -> None:
         raise NotRecorded(f"{environment} of {subject.repository} never had another digest to go back to")
     with query.trail.store.snapshot() as db:
         tag = choose_tag(query.trail.rules, target, state.environment)
-        way = make_way_back(db, query.trail.hosts, target, tag=tag)
+        way = make_way_back(db, target, tag=tag)
     if query.as_json:
-        query.output.json([RollBack(describe_environment(state, query.trail.hosts), way.tag, way.commands)])
+        query.output.json([RollBack(state, way.tag, way.commands)])
         return
     _show_rollback(query, state, way)
 
@@ -184,7 +181,7 @@ class _Compared:
     """One of the two images that are compared: the published one, and the one to go back to."""
 
     role: str
-    image: DeploymentAnswer | Published
+    image: RecordedDeployment | EarlierDigest
 
 
 def _show_rollback(query: TrailQuery, state: EnvironmentState, way: WayBack) -> None:
@@ -214,9 +211,9 @@ def _compared_columns(query: TrailQuery) -> list[TableColumn[_Compared]]:
         TableColumn(
             "DIGEST", lambda row: short.digest(row.image.digest), only="terminal", unbroken=True, narrow="below"
         ),
-        time_column("SINCE", lambda row: row.image.occurred_at),
+        time_column("SINCE", lambda row: row.image.at),
         time_column("UNTIL", lambda row: row.image.until, missing="now"),
-        TableColumn("FOR", lambda row: duration(row.image.occurred_at, row.image.until), narrow="below"),
+        TableColumn("FOR", lambda row: duration(row.image.at, row.image.until), narrow="below"),
         line_column(lambda row: row.image.seq),
     ]
 

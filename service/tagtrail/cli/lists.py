@@ -14,18 +14,14 @@ from tagtrail.cli.query import TrailQuery
 from tagtrail.cli.text import STYLES, Cell, Piece, duration, local_time
 from tagtrail.line import read_line
 from tagtrail.store.answers import (
-    DeploymentAnswer,
-    EnvironmentState,
     LoggedEntry,
-    NamedBy,
-    Published,
     Quarantined,
     Traffic,
     Violation,
 )
-from tagtrail.store.deployments import find_deployments
+from tagtrail.store.deployments import EarlierDigest, RecordedDeployment, find_deployments
 from tagtrail.store.entries import find_entries
-from tagtrail.store.environments import find_environments
+from tagtrail.store.environments import EnvironmentState, find_environments
 from tagtrail.store.history import TagMove, find_history
 from tagtrail.store.registries import find_quarantined, find_registries, find_traffic
 from tagtrail.store.releases import find_violations
@@ -110,15 +106,14 @@ def line_column(seq: Callable[[T], int | None] = lambda row: row.seq) -> TableCo
     return TableColumn("LINE", number, style="dim", right=True)
 
 
-def release_tags(image: DeploymentAnswer | Published) -> Cell:
+def release_tags(image: RecordedDeployment | EarlierDigest) -> Cell:
     """The release tags that name a digest now, and those that named it only then; a warning where there is none."""
-    return both(image.release_then, image.release_now) or ("unpinned", STYLES["warning"])
+    return both(image.release_tags_then, image.release_tags_now) or ("unpinned", STYLES["warning"])
 
 
-def both(then: Sequence[NamedBy], now: Sequence[NamedBy]) -> str:
+def both(then: Sequence[str], now: Sequence[str]) -> str:
     """Release tags that name a digest now; one that only named it then is marked, since it no longer leads there."""
-    names = {one.tag: one.tag for one in now}
-    return listed((names | {one.tag: f"{one.tag} (then)" for one in then if one.tag not in names}).values())
+    return listed((*now, *(f"{tag} (then)" for tag in then if tag not in now)))
 
 
 def _actor(row: Any) -> str:
@@ -202,22 +197,22 @@ HISTORY: Final[TrailList[TagMove]] = TrailList(
 )
 
 
-def _before(row: DeploymentAnswer, trail: OpenTrail) -> str:
+def _before(row: RecordedDeployment, trail: OpenTrail) -> str:
     if row.previous is None:
         return ""
-    tags = dict.fromkeys(named.tag for named in row.previous.release_then + row.previous.release_now)
+    tags = dict.fromkeys(row.previous.release_tags_then + row.previous.release_tags_now)
     return listed(tags) or trail.style(is_whole=False).digest(row.previous.digest)
 
 
-def _lasted(row: DeploymentAnswer) -> str:
+def _lasted(row: RecordedDeployment) -> str:
     before = row.previous
-    return duration(before.occurred_at, before.until) if before is not None and before.until is not None else ""
+    return duration(before.at, before.until) if before is not None and before.until is not None else ""
 
 
-DEPLOYMENTS: Final[TrailList[DeploymentAnswer]] = TrailList(
+DEPLOYMENTS: Final[TrailList[RecordedDeployment]] = TrailList(
     rows=lambda query, _: query.rows(find_deployments),
     columns=lambda trail: [
-        time_column("WHEN", lambda row: row.occurred_at),
+        time_column("WHEN", lambda row: row.at),
         TableColumn("ENVIRONMENT", lambda row: row.environment, style="bold"),
         *image_columns(trail, lambda row: row),
         TableColumn("RELEASE", release_tags),
@@ -229,7 +224,7 @@ DEPLOYMENTS: Final[TrailList[DeploymentAnswer]] = TrailList(
         TableColumn("LASTED", _lasted, narrow="below"),
         line_column(),
     ],
-    describe=lambda row, trail: describing.describe_deployment(row, trail.hosts),
+    describe=lambda row, _: row,
     nothing="No recorded deployment matches.",
 )
 
@@ -253,7 +248,7 @@ def _roll_back(row: EnvironmentState, trail: OpenTrail) -> str:
     target = row.roll_back_to
     if target is None:
         return ""
-    return both(target.release_then, target.release_now) or trail.style(is_whole=False).digest(target.digest)
+    return both(target.release_tags_then, target.release_tags_now) or trail.style(is_whole=False).digest(target.digest)
 
 
 ENVIRONMENTS: Final[TrailList[EnvironmentState]] = TrailList(
@@ -265,12 +260,12 @@ ENVIRONMENTS: Final[TrailList[EnvironmentState]] = TrailList(
             "RELEASE",
             lambda row: release_tags(row.published) if row.published else ("withdrawn", STYLES["withdrawn"]),
         ),
-        time_column("SINCE", lambda row: row.published.occurred_at if row.published else row.withdrawn_at),
+        time_column("SINCE", lambda row: row.published.at if row.published else row.withdrawn_at),
         TableColumn("BY", lambda row: row.published.actor or "" if row.published else ""),
         TableColumn("BACK TO", lambda row: _roll_back(row, trail)),
         line_column(lambda row: row.published.seq if row.published else None),
     ],
-    describe=lambda row, trail: describing.describe_environment(row, trail.hosts),
+    describe=lambda row, _: row,
     nothing="Nothing was published for any environment{when}.",
 )
 
