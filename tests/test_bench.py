@@ -113,7 +113,14 @@ def test_every_part_of_the_benchmark_measures_something(tmp_path: Path) -> None:
     need("wrk")
     bench = Bench(TINY, tmp_path)
     bench.filled(TINY.stored[0])
-    parts = [["ingest"], ["slow-disk"], ["crowd", "burst"], ["reading"], ["stored", "memory", "pages", "exports", "audit"], ["chat"]]
+    parts = [
+        ["ingest"],
+        ["slow-disk"],
+        ["crowd", "burst"],
+        ["reading"],
+        ["stored", "memory", "pages", "exports", "audit"],
+        ["chat"],
+    ]
     assert {name for part in parts for name in part} == MEASURES.keys()
     missing = {name for name, command in NEEDED.items() if shutil.which(command) is None}
 
