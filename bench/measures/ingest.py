@@ -61,7 +61,8 @@ def _longest_row(runs: list[tuple[Run, Run]]) -> Row:
         measured=f"{p99 * 1000:.2f} ms",
         reached=p99 <= 0.004,
         detail=f"of the floor {_ms(bare.p99 for _, bare in runs)};"
-        f" worst round {max(run.p99 for run, _ in runs) * 1000:.2f} ms; longest answer {max(run.longest for run, _ in runs) * 1000:.0f} ms",
+        f" worst round {max(run.p99 for run, _ in runs) * 1000:.2f} ms;"
+        f" longest answer {max(run.longest for run, _ in runs) * 1000:.0f} ms",
     )
 
 

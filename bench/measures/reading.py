@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 
 import requests
+from tests.real import TOKEN
 
 from bench.clients import RegistryClient
 from bench.envelopes import fill_in, template
@@ -13,6 +14,7 @@ from bench.figures import percentile
 from bench.plan import Bench
 from bench.servers import Ours, ours
 from bench.table import Row
+from bench.wrk import load
 from tagtrail.store.database import Store
 from tagtrail.store.lines import get_end
 
@@ -49,7 +51,10 @@ def _under_load(service: Ours, clients: int) -> Iterator[None]:
 
     def go_on() -> None:
         while not over.is_set():
-            service.load(clients=clients, seconds=2)
+            load(
+                service.port, clients=clients, seconds=2, token=TOKEN, directory=service.directory,
+                server=service.service.process.pid,
+            )  # fmt: skip
 
     loading = threading.Thread(target=go_on)
     loading.start()
