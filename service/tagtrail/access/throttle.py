@@ -1,4 +1,4 @@
-"""How often an address may be refused: so that nobody can guess tokens, or fill the log, as fast as we answer."""
+"""Limit and count failed authentications: a limit per address in memory, and daily totals in the database."""
 
 import logging
 import threading
@@ -13,19 +13,23 @@ from tagtrail import logs
 from tagtrail.access.scopes import parse_address
 from tagtrail.errors import StorageUnavailable, TagtrailError
 from tagtrail.store.database import Store
-from tagtrail.store.registries import add_refusals
+from tagtrail.store.registries import add_failed_authentications
 from tagtrail.trail.instant import format_instant, now
 
-MOST: Final = 10  # refusals of one address within WINDOW
+MOST: Final = 10  # failures of one address within WINDOW
 WINDOW: Final = 60.0  # seconds
-REMEMBERED: Final = 10_000  # addresses; beyond it, the one that was refused the longest ago is forgotten
+REMEMBERED: Final = 10_000  # addresses; beyond it, the address whose last failure is oldest is forgotten
 
-_NETWORK = 64  # bits of an IPv6 address: who has one has the whole network
+FLUSH_AFTER: Final = 60.0  # seconds from a failure to the write of all failures counted since
+
+Door = Literal["api", "events"]
+
+_NETWORK = 64  # bits of an IPv6 address: one customer usually controls the whole network
 _log = logging.getLogger(__name__)
 
 
-class TooManyRefusals(TagtrailError):
-    """This address was refused too often of late (HTTP 429); `retry_after` in seconds."""
+class TooManyFailures(TagtrailError):
+    """This address failed to authenticate too often (HTTP 429); `retry_after` in seconds."""
 
     def __init__(self, retry_after: int) -> None:
         super().__init__(f"too many requests without a valid token; try again in {retry_after} seconds")
@@ -33,30 +37,30 @@ class TooManyRefusals(TagtrailError):
 
 
 class Throttle:
-    """Remembers when each address was refused, in bounded memory; each process does so by itself."""
+    """Remembers the recent failures of each address, in bounded memory, for one process."""
 
     def __init__(self, *, monotonic: Callable[[], float] = time.monotonic) -> None:
         self._monotonic = monotonic
-        self._refused: OrderedDict[str, list[float]] = OrderedDict()
+        self._failures: OrderedDict[str, list[float]] = OrderedDict()
         self._lock = threading.Lock()
 
     def check(self, address: str) -> None:
-        """Raises TooManyRefusals for an address that was refused MOST times within WINDOW."""
+        """Raises TooManyFailures for an address with MOST failures within WINDOW."""
         with self._lock:
-            refused = self._refused.get(_bucket(address), [])
-            left = refused[-MOST] + WINDOW - self._monotonic() if len(refused) >= MOST else 0.0
+            failures = self._failures.get(_bucket(address), [])
+            left = failures[-MOST] + WINDOW - self._monotonic() if len(failures) >= MOST else 0.0
         if left > 0:
-            raise TooManyRefusals(ceil(left))
+            raise TooManyFailures(ceil(left))
 
-    def note(self, address: str) -> None:
-        """Remember, and log, that the address was refused just now."""
+    def record(self, address: str) -> None:
+        """Remember and log a failure of the address, now."""
         with self._lock:
-            refused = self._refused.setdefault(bucket := _bucket(address), [])
-            refused.append(self._monotonic())
-            del refused[:-MOST]
-            self._refused.move_to_end(bucket)
-            if len(self._refused) > REMEMBERED:
-                self._refused.popitem(last=False)
+            failures = self._failures.setdefault(bucket := _bucket(address), [])
+            failures.append(self._monotonic())
+            del failures[:-MOST]
+            self._failures.move_to_end(bucket)
+            if len(self._failures) > REMEMBERED:
+                self._failures.popitem(last=False)
         logs.warning(_log, "a request without a valid token was refused", address=address)
 
 
@@ -67,24 +71,18 @@ def _bucket(address: str) -> str:
     return str(parsed)
 
 
-# Counts failed authentications, and writes the counts down seldom: nobody without a token can make us write more.
-
-
-Door = Literal["api", "events"]
-SELDOM: Final = 60.0  # seconds between a refusal and the writing of all that were counted since
-
-
 def _later(flush: Callable[[], None]) -> None:
-    """Call it after SELDOM seconds, in a thread that keeps no process alive."""
-    timer = threading.Timer(SELDOM, flush)
+    """Call `flush` after FLUSH_AFTER seconds, in a daemon thread."""
+    timer = threading.Timer(FLUSH_AFTER, flush)
     timer.daemon = True
     timer.start()
 
 
-class Refusals:
-    """The counts of one process. Whoever is refused is never kept waiting by them, and no answer depends on them.
+class FailedAuthentications:
+    """Counts the failed authentications of one process and writes the totals at most once a minute.
 
-    What was counted in the last minute before a process ends is lost.
+    Counting never delays an answer. Writing seldom keeps a caller without a token from causing many writes. The counts
+    of the last minute before a process ends are lost.
     """
 
     def __init__(
@@ -110,12 +108,12 @@ class Refusals:
             self._later(self.flush)
 
     def flush(self) -> None:
-        """Write down what was counted; what cannot be written now waits for the next time."""
+        """Write the counts; counts that cannot be written now wait for the next flush."""
         with self._lock:
             counted, self._counted, self._is_due = self._counted, Counter(), False
         try:
             with self._store.writing() as tx:
-                add_refusals(tx, counted)
+                add_failed_authentications(tx, counted)
         except StorageUnavailable:
             with self._lock:
                 self._counted.update(counted)

@@ -10,7 +10,7 @@ from typing import Any, BinaryIO, Final
 import click
 
 from tagtrail import __version__
-from tagtrail.access.disclosures import Asker
+from tagtrail.access.disclosures import Requester
 from tagtrail.cli.options import filter_options, place, place_options, read_texts
 from tagtrail.cli.place import find_ledger
 from tagtrail.cli.words import counted, visible
@@ -79,7 +79,7 @@ def _read_checkpoint(path: Path) -> str:
 
 def _write(bundle: Bundle, recorder: Recorder, file: BinaryIO) -> None:
     """Write the zip; a bar on a terminal tells how far it is."""
-    asker = Asker(who=Who(user_agent=f"tagtrail/{__version__} (command line)"))
+    asker = Requester(who=Who(user_agent=f"tagtrail/{__version__} (command line)"))
     with (
         click.progressbar(length=bundle.work, label="lines", file=sys.stderr, hidden=not sys.stderr.isatty()) as bar,
         closing(hand_over(bundle, recorder, asker, told=bar.update)) as pieces,

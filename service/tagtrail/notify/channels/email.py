@@ -23,7 +23,7 @@ from tagtrail.notify.message import Fact, Message
 from tagtrail.notify.templates import write
 from tagtrail.trail.instant import SECOND, now
 
-Refusals: TypeAlias = Mapping[str, tuple[int, bytes]]
+FailedAuthentications: TypeAlias = Mapping[str, tuple[int, bytes]]
 
 _LONGEST_DETAIL: Final = 300
 _PAGE: Final = """\
@@ -94,7 +94,7 @@ class Email:
         mail.add_alternative(_write_page(still(shown), written.text), subtype="html")
         return mail, written.trouble
 
-    def _deliver(self, mail: EmailMessage, deadline: Deadline) -> Refusals:
+    def _deliver(self, mail: EmailMessage, deadline: Deadline) -> FailedAuthentications:
         """Whom the server refused, while it took the mail for others."""
         context = ssl.create_default_context()
         tls, port = self._config.settings["tls"], int(self._config.settings["port"])
@@ -108,7 +108,7 @@ class Email:
                 smtp.quit()
             return refused
 
-    def _told(self, refused: Refusals) -> str:
+    def _told(self, refused: FailedAuthentications) -> str:
         if not refused:
             return "accepted"
         return self._readable(f"accepted for {len(self._config.to) - len(refused)} of {len(self._config.to)}", refused)
@@ -126,7 +126,7 @@ class Email:
             )
         return SendOutcome(is_sent=False, detail=_reason(error))
 
-    def _readable(self, what: str, refused: Refusals) -> str:
+    def _readable(self, what: str, refused: FailedAuthentications) -> str:
         each = "; ".join(f"{address}: {code} {_text(words)}" for address, (code, words) in refused.items())
         return self._hide(f"{what}, refused: {each}")
 
