@@ -38,8 +38,8 @@ def record_export(
     """Record an export in a line of its own; return the line's seq.
 
     `action` says that the export begins, `reason` says why it was interrupted; a finished export has neither. `query`
-    is JSON and goes into a disclosure, since a query may name a person. `sha256` is the hash of the bundle's SHA256SUMS,
-    in hexadecimal. Raises StorageUnavailable.
+    is JSON and goes into a disclosure, since a query may name a person. `sha256` is the hash of the bundle's
+    SHA256SUMS, in hexadecimal. Raises StorageUnavailable.
     """
     who, raw = disclosure("who", msgspec.json.encode(requester.who)), disclosure("raw", query)
     entry = Entry(

@@ -13,8 +13,8 @@ from tagtrail.access.scopes import Scope
 T = TypeVar("T")
 
 # Fields of structs, CSV columns and bundles that identify people. `note` is a pipeline's free text. `detail` is a chat
-# server's answer, which may repeat the message. `sha256` is the unsalted hash of quarantined content: it would confirm a
-# guess at a name in that content.
+# server's answer, which may repeat the message. `sha256` is the unsalted hash of quarantined content: it would confirm
+# a guess at a name in that content.
 IDENTITY_FIELDS: Final = frozenset({"actor", "who", "address", "user_agent", "note", "raw", "detail", "sha256"})
 
 
