@@ -185,7 +185,7 @@ def test_a_host_that_is_none_is_not_this_machine() -> None:
 def test_open_means_everything_but_administration(scope: Scope) -> None:
     with Flask("somebody").test_request_context("/"):
         if scope == "admin":
-            with pytest.raises(NotAllowed, match="without a token nobody may change what the service keeps"):
+            with pytest.raises(NotAllowed, match="a token is required to change the service"):
                 Access().require(request, scope)
         else:
             caller = Access().require(request, scope)

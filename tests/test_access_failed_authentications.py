@@ -25,7 +25,7 @@ def failures(ledger: Ledger, later: Later) -> FailedAuthentications:
 
 
 def counted(ledger: Ledger) -> list[tuple[str, str, int]]:
-    return ledger.rows("SELECT day, door, failures FROM failures ORDER BY day, door")
+    return ledger.rows("SELECT day, door, refusals FROM refusals ORDER BY day, door")
 
 
 def test_many_refusals_are_written_at_once_and_later(
