@@ -10,14 +10,15 @@ import pytest
 from flask import Flask, request
 from flask.testing import FlaskClient
 
-from tagtrail.access.callers import Access, NotAllowed, is_loopback
+from tagtrail.access.callers import Access, NotAllowed
 from tagtrail.access.scopes import SCOPES, Proxy, Scope, find_bearer, parse_address
 from tagtrail.access.throttle import Throttle
 from tagtrail.access.tokens import make_token, revoke_token
 from tagtrail.ledger.record import Recorder
 from tagtrail.store.database import Store
 from tagtrail.store.tokens import StoredToken, find_tokens
-from tests.asking import bearer, make_client
+from tagtrail.trail.names import is_loopback
+from tests.api_client import bearer, make_client
 from tests.conftest import Ledger
 from tests.events import push
 

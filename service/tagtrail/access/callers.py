@@ -9,7 +9,6 @@ none, a page of another site could have it ask, though not read the answer: but 
 import re
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
-from ipaddress import ip_address
 from typing import Final, Literal
 
 from flask import Request
@@ -19,6 +18,7 @@ from tagtrail.access.throttle import Throttle
 from tagtrail.errors import TagtrailError
 from tagtrail.store.tokens import StoredToken
 from tagtrail.trail.instant import now
+from tagtrail.trail.names import is_loopback
 
 _OPEN: Final[frozenset[Scope]] = frozenset({"read", "identity", "deploy", "export"})
 _LONGEST_USER: Final = 255  # characters of a name that a proxy gives
@@ -227,12 +227,3 @@ def _check_site(request: Request) -> None:
     site = request.headers.get("Sec-Fetch-Site")
     if site in ("cross-site", "same-site") and request.headers.get("Sec-Fetch-Dest") != "document":
         raise NotAllowed("a page of another site may not ask")
-
-
-def is_loopback(host: str) -> bool:
-    """Whether a Host header, with or without a port, names this machine."""
-    name = host.rpartition("]")[0].removeprefix("[") if host.startswith("[") else host.partition(":")[0]
-    try:
-        return ip_address(name).is_loopback
-    except ValueError:
-        return name.lower() == "localhost"

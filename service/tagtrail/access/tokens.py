@@ -1,7 +1,6 @@
 """Making and revoking API tokens: each is a line of the ledger, written together with what the token is known by."""
 
 import hashlib
-import re
 import secrets
 from collections.abc import Iterable
 from dataclasses import dataclass, replace
@@ -17,10 +16,10 @@ from tagtrail.store import tokens
 from tagtrail.store.database import Connection, Store
 from tagtrail.store.tokens import StoredToken
 from tagtrail.trail.instant import format_instant
+from tagtrail.trail.names import is_name
 
 PREFIX: Final = "tt_"
 _BYTES = 32  # 256 random bits
-_NAME = re.compile(r"[a-z0-9][a-z0-9._-]{0,62}", re.ASCII)  # as a registry's; it stands in lines, so it is no person's
 
 
 def make_token(recorder: Recorder, name: str, scopes: Iterable[str], *, expires_at: int | None = None) -> str:
@@ -30,7 +29,7 @@ def make_token(recorder: Recorder, name: str, scopes: Iterable[str], *, expires_
     passed, Refused for a name that a token has or had, and StorageUnavailable.
     """
     made_at = recorder.now()
-    if not _NAME.fullmatch(name):
+    if not is_name(name):
         raise BadParameter("name", f"{name[:80]!r} is no name; write at most 63 of a-z, 0-9, dot, dash and underscore")
     if expires_at is not None and expires_at <= made_at:
         raise BadParameter("expires", f"{format_instant(expires_at)} has passed; a token expires later than now")
@@ -47,7 +46,7 @@ def revoke_token(store: Store, recorder: Recorder, name: str) -> StoredToken:
     Raises NotRecorded for a name that no token has, and StorageUnavailable.
     """
     with store.snapshot() as db:
-        token = tokens.get_token(db, name) if _NAME.fullmatch(name) else None
+        token = tokens.get_token(db, name) if is_name(name) else None
     if token is None:
         raise NotRecorded(f"there is no token {name[:80]!r}; `tagtrail token list` names them")
     if token.revoked_at is not None:

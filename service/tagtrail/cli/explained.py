@@ -20,10 +20,10 @@ from tagtrail.config.load import CONFIG_VARIABLE
 from tagtrail.config.model import ChannelConfig, NotifyConfig
 from tagtrail.config.secrets import Secret
 from tagtrail.errors import BadParameter, ConfigurationError, NotRecorded
-from tagtrail.notify.explain import RouteDecision, find_notifications, judge
+from tagtrail.notify.explain import RouteDecision, explain_routes, read_notifications
 from tagtrail.notify.routes import Notification, Routes
-from tagtrail.store.answers import Filter
-from tagtrail.store.messages import find_gathered, find_message_data, get_newest_line
+from tagtrail.store.messages import find_debounced, find_message_data, get_newest_line
+from tagtrail.store.query import Filter
 from tagtrail.trail.instant import SECOND, format_instant, now, parse_instant
 
 _IDENTITY: Final = "msg_00000000-0000-7000-8000-000000000000"
@@ -90,7 +90,7 @@ def explain_told(asked: Asked, image: str) -> None:
     what was so when it was sent.
     """
     question = _find(asked, find_subject(asked, image))
-    verdicts = judge(question.config, question.happenings, question.asked)
+    verdicts = explain_routes(question.config, question.happenings, question.asked)
     channels = list(_preview(asked, question))
     if asked.as_json:
         asked.screen.json([_describe(question, verdicts, channels)])
@@ -108,9 +108,9 @@ def _find(asked: Asked, subject: Subject) -> _Question:
         seq = get_newest_line(db, wanted)
         if seq is None:
             raise NotRecorded(f"no move of {subject.repository}:{subject.tag} is recorded")
-        lines = find_gathered(db, seq, within=int(config.settle * SECOND))
-        happenings = find_notifications(find_message_data(db, lines))
-        alone = find_notifications(find_message_data(db, [seq]))
+        lines = find_debounced(db, seq, within=int(config.settle * SECOND))
+        happenings = read_notifications(find_message_data(db, lines, asked.trail.rules))
+        alone = read_notifications(find_message_data(db, [seq], asked.trail.rules))
     # One of very many tags may be none of those that a message is made of; it went the way that they did.
     asked_for = (one for one in (*reversed(happenings), *alone) if one.tag == subject.tag)
     about = next(asked_for, replace(alone[-1], tag=subject.tag))
@@ -142,7 +142,7 @@ def _preview(asked: Asked, question: _Question) -> Iterator[ExplainedChannel]:
     configured = {channel.name: channel for channel in question.config.channels}
     for name, not_before in routes.find_channels(question.happenings, at=at).items():
         channel = configured[name]
-        message = teller.tell_lines(question.lines, channel, identity=_IDENTITY)
+        message = teller.compose_lines(question.lines, channel, identity=_IDENTITY)
         try:
             preview = make_channel(channel).preview(message)
         except ConfigurationError as error:

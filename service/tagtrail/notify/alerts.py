@@ -9,10 +9,10 @@ from tagtrail.config.model import Config, NotifyConfig
 from tagtrail.notify.outbox import OutboxWriter
 from tagtrail.store import alerts as stored
 from tagtrail.store.alerts import AlertKind
-from tagtrail.store.answers import Filter
 from tagtrail.store.database import Connection, Store
 from tagtrail.store.lines import find_window
 from tagtrail.store.outbox import SERVICE, Delivery, get_channel_state
+from tagtrail.store.query import Filter
 from tagtrail.store.registries import find_registries
 from tagtrail.store.status import find_verification
 from tagtrail.trail.instant import DAY, SECOND, now

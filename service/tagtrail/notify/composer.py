@@ -13,14 +13,16 @@ from tagtrail.notify.routes import Notification, Routes
 from tagtrail.notify.texts import alerts, deployments, moves, summaries, violations
 from tagtrail.notify.texts.draft import MessageContext, MessageDraft
 from tagtrail.store.alerts import count_given_up, get_alert
-from tagtrail.store.answers import Filter, Publishing
+from tagtrail.store.answers import Publishing
 from tagtrail.store.database import Connection, Store
 from tagtrail.store.digests import get_digest
 from tagtrail.store.messages import MessageData, MessageDeployment, MessageMove, find_message_data
 from tagtrail.store.moves import TagFilter
 from tagtrail.store.outbox import SERVICE, SUMMARY, Delivery, find_lines, get_last_problem
+from tagtrail.store.query import Filter, Query
 from tagtrail.store.summaries import summarize
 from tagtrail.trail.instant import now
+from tagtrail.trail.rules import Rules
 
 _MOST_USES: Final = 20  # environments of a digest that lost its release tag
 
@@ -46,18 +48,20 @@ class MessageComposer:
                 return _compose_alert(db, context, delivery)
             lines = find_lines(db, delivery.id)
             if delivery.subject == SUMMARY:
-                summary = summarize(db, lines, most=summaries.MOST_TAGS, accepts=self._tag_filter(channel))
+                summary = summarize(
+                    db, lines, context.rules, most=summaries.MOST_TAGS, accepts=self._tag_filter(channel)
+                )
                 if not summary.count:
                     return alerts.nothing_left(delivery.id, delivery.made_at, lines)
                 return summaries.compose(context, summary, identity=delivery.id, lines=lines)
-            data = find_message_data(db, lines, accepts=self._tag_filter(channel))
+            data = find_message_data(db, lines, context.rules, accepts=self._tag_filter(channel))
             return _compose_lines(db, context, data, lines, identity=delivery.id, made_at=delivery.made_at)
 
     def compose_lines(self, lines: Sequence[int], channel: ChannelConfig, *, identity: str) -> Message:
         """The message that these lines would give."""
         with self._store.snapshot() as db:
             context = self._make_context(db, identities=channel.identities)
-            data = find_message_data(db, lines, accepts=self._tag_filter(channel))
+            data = find_message_data(db, lines, context.rules, accepts=self._tag_filter(channel))
             return _compose_lines(db, context, data, lines, identity=identity, made_at=self._clock())
 
     def _tag_filter(self, channel: ChannelConfig) -> TagFilter:
@@ -109,7 +113,7 @@ def _draft_violations(
     db: Connection, context: MessageContext, data: MessageData, broken: Sequence[MessageMove]
 ) -> MessageDraft:
     is_gone = any(line.entry.kind == "delete" and line.entry.tag is None for line in data.lines)
-    affected = [one for move in broken[: violations.MOST_DESCRIBED] for one in _find_affected(db, move)]
+    affected = [one for move in broken[: violations.MOST_DESCRIBED] for one in _find_affected(db, context.rules, move)]
     left_out = data.moves_left_out if len(broken) == len(data.moves) else 0  # violations are read first
     draft = violations.draft(context, broken, data.lines, affected, is_gone=is_gone, left_out=left_out)
     others = [move for move in data.moves if not move.violates and not _is_published(move, data.deployments)]
@@ -154,13 +158,13 @@ def _order_tags(data: MessageData, headline: tuple[str, ...]) -> tuple[str, ...]
     return tuple(dict.fromkeys((*releases, *headline, *(move.tag for move in data.moves))))
 
 
-def _find_affected(db: Connection, broken: MessageMove) -> tuple[Publishing, ...]:
+def _find_affected(db: Connection, rules: Rules, broken: MessageMove) -> tuple[Publishing, ...]:
     """The environments for which the image that lost its release tag was published, newest first."""
     if broken.previous is None:
         return ()
-    query = Filter(registry=broken.registry, repository=broken.repository, digest=broken.previous.digest)
+    filters = Filter(registry=broken.registry, repository=broken.repository, digest=broken.previous.digest)
     try:
-        return get_digest(db, query, limit=_MOST_USES).usage.environments
+        return get_digest(db, Query(rules, filters, limit=_MOST_USES)).usage.environments
     except TagtrailError:
         return ()
 

@@ -1,7 +1,7 @@
 """Formatting that the channels share: safe text, lengths, times, markup, and the plain text format.
 
-Text from outside (tags, actors, user agents) first goes through `presentable`, which makes one printable line of bounded
-length, and through `inert` for a service that turns bare text into mentions and links.
+Text from outside (tags, actors, user agents) first goes through `presentable`, which makes one printable line of
+bounded length, and through `inert` for a service that turns bare text into mentions and links.
 """
 
 import html
@@ -195,7 +195,6 @@ def _reductions(message: Message) -> Iterator[Message]:
         yield replace(short, copy=message.copy[:count])
     for most in (LONGEST_SENTENCE // 2, LONGEST_SENTENCE // 4, LONGEST_SENTENCE // 8):  # it may consist of escapes
         yield replace(short, copy=(), sentences=tuple(shorten(sentence, most) for sentence in short.sentences))
-
 
 
 def not_a_block(text: str) -> str:

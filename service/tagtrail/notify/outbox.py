@@ -2,7 +2,6 @@
 
 import logging
 from collections.abc import Callable, Iterable
-from typing import Final
 
 from tagtrail.config.model import NotifyConfig
 from tagtrail.ledger.project import Line, Meaning

@@ -1,4 +1,4 @@
-"""A burst in numbers: how many moves and deployments some lines made, and what became of their tags since."""
+"""Summaries: how many moves and deployments some lines made, and what their tags are now."""
 
 from collections import Counter
 from collections.abc import Iterable, Sequence
@@ -6,19 +6,21 @@ from dataclasses import dataclass, field
 from itertools import islice
 from typing import Any
 
-from tagtrail.store.answers import Cut, DeploymentAnswer, Filter, NamedBy
+from tagtrail.store.answers import DeploymentAnswer, NamedBy
 from tagtrail.store.database import Connection
 from tagtrail.store.environments import find_environments
 from tagtrail.store.moves import TagFilter, find_unmatched_deletes
+from tagtrail.store.query import Filter, Query
 from tagtrail.store.releases import Releases
 from tagtrail.store.series import marks
+from tagtrail.trail.rules import Rules
 
 _READ = 500  # lines read at a time
 
 
 @dataclass(frozen=True, slots=True)
 class SummaryEnvironment:
-    """An environment for which something was declared, as it is now."""
+    """An environment for which a pipeline declared something, with what is published for it now."""
 
     registry: str
     repository: str
@@ -28,7 +30,7 @@ class SummaryEnvironment:
 
 @dataclass(frozen=True, slots=True)
 class SummaryTag:
-    """A tag that moved so many times, as it is now; `environments` follow it."""
+    """A tag with the number of its moves, and its digest now; `environments` are those that it means."""
 
     registry: str
     repository: str
@@ -42,7 +44,7 @@ class SummaryTag:
 
 @dataclass(frozen=True, slots=True)
 class TagSummary:
-    """The numbers, and the environments and tags that matter most. `count` is of moves and declared deployments."""
+    """Counts, and the most important environments and tags. `count` is the number of moves and declared deployments."""
 
     since: int
     until: int
@@ -65,11 +67,13 @@ class _Tag:
     environments: set[str] = field(default_factory=set)
 
 
-def summarize(db: Connection, seqs: Sequence[int], *, most: int, wants: TagFilter | None = None) -> TagSummary:
-    """What the lines made, with at most so many tags: violations first, then environments' tags, then the newest.
+def summarize(
+    db: Connection, seqs: Sequence[int], rules: Rules, *, most: int, accepts: TagFilter | None = None
+) -> TagSummary:
+    """Summarize the lines, with at most `most` tags: violations first, then environments' tags, then the newest.
 
-    Of several tags that one line deletes only those that `wants` accepts count, as in `find_message_data`. A declared
-    digest need not be one that a tag names, so these environments have a list of their own, of at most `most`.
+    Of several tags that one line deletes only those count that the filter accepts, as in `find_message_data`. A
+    declared digest need not be one that a tag names, so these environments have a list of their own, of at most `most`.
     """
     tags: dict[int, _Tag] = {}
     times: list[int] = []
@@ -77,9 +81,9 @@ def summarize(db: Connection, seqs: Sequence[int], *, most: int, wants: TagFilte
     repositories: set[int] = set()
     environments: dict[tuple[str, int], None] = {}
     violations = deployments = withdrawals = declared = 0
-    unwanted = _find_unwanted(db, seqs, wants)
+    ignored = _find_ignored(db, seqs, accepts)
     for seq, tag_id, repository_id, occurred_at, kind, violates in _rows(db, _MOVES, seqs):
-        if (seq, tag_id) in unwanted:
+        if (seq, tag_id) in ignored:
             continue
         tag = tags.setdefault(tag_id, _Tag())
         tag.newest = max(tag.newest, occurred_at)
@@ -90,7 +94,7 @@ def summarize(db: Connection, seqs: Sequence[int], *, most: int, wants: TagFilte
         times.append(occurred_at)
         repositories.add(repository_id)
     for seq, tag_id, repository_id, occurred_at, environment, basis, manifest_id in _rows(db, _PUBLISHED, seqs):
-        if (seq, tag_id) in unwanted:
+        if (seq, tag_id) in ignored:
             continue
         tag = tags.setdefault(tag_id, _Tag(occurred_at)) if tag_id else _Tag()
         if basis == "declared":
@@ -117,7 +121,7 @@ def summarize(db: Connection, seqs: Sequence[int], *, most: int, wants: TagFilte
         repositories=len(repositories),
         tag_count=len(tags),
         tags=tuple(_read_tag(db, tag_id, tags[tag_id], releases) for tag_id in first[:most]),
-        environments=tuple(_read_environment(db, *key) for key in islice(environments, most)),
+        environments=tuple(_read_environment(db, rules, *key) for key in islice(environments, most)),
     )
 
 
@@ -131,9 +135,9 @@ _PUBLISHED = (
 )
 
 
-def _find_unwanted(db: Connection, seqs: Sequence[int], wants: TagFilter | None) -> set[tuple[int, int]]:
+def _find_ignored(db: Connection, seqs: Sequence[int], accepts: TagFilter | None) -> set[tuple[int, int]]:
     pieces = (tuple(seqs[start : start + _READ]) for start in range(0, len(seqs), _READ))
-    return {each for some in pieces for each in find_unmatched_deletes(db, some, wants)}
+    return {each for some in pieces for each in find_unmatched_deletes(db, some, accepts)}
 
 
 def _rows(db: Connection, sql: str, seqs: Sequence[int]) -> Iterable[Any]:
@@ -142,13 +146,13 @@ def _rows(db: Connection, sql: str, seqs: Sequence[int]) -> Iterable[Any]:
         yield from db.execute(sql.format(marks(some)), tuple(some))
 
 
-def _read_environment(db: Connection, environment: str, repository_id: int) -> SummaryEnvironment:
+def _read_environment(db: Connection, rules: Rules, environment: str, repository_id: int) -> SummaryEnvironment:
     registry, repository = db.execute(
         "SELECT g.name, r.name FROM repositories r JOIN registries g ON g.id = r.registry_id WHERE r.id = ?",
         (repository_id,),
     ).fetchone()
-    asked = Filter(registry=registry, repository=repository, environment=environment)
-    state = next(iter(find_environments(db, asked, Cut(1)).items), None)
+    filters = Filter(registry=registry, repository=repository, environment=environment)
+    state = next(iter(find_environments(db, Query(rules, filters, limit=1)).items), None)
     return SummaryEnvironment(registry, repository, environment, state.published if state else None)
 
 

@@ -6,6 +6,8 @@ specification ("Digests").
 
 import re
 from dataclasses import dataclass
+from ipaddress import ip_address
+from typing import Final
 
 _COMPONENT = r"[a-z0-9]+(?:(?:\.|_|__|-+)[a-z0-9]+)*"
 _REPOSITORY = re.compile(rf"{_COMPONENT}(?:/{_COMPONENT})*", re.ASCII)
@@ -14,6 +16,9 @@ _DIGEST = re.compile(r"[a-z0-9]+(?:[+._-][a-z0-9]+)*:[a-zA-Z0-9=_-]+", re.ASCII)
 _HEX_LENGTHS = {"sha256": 64, "sha384": 96, "sha512": 128}
 _LONGEST = 255  # of a repository or a digest; registries refuse longer ones
 _HOST = re.compile(r"(?:[A-Za-z0-9](?:[A-Za-z0-9.-]*[A-Za-z0-9])?|\[[0-9A-Fa-f:.]+\])(?::\d{1,5})?", re.ASCII)
+# The name that an operator gives to a registry, an environment, a channel or a token.
+NAME_PATTERN: Final = r"[a-z0-9][a-z0-9._-]{0,62}"
+_NAME = re.compile(NAME_PATTERN, re.ASCII)
 _SHOWN = 12  # digits of a shortened digest, as container tools show it
 
 
@@ -39,6 +44,23 @@ def is_digest(text: str) -> bool:
 def is_host(text: str) -> bool:
     """Whether the text is a registry's `host` or `host:port`."""
     return len(text) <= _LONGEST and _HOST.fullmatch(text) is not None
+
+
+def is_name(text: str) -> bool:
+    """Whether the text can be the name of a registry, an environment, a channel or a token."""
+    return _NAME.fullmatch(text) is not None
+
+
+def is_loopback(host: str) -> bool:
+    """Whether a host, with or without a port, is this machine. An IPv6 address with a port has brackets."""
+    if host.startswith("["):
+        name = host.rpartition("]")[0].removeprefix("[")
+    else:
+        name = host if host.count(":") > 1 else host.partition(":")[0]
+    try:
+        return ip_address(name).is_loopback
+    except ValueError:
+        return name.lower() == "localhost"
 
 
 def short_digest(digest: str) -> str:

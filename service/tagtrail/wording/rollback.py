@@ -4,17 +4,14 @@ import shlex
 from dataclasses import dataclass
 from typing import Final
 
-from tagtrail.store.answers import Filter, Published
+from tagtrail.store.answers import Published
 from tagtrail.store.database import Connection
-from tagtrail.store.digests import get_digest
-from tagtrail.trail.names import Reference
-from tagtrail.trail.rules import Rules
-from tagtrail.wording.clauses import Hosts
+from tagtrail.store.digests import is_index
+from tagtrail.store.query import Filter
+from tagtrail.trail.names import Reference, is_loopback
+from tagtrail.trail.rules import Hosts, Rules
 
 # The shell commands that make a tag name a digest again; tagtrail shows them and never runs them.
-
-
-_LOOPBACK: Final = ("localhost", "127.0.0.1", "[::1]")
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,7 +37,7 @@ def make_commands(image: Reference) -> Commands:
     if image.tag is None:
         return Commands(skopeo=(), crane=(), docker=(pull,))
     tagged = shlex.quote(str(Reference(image.repository, image.tag, host=image.host)))
-    plain = " --src-tls-verify=false --dest-tls-verify=false" if _is_loopback(image.host) else ""
+    plain = " --src-tls-verify=false --dest-tls-verify=false" if image.host and is_loopback(image.host) else ""
     return Commands(
         skopeo=(f"skopeo copy --all --preserve-digests{plain} docker://{pinned} docker://{tagged}",),
         crane=(f"crane tag {pinned} {shlex.quote(image.tag)}",),
@@ -51,10 +48,6 @@ def make_commands(image: Reference) -> Commands:
 def is_clear(host: str | None) -> bool:
     """Whether tools take it for a host: the rule is that of the Docker reference grammar ("normalize")."""
     return host is not None and (host == "localhost" or "." in host or ":" in host)
-
-
-def _is_loopback(host: str | None) -> bool:
-    return host is not None and (host in _LOOPBACK or host.rpartition(":")[0] in _LOOPBACK)
 
 
 _ROLLED_BACK: Final = "Think twice: it was itself left by going back to an earlier one."
@@ -110,6 +103,4 @@ def choose_tag(rules: Rules, target: Published, environment: str) -> str | None:
 
 
 def _is_index(db: Connection, target: Published) -> bool:
-    asked = Filter(registry=target.registry, repository=target.repository, digest=target.digest)
-    answer = get_digest(db, asked, limit=1)
-    return bool(answer.platforms) or any("index" in (held.media_type or "") for held in answer.held)
+    return is_index(db, Filter(registry=target.registry, repository=target.repository, digest=target.digest))

@@ -1,4 +1,4 @@
-"""ntfy: a message published as JSON, so that none of it is a header (docs.ntfy.sh/publish/#publish-as-json)."""
+"""ntfy: a message published as JSON, so that no text becomes a header (docs.ntfy.sh/publish/#publish-as-json)."""
 
 import json
 import re
@@ -71,7 +71,7 @@ def build(message: Message, text: str | None) -> Json:
 
 def _document(message: Message, text: str | None) -> Json:
     document: Json = {
-        "title": no_encoded_word(message.title),  # ntfy makes a header of it
+        "title": no_encoded_word(message.title),  # ntfy puts it into a header
         "message": _cut(text_below_title(replace(message, link=None), text)),
         "priority": _PRIORITIES[message.tone],
         "tags": [_EMOJI[message.tone]],

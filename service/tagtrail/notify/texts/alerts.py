@@ -7,9 +7,7 @@ from tagtrail.trail.instant import SECOND
 from tagtrail.wording.text import counted, span
 
 
-def compose(
-    context: MessageContext, alert: Alert, lost: GivenUp | None, *, is_over: bool, identity: str
-) -> Message:
+def compose(context: MessageContext, alert: Alert, lost: GivenUp | None, *, is_over: bool, identity: str) -> Message:
     """The message that a problem began, or that it is over. `lost` counts the messages of a `given_up` alert."""
     title, sentences, tone = _describe_end(context, alert) if is_over else _describe_begin(context, alert)
     if lost is not None:
@@ -36,7 +34,7 @@ def given_up(channel: str, lost: GivenUp, *, identity: str, at: int) -> Message:
         kind="alert",
         tone="warning",
         title=f"Channel {channel}: a message was given up",
-        sentences=(f"{channel} did not get messages that were meant for it.", *_describe_lost(channel, lost)),
+        sentences=(f"Readers of {channel} have missed messages.", *_describe_lost(channel, lost)),
         occurred_at=at,
     )
 
@@ -51,8 +49,8 @@ def template_broken(channel: str, detail: str, *, identity: str, at: int) -> Mes
         title=f"Channel {channel}: its template cannot be used",
         sentences=(
             *error,
-            f"Until it is fixed, messages to {channel} use the default format."
-            " `tagtrail notify explain` shows how a message looks.",
+            f"Until it is fixed, messages to {channel} use the default format.",
+            "`tagtrail notify explain` shows how a message looks.",
         ),
         occurred_at=at,
     )
@@ -94,7 +92,7 @@ def _describe_begin(context: MessageContext, alert: Alert) -> tuple[str, tuple[s
             return (
                 f"Registry {subject}: events in quarantine",
                 (
-                    f"It sends events that tagtrail cannot read: {alert.detail}, the first {context.at(alert.began_at)}.",
+                    f"It sends unreadable events: {alert.detail}, the first {context.at(alert.began_at)}.",
                     "They are stored, but not part of the trail. `tagtrail quarantine` lists them with the reasons.",
                 ),
                 "warning",
@@ -112,7 +110,7 @@ def _describe_begin(context: MessageContext, alert: Alert) -> tuple[str, tuple[s
         case "given_up":
             return (
                 f"Channel {subject}: messages were given up",
-                (f"{subject} did not get messages that were meant for it.",),
+                (f"Readers of {subject} have missed messages.",),
                 "warning",
             )
         case "absent":
@@ -120,7 +118,7 @@ def _describe_begin(context: MessageContext, alert: Alert) -> tuple[str, tuple[s
                 f"Channel {subject} cannot be used",
                 (
                     f"Reason: {alert.detail}.",
-                    f"Nothing is sent to {subject} until this is fixed. Waiting messages are then sent, without a restart.",
+                    f"Messages to {subject} wait until this is fixed, and are then sent without a restart.",
                 ),
                 "warning",
             )

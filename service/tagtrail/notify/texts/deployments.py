@@ -246,7 +246,9 @@ def _draft_withdrawal(
     is_current = _is_current(head)
     sentences = [f"Its tag {head.tag} was deleted."]
     if head.previous is not None and head.lasted is not None:
-        sentences.append(f"Before, {' and '.join(environments)} ran {image(head.previous)} for {duration(head.lasted)}.")
+        sentences.append(
+            f"Before, {' and '.join(environments)} ran {image(head.previous)} for {duration(head.lasted)}."
+        )
     sentences.append("Running containers keep running, but a new one that pulls this tag will fail.")
     sentences += [
         sentence

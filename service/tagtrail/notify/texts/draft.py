@@ -5,19 +5,14 @@ from dataclasses import dataclass, replace
 from typing import Final
 from urllib.parse import quote
 
-import msgspec
-
-from tagtrail.line import Who, disclosed_value
+from tagtrail.line import Who, read_who
 from tagtrail.notify.message import Fact, Message, MessageKind, MessageTone
 from tagtrail.store.messages import MessageLine
 from tagtrail.trail.instant import DAY, format_instant
-from tagtrail.trail.rules import Rules
-from tagtrail.wording.clauses import Hosts
+from tagtrail.trail.rules import Hosts, Rules
 from tagtrail.wording.text import listed
 
 _MOST_PEOPLE: Final = 3
-
-_decoder = msgspec.json.Decoder(Who)
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,11 +27,11 @@ class MessageContext:
     @property
     def hosts(self) -> Hosts:
         """The registries' hosts by the rules in force."""
-        return Hosts(self.rules)
+        return self.rules.hosts
 
     def place(self, registry: str, repository: str) -> str:
         """A repository, with its registry if there are several."""
-        return f"{registry}/{repository}" if len(self.rules.registries) > 1 else repository
+        return f"{registry}/{repository}" if self.rules.has_several_registries else repository
 
     def when(self, instant: int) -> str:
         """An instant in UTC, to the minute: `14:03 UTC`, `yesterday 14:03 UTC`, `2026-04-18 14:03 UTC`."""
@@ -63,7 +58,7 @@ class MessageContext:
         """The actors of the lines and their addresses; empty if readers may not see identities."""
         if not self.identities:
             return ()
-        people = [(line, _decoder.decode(disclosed_value(line.who)) if line.who else Who()) for line in lines]
+        people = [(line, read_who(line.who) or Who()) for line in lines]
         names = _distinct(_name(line, who) for line, who in people)
         origins = _distinct(", ".join(filter(None, (_without_port(who.address), who.user_agent))) for _, who in people)
         facts = (Fact("By", listed(names, most=_MOST_PEOPLE)), Fact("From", "; ".join(origins[:_MOST_PEOPLE])))
@@ -71,9 +66,8 @@ class MessageContext:
 
     def actor(self, lines: Sequence[MessageLine]) -> str | None:
         """The actor of the newest line; None if readers may not see identities."""
-        if not self.identities or not lines or not lines[-1].who:
-            return None
-        return _decoder.decode(disclosed_value(lines[-1].who)).actor or None
+        who = read_who(lines[-1].who) if self.identities and lines else None
+        return (who.actor or None) if who else None
 
 
 @dataclass(frozen=True, slots=True)

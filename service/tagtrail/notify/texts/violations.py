@@ -14,7 +14,9 @@ from tagtrail.trail.names import Reference
 MOST_DESCRIBED: Final = 5  # release tags with sentences of their own
 _MOST_AFFECTED: Final = 5  # environments that are named
 _FOREVER: Final = 2**63
-_PROTECT: Final = "Protect release tags: let the registry, or a proxy in front of it, refuse to overwrite or delete them."
+_PROTECT: Final = (
+    "Protect release tags: configure the registry, or its proxy, to refuse overwriting and deleting them."
+)
 
 
 def draft(
