@@ -73,7 +73,7 @@ def test_every_key_arrives_where_it_belongs(load_notify: Load, tmp_path: Path) -
               repository: team/**
               tag: v*
               environment: prod*
-              registry: registry
+              registry: main
               kinds: [moved, violation]
               quiet: {from: "22:00", until: "07:30", zone: Europe/Berlin}
             - channels: [ops, mail]
@@ -100,7 +100,7 @@ def test_every_key_arrives_where_it_belongs(load_notify: Load, tmp_path: Path) -
         repository="team/**",
         tag="v*",
         environment="prod*",
-        registry="registry",
+        registry="main",
         kinds=frozenset({"moved", "violation"}),
         quiet=Quiet(time(22), time(7, 30), "Europe/Berlin"),
     )
@@ -277,7 +277,7 @@ def test_a_bad_channel_is_refused_by_key_value_and_cure(load_notify: Load, text:
         ("tag: '-*'", "tag is '-*', which can never match, since no repository or tag is named like that;"),
         ("environment: Prod", "environment is 'Prod', which can never match"),
         ("environment: live", "environment is 'live', which fits no environment; the environments are production, s"),
-        ("registry: main", "registry is 'main', which is not configured; the registries are registry"),
+        ("registry: mian", "registry is 'mian', which is not configured; the registries are main"),
         ("kinds: [alert], tag: prod", " sends only alerts, which have no repository, tag and environment; take"),
         ("quiet: {from: '22:00', until: '07:00'}", "quiet.zone is missing; write it, such as `zone: Europe/Berlin`"),
         (

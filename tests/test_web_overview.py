@@ -42,6 +42,30 @@ def test_with_tokens_the_block_is_shown_without_its_token(ledger: Ledger, tmp_pa
     assert "tagtrail registry-config --registry main" in page.text
 
 
+@pytest.mark.parametrize("address", ["/", "/registries/main"])
+@pytest.mark.parametrize(
+    ("form", "label", "settings"),
+    [
+        (None, "config.yml", "notifications:"),
+        ("compose", "compose.yml", "REGISTRY_NOTIFICATIONS: |"),
+        ("environment", "Environment variable", "export REGISTRY_NOTIFICATIONS="),
+    ],
+)
+def test_tabs_offer_each_form_of_the_settings_without_a_script(
+    client: FlaskClient, address: str, form: str | None, label: str, settings: str
+) -> None:
+    page = visit(client, address + (f"?form={form}" if form else ""))
+    assert settings in page.text
+    tabs = {tab.text: tab for tab in page.find("a") if tab["href"].partition("?")[0] == address}
+    assert [name for name, tab in tabs.items() if name == label and tab["aria-current"] == "page"] == [label]
+    assert {"config.yml", "compose.yml", "Environment variable"} <= set(tabs)
+    assert "Push a tag" in page.text or "then push a tag" in page.text
+
+
+def test_an_unknown_form_is_refused(client: FlaskClient) -> None:
+    assert "form is 'xml'" in visit(client, "/?form=xml", status=400).text
+
+
 def test_the_board_tells_what_is_published_by_its_release_tag_and_how_to_go_back(
     client: FlaskClient, ledger: Ledger
 ) -> None:

@@ -14,7 +14,7 @@ from tagtrail.api.export import make_export_blueprint
 from tagtrail.api.log import make_log_blueprint
 from tagtrail.api.problems import register_errors
 from tagtrail.config.model import Config
-from tagtrail.config.notifications import PLACEHOLDER, render_notifications
+from tagtrail.config.notifications import render_notifications
 from tagtrail.config.secrets import session_key
 from tagtrail.health import Readiness, make_health_blueprint
 from tagtrail.intake.endpoint import EventsEndpoint
@@ -25,7 +25,7 @@ from tagtrail.store.tokens import StoredToken, find_tokens
 from tagtrail.tlog.place import make_sealer
 from tagtrail.trail.instant import now
 from tagtrail.web.blueprint import mount_pages
-from tagtrail.web.context import Block
+from tagtrail.web.context import Wiring
 from tagtrail.web.sign_in import find_signed_in, prepare_sessions
 
 
@@ -83,13 +83,10 @@ def access_of(config: Config, *, store: Store, refusals: Refusals, clock: Callab
     )
 
 
-def wiring_of(config: Config) -> dict[str, Block]:
-    """For each registry that has its token, the block to paste into it."""
+def wiring_of(config: Config) -> Wiring:
+    """For each registry that has its token, the settings to paste into it."""
     return {
-        registry.name: Block(
-            secret=partial(render_notifications, config, registry),
-            public=render_notifications(config, registry, token=PLACEHOLDER),
-        )
+        registry.name: partial(render_notifications, config, registry)
         for registry in config.registries
         if registry.tokens and registry.tokens[0].secret is not None
     }

@@ -19,7 +19,7 @@ ChannelKind = Literal[
 ]  # fmt: skip
 NotificationKind = Literal["created", "moved", "moved_back", "deleted", "violation", "deployed", "declared", "alert"]
 
-DEFAULT_REGISTRY: Final = "registry"
+DEFAULT_REGISTRY: Final = "main"
 CHANNEL_KINDS: Final[tuple[ChannelKind, ...]] = get_args(ChannelKind)
 NOTIFICATION_KINDS: Final[tuple[NotificationKind, ...]] = get_args(NotificationKind)
 

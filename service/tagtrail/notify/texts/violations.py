@@ -14,9 +14,7 @@ from tagtrail.trail.names import Reference
 MOST_DESCRIBED: Final = 5  # release tags with sentences of their own
 _MOST_AFFECTED: Final = 5  # environments that are named
 _FOREVER: Final = 2**63
-_PROTECT: Final = (
-    "Protect release tags: configure the registry, or its proxy, to refuse overwriting and deleting them."
-)
+_PROTECT: Final = "Protect release tags: configure the registry, or its proxy, to refuse overwriting and deleting them."
 
 
 def draft(

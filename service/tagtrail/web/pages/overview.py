@@ -5,9 +5,11 @@ from dataclasses import dataclass, replace
 from itertools import groupby
 from typing import Final, Literal
 
+from tagtrail.config.notifications import PLACEHOLDER, BlockForm
 from tagtrail.store.annotations import find_annotations
-from tagtrail.store.answers import BoardRow, HistoryMove, Posting, Published, Recent, Violation
+from tagtrail.store.answers import BoardRow, Posting, Published, Recent, Violation
 from tagtrail.store.environments import find_board
+from tagtrail.store.history import TagMove
 from tagtrail.store.moves import find_moves
 from tagtrail.store.query import Query
 from tagtrail.store.releases import find_violations
@@ -98,12 +100,12 @@ class Gathered:
     registry: str
     repository: str
     digest: str | None
-    moves: tuple[HistoryMove, ...]
+    moves: tuple[TagMove, ...]
 
 
 @dataclass(frozen=True, slots=True)
 class Overview:
-    """Everything on the page. `blocks` are there while nothing was heard of any registry: what to paste into each."""
+    """Everything on the page. `blocks` hold, until the first event, a registry's name and what to paste into it."""
 
     board: tuple[Row, ...]
     paging: Paging
@@ -111,13 +113,14 @@ class Overview:
     violations: tuple[Violation, ...]
     wired: tuple[Wired, ...]
     blocks: tuple[tuple[str, str], ...]
+    form: BlockForm
     environments: tuple[str, ...]
     fresh: int = _FRESH
 
 
 def make_overview(visit: Visit) -> Overview:
     """The overview; the board narrowed by `registry`, `repository` (a glob) and `environment`."""
-    query = visit.query(visit.filter("registry", "repository", "environment"), (str, str), rows=_ROWS)
+    query = visit.query(visit.filter("registry", "repository", "environment", "form"), (str, str), rows=_ROWS)
     today = visit.now // DAY
     board = find_board(visit.db, query, recent_since=(today - 7 * WEEKS + 1) * DAY)
     wired = find_wired(visit.db, visit.rules)
@@ -127,7 +130,8 @@ def make_overview(visit: Visit) -> Overview:
         gathered=gather(find_moves(visit.db, Query(visit.rules, limit=_MOVES)).items),
         violations=_find_open_violations(visit),
         wired=wired,
-        blocks=_blocks(visit) if not any(registry.last_seen_at for registry in wired) else (),
+        blocks=_render_blocks(visit) if not any(registry.last_seen_at for registry in wired) else (),
+        form=visit.block_form(),
         environments=find_environment_choices(visit),
     )
 
@@ -156,7 +160,7 @@ def _step_back(visit: Visit, target: Published, environment: str) -> str | None:
     return next(iter(commands.skopeo), None)
 
 
-def gather(moves: Iterable[HistoryMove]) -> tuple[Gathered, ...]:
+def gather(moves: Iterable[TagMove]) -> tuple[Gathered, ...]:
     """Neighbours in the list, newest first, that tell of the same digest within minutes."""
     found: list[Gathered] = []
     for move in moves:
@@ -168,9 +172,9 @@ def gather(moves: Iterable[HistoryMove]) -> tuple[Gathered, ...]:
     return tuple(found)
 
 
-def _belongs(move: HistoryMove, to: Gathered) -> bool:
+def _belongs(move: TagMove, to: Gathered) -> bool:
     is_same = (move.registry, move.repository, move.digest) == (to.registry, to.repository, to.digest)
-    return is_same and to.moves[0].occurred_at - move.occurred_at <= _TOGETHER
+    return is_same and to.moves[0].at - move.at <= _TOGETHER
 
 
 def _find_open_violations(visit: Visit) -> tuple[Violation, ...]:
@@ -185,13 +189,14 @@ def _find_open_violations(visit: Visit) -> tuple[Violation, ...]:
     return tuple(still_open)
 
 
-def _blocks(visit: Visit) -> tuple[tuple[str, str], ...]:
-    """For each registry what to paste; with its token only for whoever may change what the service keeps.
+def _render_blocks(visit: Visit) -> tuple[tuple[str, str], ...]:
+    """The settings for each registry, with its token only for a caller who may change what the service keeps.
 
-    So may nobody while the service is open; but then it is being tried out on this machine, and was just started.
+    In an open service every caller gets the token: the service listens on this machine only and was just started.
     """
-    may_have_it = visit.caller.kind == "anybody" or "admin" in visit.caller.scopes
-    return tuple((name, block.secret() if may_have_it else block.public) for name, block in visit.wiring.items())
+    may_see_tokens = visit.caller.kind == "anybody" or "admin" in visit.caller.scopes
+    token, form = None if may_see_tokens else PLACEHOLDER, visit.block_form()
+    return tuple((name, render(form=form, token=token)) for name, render in visit.wiring.items())
 
 
 OVERVIEW: Final = Page("overview", "/", make_overview, may_be_kept=lambda view: not view.blocks)
