@@ -5,8 +5,9 @@ from typing import Final
 
 from tagtrail.notify.message import Fact, MessageTone
 from tagtrail.notify.texts.draft import MessageContext, MessageDraft
-from tagtrail.notify.texts.phrases import duration, from_to, image, name_digest, pinned, retag_command, short
-from tagtrail.store.answers import DeploymentAnswer, EnvironmentState, Published
+from tagtrail.notify.texts.phrases import duration, from_to, image, named_digest, pinned, retag_command, short
+from tagtrail.store.deployments import EarlierDigest, RecordedDeployment
+from tagtrail.store.environments import EnvironmentState
 from tagtrail.store.messages import MessageDeployment, NamedDigest
 from tagtrail.trail.deployments import Direction
 from tagtrail.trail.names import Reference
@@ -39,7 +40,7 @@ def draft(context: MessageContext, head: MessageDeployment, others: Sequence[Mes
     """The message about a deployment; `others` are the deployments to further environments of the repository."""
     if head.answer is None:
         return _draft_withdrawal(context, head, others)
-    answer, to = head.answer, _name(head.answer)
+    answer, to = head.answer, named_digest(head.answer)
     environments = _find_alike(head, others)
     sentences = [_describe(context, head, answer, to, environments), *_describe_previous(head, answer)]
     sentences += [
@@ -48,12 +49,12 @@ def draft(context: MessageContext, head: MessageDeployment, others: Sequence[Mes
         if one.environment not in environments
         for sentence in _describe_briefly(context, one)
     ]
-    if answer.is_unpinned:
+    if answer.unpinned:
         sentences.append(_UNPINNED)
     sentences += _describe_present(context, [head, *others])
     reference = pinned(context, head.registry, answer.host, head.repository, to)
     title = f"{_title(head, answer, to)}{_describe_earlier_run(context, head, answer)}"
-    tone: MessageTone = "warning" if answer.is_unpinned else _TONES[answer.direction]
+    tone: MessageTone = "warning" if answer.unpinned else _TONES[answer.direction]
     return MessageDraft(
         kind="declared" if answer.basis == "declared" else "deployed",
         tone=tone if _is_current(head) else "notice",
@@ -77,10 +78,6 @@ def describe_briefly(context: MessageContext, deployments: Sequence[MessageDeplo
     return [*sentences, *_describe_present(context, deployments)]
 
 
-def _name(published: Published | DeploymentAnswer) -> NamedDigest:
-    return name_digest(published.digest, published.release_then, published.release_now)
-
-
 def _find_alike(head: MessageDeployment, others: Sequence[MessageDeployment]) -> list[str]:
     """The environments with the same change as the headline's, which comes first."""
 
@@ -97,7 +94,7 @@ def _headline(context: MessageContext, head: MessageDeployment, environments: Se
     return f"{place}: {what}{'' if _is_current(head) else _OUTDATED}"
 
 
-def _title(head: MessageDeployment, answer: DeploymentAnswer, to: NamedDigest) -> str:
+def _title(head: MessageDeployment, answer: RecordedDeployment, to: NamedDigest) -> str:
     match answer.direction:
         case "first":
             return f"{short(to)} (first deployment)"
@@ -112,7 +109,7 @@ def _title(head: MessageDeployment, answer: DeploymentAnswer, to: NamedDigest) -
 def _describe(
     context: MessageContext,
     head: MessageDeployment,
-    answer: DeploymentAnswer,
+    answer: RecordedDeployment,
     to: NamedDigest,
     environments: Sequence[str],
 ) -> str:
@@ -133,7 +130,7 @@ def _describe(
 
 
 def _describe_declared(
-    context: MessageContext, head: MessageDeployment, answer: DeploymentAnswer, to: NamedDigest
+    context: MessageContext, head: MessageDeployment, answer: RecordedDeployment, to: NamedDigest
 ) -> str:
     what = f"A pipeline declared {image(to)} for {head.environment}"
     if answer.direction == "again" and head.had is not None:
@@ -143,14 +140,14 @@ def _describe_declared(
     return f"{what}, in place of {image(head.previous)}."
 
 
-def _describe_earlier_run(context: MessageContext, head: MessageDeployment, answer: DeploymentAnswer) -> str:
+def _describe_earlier_run(context: MessageContext, head: MessageDeployment, answer: RecordedDeployment) -> str:
     """When the environment had the image of a rollback before."""
     if head.had is None or answer.direction != "back":
         return ""
     return f", which {head.environment} ran for {duration(head.had)} until {context.when(head.had.until)}"
 
 
-def _describe_previous(head: MessageDeployment, answer: DeploymentAnswer) -> list[str]:
+def _describe_previous(head: MessageDeployment, answer: RecordedDeployment) -> list[str]:
     if head.previous is None or head.lasted is None or answer.direction == "again":
         return []
     return [f"Before, {head.environment} ran {short(head.previous)} for {duration(head.lasted)}."]
@@ -160,7 +157,7 @@ def _describe_briefly(context: MessageContext, one: MessageDeployment) -> list[s
     """Another environment's deployment in one sentence."""
     if one.answer is None:
         return [f"{one.environment}: nothing is published any more, because its tag {one.tag} was deleted."]
-    to = _name(one.answer)
+    to = named_digest(one.answer)
     return [f"{one.environment}: {_title(one, one.answer, to)}{_describe_earlier_run(context, one, one.answer)}."]
 
 
@@ -184,8 +181,8 @@ def _describe_state(context: MessageContext, environment: str, state: Environmen
     if state.published is None:
         since = context.when(state.withdrawn_at or 0)
         return f"No longer current: nothing has been published for {environment} since {since}."
-    since = context.when(state.published.occurred_at)
-    return f"No longer current: {environment} has had {image(_name(state.published))} since {since}."
+    since = context.when(state.published.at)
+    return f"No longer current: {environment} has had {image(named_digest(state.published))} since {since}."
 
 
 def _tags(deployments: Sequence[MessageDeployment]) -> tuple[str, ...]:
@@ -206,15 +203,17 @@ def _is_change(one: MessageDeployment) -> bool:
     return one.answer is None or one.answer.direction != "again"
 
 
-def _make_rollback(context: MessageContext, one: MessageDeployment, target: Published, *, which: str) -> Fact:
+def _make_rollback(context: MessageContext, one: MessageDeployment, target: EarlierDigest, *, which: str) -> Fact:
     """The command for the rollback; for a declared deployment the reference that the pipeline should deploy."""
-    name = short(_name(target))
+    name = short(named_digest(target))
     is_undoing = one.answer is not None and one.answer.direction == "back"
     label = f"{'To undo, back' if is_undoing else 'To go back'} to {name}{which}"
     if one.answer is None:
         label = f"To publish {name} again{which}"
     elif one.answer.basis == "declared":
-        return Fact(label, pinned(context, one.registry, target.host, one.repository, _name(target)), is_code=True)
+        return Fact(
+            label, pinned(context, one.registry, target.host, one.repository, named_digest(target)), is_code=True
+        )
     rule = context.rules.environments_in(one.registry, one.repository).get(one.environment)
     image = Reference(one.repository, rule.tag, target.digest) if rule else None
     command = retag_command(context, one.registry, target.host, image) if image else None
@@ -225,15 +224,15 @@ def _warn_of_rollback(head: MessageDeployment) -> list[str]:
     target = head.state.roll_back_to if head.state and _is_current(head) and _is_change(head) else None
     if target is None:
         return []
-    name, warnings = short(_name(target)), []
-    if target.was_rolled_back and (head.answer is None or head.answer.direction != "back"):
+    name, warnings = short(named_digest(target)), []
+    if target.rolled_back and (head.answer is None or head.answer.direction != "back"):
         warnings.append(f"Think twice before you go back to {name}: it was itself rolled back.")
-    if target.was_deleted:
+    if target.deleted:
         warnings.append(f"Going back to {name} may fail: the registry reported that it was deleted.")
     return warnings
 
 
-def _change(answer: DeploymentAnswer, context: MessageContext) -> tuple[Fact, ...]:
+def _change(answer: RecordedDeployment, context: MessageContext) -> tuple[Fact, ...]:
     """The ticket or commit. A note may name people, so it needs `identities`."""
     facts = (Fact("Change", answer.change or ""), Fact("Note", (answer.note or "") if context.identities else ""))
     return tuple(fact for fact in facts if fact.value)

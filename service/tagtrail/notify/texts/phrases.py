@@ -5,7 +5,7 @@ from dataclasses import replace
 from typing import Final
 
 from tagtrail.notify.texts.draft import MessageContext
-from tagtrail.store.answers import NamedBy
+from tagtrail.store.deployments import EarlierDigest, RecordedDeployment
 from tagtrail.store.messages import NamedDigest, Period
 from tagtrail.trail.instant import SECOND
 from tagtrail.trail.names import Reference, short_digest
@@ -37,9 +37,9 @@ def from_to(before: NamedDigest | None, to: NamedDigest) -> str:
     return f"{short(before)} → {short(to)}"
 
 
-def name_digest(digest: str, then: tuple[NamedBy, ...], now: tuple[NamedBy, ...]) -> NamedDigest:
-    """A digest with the release tags that named it then and that name it now."""
-    return NamedDigest(digest, tuple(release.tag for release in then), tuple(release.tag for release in now))
+def named_digest(published: EarlierDigest | RecordedDeployment) -> NamedDigest:
+    """The digest that was published, with its release tags."""
+    return NamedDigest(published.digest, published.release_tags_then, published.release_tags_now)
 
 
 def duration(period: Period) -> str:

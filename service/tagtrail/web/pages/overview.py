@@ -7,8 +7,9 @@ from typing import Final, Literal
 
 from tagtrail.config.notifications import PLACEHOLDER, BlockForm
 from tagtrail.store.annotations import find_annotations
-from tagtrail.store.answers import BoardRow, Posting, Published, Recent, Violation
-from tagtrail.store.environments import find_board
+from tagtrail.store.answers import Violation
+from tagtrail.store.deployments import EarlierDigest
+from tagtrail.store.environments import BoardEnvironment, BoardRow, RecentPublication, find_board
 from tagtrail.store.history import TagMove
 from tagtrail.store.moves import find_moves
 from tagtrail.store.query import Query
@@ -41,7 +42,7 @@ class Bars:
     path: str
 
 
-def make_strip(recent: Sequence[Recent], *, today: int) -> tuple[Bars, ...]:
+def make_strip(recent: Sequence[RecentPublication], *, today: int) -> tuple[Bars, ...]:
     """The bars of WEEKS weeks until `today` (days since 1970), by UTC days; `recent` is oldest first."""
     first = today - 7 * WEEKS + 1
     drawn: dict[Kind, str] = {}
@@ -77,7 +78,7 @@ _LOOKED_AT: Final = (10, 100)  # violations, for those to which nothing was tied
 class Place:
     """An environment of a repository on the board; `command` puts its tag one step back, `doubts` speak against it."""
 
-    posting: Posting
+    posting: BoardEnvironment
     strip: tuple[Bars, ...]
     command: str | None
     doubts: tuple[str, ...]
@@ -137,12 +138,12 @@ def make_overview(visit: Visit) -> Overview:
 
 
 def _make_row(visit: Visit, row: BoardRow, today: int) -> Row:
-    shown = row.postings if visit.parameters.get("repository") == row.repository else row.postings[:_PLACES]
+    shown = row.environments if visit.parameters.get("repository") == row.repository else row.environments[:_PLACES]
     places = tuple(_make_place(visit, posting, today) for posting in shown)
-    return Row(row.registry, row.repository, places, len(row.postings) - len(shown))
+    return Row(row.registry, row.repository, places, len(row.environments) - len(shown))
 
 
-def _make_place(visit: Visit, posting: Posting, today: int) -> Place:
+def _make_place(visit: Visit, posting: BoardEnvironment, today: int) -> Place:
     target = posting.state.roll_back_to
     return Place(
         posting=posting,
@@ -152,11 +153,10 @@ def _make_place(visit: Visit, posting: Posting, today: int) -> Place:
     )
 
 
-def _step_back(visit: Visit, target: Published, environment: str) -> str | None:
+def _step_back(visit: Visit, target: EarlierDigest, environment: str) -> str | None:
     """The command that puts the environment's tag one step back; None where that is not known well enough."""
     tag = choose_tag(visit.rules, target, environment)
-    host = visit.hosts.host(target.registry, target.host)
-    commands = make_commands(Reference(target.repository, tag, target.digest, host))
+    commands = make_commands(Reference(target.repository, tag, target.digest, target.host))
     return next(iter(commands.skopeo), None)
 
 
