@@ -25,7 +25,7 @@ class Signed:
     size: int
     origin: str
     root: bytes
-    sealed_at: int
+    signed_at: int
     covers: bool
 
 
@@ -117,7 +117,7 @@ def _find_signed(db: Connection, seq: int) -> Signed | None:
     if newest is None:
         return None
     origin = newest.note.partition("\n")[0]
-    return Signed(newest.size, origin, newest.root, newest.sealed_at, covers=seq < newest.size)
+    return Signed(newest.size, origin, newest.root, newest.signed_at, covers=seq < newest.size)
 
 
 ENTRY: Final = Page("entry", "/log/<int:seq>", make_entry)
