@@ -13,8 +13,8 @@ from tagtrail.store.lines import get_last_seq
 from tagtrail.store.publications import find_published
 from tagtrail.store.query import Key
 from tagtrail.store.releases import Releases
-from tagtrail.web.context import Page, Visit
-from tagtrail.web.line_text import Told, tell
+from tagtrail.web.context import PageContext, WebPage
+from tagtrail.web.line_text import ShownLine, show_lines
 from tagtrail.wording.rollback import WayBack, choose_tag, make_way_back
 
 _MOST_LINES: Final = 20  # of the evidence that are told
@@ -31,38 +31,38 @@ class DeploymentView:
     reference: str
     last_time: Published | None
     following: Following | None
-    evidence: tuple[Told, ...]
+    evidence: tuple[ShownLine, ...]
     lines_left_out: int
     annotations: tuple[Annotated, ...]
     back: WayBack | None
     again: WayBack | None
 
 
-def make_deployment(visit: Visit, *, seq: int, environment: str) -> DeploymentView:
+def make_deployment(context: PageContext, *, seq: int, environment: str) -> DeploymentView:
     """The deployment that the line made for the environment. Raises NotRecorded."""
-    visit.filter()
-    found = get_deployment(visit.db, seq, environment) if seq <= get_last_seq(visit.db) else None
+    context.filter()
+    found = get_deployment(context.db, seq, environment) if seq <= get_last_seq(context.db) else None
     if found is None:
         raise NotRecorded(f"line {str(seq)[:20]} is no deployment to {environment[:80]}")
     key, deployment = found
-    following = find_next(visit.db, key)
-    target = find_roll_back(visit.db, key)
+    following = find_next(context.db, key)
+    target = find_roll_back(context.db, key)
     told = deployment.rests_on[-_MOST_LINES:]
     return DeploymentView(
         deployment=deployment,
-        reference=_refer(visit, deployment),
-        last_time=find_last_time(visit.db, key),
+        reference=_refer(context, deployment),
+        last_time=find_last_time(context.db, key),
         following=following,
-        evidence=tuple(tell(visit, get_entries(visit.db, _with_own(deployment, told)))),
+        evidence=tuple(show_lines(context, get_entries(context.db, _with_own(deployment, told)))),
         lines_left_out=len(deployment.rests_on) - len(told),
-        annotations=tuple(find_annotations(visit.db, [seq])[seq]),
-        back=_make_way(visit, environment, target) if target else None,
-        again=_make_way_again(visit, key, following) if following else None,
+        annotations=tuple(find_annotations(context.db, [seq])[seq]),
+        back=_make_way(context, environment, target) if target else None,
+        again=_make_way_again(context, key, following) if following else None,
     )
 
 
-def _refer(visit: Visit, deployment: DeploymentAnswer) -> str:
-    return visit.hosts.reference(
+def _refer(context: PageContext, deployment: DeploymentAnswer) -> str:
+    return context.hosts.reference(
         deployment.registry, deployment.host, deployment.repository, deployment.tag, deployment.digest
     )
 
@@ -72,14 +72,14 @@ def _with_own(deployment: DeploymentAnswer, told: tuple[int, ...]) -> tuple[int,
     return told if deployment.seq in told else (*told[1:], deployment.seq)
 
 
-def _make_way_again(visit: Visit, key: Key, following: Following) -> WayBack:
+def _make_way_again(context: PageContext, key: Key, following: Following) -> WayBack:
     """The way back to this deployment, from whatever followed it."""
-    target = find_published(visit.db, key, Releases(visit.db), was_rolled_back=following.direction == "back")
-    return _make_way(visit, str(key[2]), target)
+    target = find_published(context.db, key, Releases(context.db), was_rolled_back=following.direction == "back")
+    return _make_way(context, str(key[2]), target)
 
 
-def _make_way(visit: Visit, environment: str, target: Published) -> WayBack:
-    return make_way_back(visit.db, visit.hosts, target, tag=choose_tag(visit.rules, target, environment))
+def _make_way(context: PageContext, environment: str, target: Published) -> WayBack:
+    return make_way_back(context.db, context.hosts, target, tag=choose_tag(context.rules, target, environment))
 
 
-DEPLOYMENT: Final = Page("deployment", "/deployments/<int:seq>/<environment>", make_deployment)
+DEPLOYMENT: Final = WebPage("deployment", "/deployments/<int:seq>/<environment>", make_deployment)

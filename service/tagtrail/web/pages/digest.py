@@ -6,7 +6,7 @@ from typing import Final
 from tagtrail.store.answers import DigestAnswer
 from tagtrail.store.digests import get_digest
 from tagtrail.store.query import Query
-from tagtrail.web.context import Page, Visit
+from tagtrail.web.context import PageContext, WebPage
 
 _MOST: Final = 200  # tags and environments of each kind
 
@@ -19,14 +19,14 @@ class DigestView:
     references: tuple[str, ...]
 
 
-def make_digest(visit: Visit, *, digest: str) -> DigestView:
+def make_digest(context: PageContext, *, digest: str) -> DigestView:
     """A digest, whole or by its beginning. Raises BadParameter and NotRecorded."""
-    asked = visit.filter("registry", "repository")
-    found = get_digest(visit.db, Query(visit.rules, replace(asked, digest=digest), limit=_MOST))
+    filters = context.filter("registry", "repository")
+    found = get_digest(context.db, Query(context.rules, replace(filters, digest=digest), limit=_MOST))
     references = tuple(
-        visit.hosts.reference(held.registry, held.host, held.repository, digest=found.digest) for held in found.held
+        context.hosts.reference(held.registry, held.host, held.repository, digest=found.digest) for held in found.held
     )
     return DigestView(found, references)
 
 
-DIGEST: Final = Page("digest", "/digests/<digest:digest>", make_digest)
+DIGEST: Final = WebPage("digest", "/digests/<digest:digest>", make_digest)

@@ -13,12 +13,12 @@ from tagtrail.store.outbox import (
     get_attempted,
     get_channel_state,
 )
-from tagtrail.web.context import Page, Visit
+from tagtrail.web.context import PageContext, WebPage
 from tagtrail.web.paging import Paging
 
 
 @dataclass(frozen=True, slots=True)
-class Messages:
+class MessagesView:
     """A part of the list, the youngest first, and how each channel stands."""
 
     channels: tuple[ChannelState, ...]
@@ -27,28 +27,28 @@ class Messages:
 
 
 @dataclass(frozen=True, slots=True)
-class Message:
-    """One message; `may_retry` if it was given up and this visitor may have it tried again."""
+class MessageView:
+    """One message; `may_retry` if it was given up and this viewer may have it tried again."""
 
     found: AttemptedDelivery
     may_retry: bool
 
 
-def make_messages(visit: Visit) -> Messages:
+def make_messages(context: PageContext) -> MessagesView:
     """The messages that the query asks for."""
-    asked = visit.filter("channel", "state", "since", "until")
-    found = find_deliveries(visit.db, visit.query(asked, (str,)))
-    channels = tuple(get_channel_state(visit.db, channel) for channel in find_channels(visit.db))
-    return Messages(channels, found.items, Paging.of(found, visit.parameters))
+    filters = context.filter("channel", "state", "since", "until")
+    found = find_deliveries(context.db, context.query(filters, (str,)))
+    channels = tuple(get_channel_state(context.db, channel) for channel in find_channels(context.db))
+    return MessagesView(channels, found.items, Paging.of(found, context.parameters))
 
 
-def make_message(visit: Visit, *, delivery: str) -> Message:
+def make_message(context: PageContext, *, delivery: str) -> MessageView:
     """A message by its id. Raises NotRecorded."""
-    found = get_attempted(visit.db, delivery)
+    found = get_attempted(context.db, delivery)
     if found is None:
         raise NotRecorded(f"there is no message {delivery[:80]!r}")
-    return Message(found, found.answer.delivery.state == "failed" and "admin" in visit.caller.scopes)
+    return MessageView(found, found.answer.delivery.state == "failed" and "admin" in context.caller.scopes)
 
 
-MESSAGES: Final = Page("messages", "/messages", make_messages, tells_of_people=False)
-MESSAGE: Final = Page("message", "/messages/<delivery>", make_message)
+MESSAGES: Final = WebPage("messages", "/messages", make_messages, shows_identities=False)
+MESSAGE: Final = WebPage("message", "/messages/<delivery>", make_message)

@@ -7,13 +7,13 @@ from tagtrail.store.annotations import find_annotations
 from tagtrail.store.answers import Annotated, Violation
 from tagtrail.store.query import Filter
 from tagtrail.store.releases import find_violations
-from tagtrail.web.context import Page, Visit
+from tagtrail.web.context import PageContext, WebPage
 from tagtrail.web.filters import Exports, make_exports
 from tagtrail.web.paging import Paging
 
 
 @dataclass(frozen=True, slots=True)
-class Judged:
+class AnnotatedViolation:
     """A violation with what was tied to its line; it is open while that is nothing."""
 
     violation: Violation
@@ -21,22 +21,22 @@ class Judged:
 
 
 @dataclass(frozen=True, slots=True)
-class Violations:
+class ViolationsView:
     """A part of the list, newest first."""
 
-    asked: Filter
-    items: tuple[Judged, ...]
+    filters: Filter
+    items: tuple[AnnotatedViolation, ...]
     paging: Paging
     exports: Exports
 
 
-def make_violations(visit: Visit) -> Violations:
+def make_violations(context: PageContext) -> ViolationsView:
     """The violations that the query asks for."""
-    asked = visit.filter("registry", "repository", "tag", "digest", "actor", "since", "until")
-    found = find_violations(visit.db, visit.query(asked, (int, bytes, int)))
-    tied = find_annotations(visit.db, [each.seq for each in found.items])
-    items = tuple(Judged(each, tuple(tied[each.seq])) for each in found.items)
-    return Violations(asked, items, Paging.of(found, visit.parameters), make_exports(visit, "violations"))
+    filters = context.filter("registry", "repository", "tag", "digest", "actor", "since", "until")
+    found = find_violations(context.db, context.query(filters, (int, bytes, int)))
+    tied = find_annotations(context.db, [each.seq for each in found.items])
+    items = tuple(AnnotatedViolation(each, tuple(tied[each.seq])) for each in found.items)
+    return ViolationsView(filters, items, Paging.of(found, context.parameters), make_exports(context, "violations"))
 
 
-VIOLATIONS: Final = Page("violations", "/violations", make_violations)
+VIOLATIONS: Final = WebPage("violations", "/violations", make_violations)
