@@ -5,8 +5,9 @@ import shlex
 import msgspec
 import pytest
 
-from tagtrail.api.documents import DeclaredDocument, DeploymentDocument, EnvironmentDocument
-from tagtrail.cli.rollback import RollBack
+from tagtrail.cli.details import RollBack
+from tagtrail.store.deployments import RecordedDeployment
+from tagtrail.store.environments import DeclaredDeployment, EnvironmentState
 from tagtrail.trail.names import Reference
 from tagtrail.trail.rules import EnvironmentRule, RegistryIdentity, Rules
 from tagtrail.wording.rollback import make_commands
@@ -59,10 +60,10 @@ def test_deployments_are_narrowed(command_line: CommandLine, arguments: tuple[st
 
 def test_machines_get_what_the_api_answers(command_line: CommandLine) -> None:
     for arguments, kind in (
-        (("deployments",), DeploymentDocument),
-        (("environments",), EnvironmentDocument),
+        (("deployments",), RecordedDeployment),
+        (("environments",), EnvironmentState),
         (("rollback", "team/app@production"), RollBack),
-        (("deploy", "team/app:1.1.0", "--environment", "production"), DeclaredDocument),
+        (("deploy", "team/app:1.1.0", "--environment", "production"), DeclaredDeployment),
     ):
         lines = command_line.ask(*arguments, "--json").splitlines()
         assert lines
@@ -215,7 +216,7 @@ def test_deploy_records_a_deployment_and_says_what_to_go_back_to(command_line: C
 def test_the_same_declaration_under_the_same_key_is_recorded_once(command_line: CommandLine) -> None:
     arguments = ("deploy", "team/app:1.1.0", "--environment", "production", "--key", "build-7")
     assert command_line.ask(*arguments).startswith("Recorded as line 17:")
-    assert command_line.ask(*arguments).startswith("Had been recorded as line 17:")
+    assert command_line.ask(*arguments).startswith("Already recorded as line 17:")
     assert len(command_line.ask_json("log", "--kind", "deployment")) == 1
 
 

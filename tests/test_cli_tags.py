@@ -3,7 +3,8 @@
 import msgspec
 import pytest
 
-from tagtrail.api.documents import DigestDocument, EnvironmentDocument
+from tagtrail.api.documents import DigestDocument
+from tagtrail.store.environments import EnvironmentState
 from tagtrail.store.history import TagMove
 from tagtrail.store.tags import TaggedDigest
 from tests.command_line import DAY, HOST, CommandLine, decode_struct, tell_deletion, tell_story
@@ -58,7 +59,7 @@ def test_machines_get_what_the_api_answers(command_line: CommandLine) -> None:
     for arguments, kind in (
         (("tags",), TaggedDigest),
         (("history", "team/app:prod"), TagMove),
-        (("at", "now"), EnvironmentDocument),
+        (("at", "now"), EnvironmentState),
         (("at", "now", "team/app"), TaggedDigest),
         (("digest", ONE), DigestDocument),
     ):
@@ -123,7 +124,7 @@ def test_history_is_narrowed(command_line: CommandLine, arguments: tuple[str, ..
 
 def test_history_of_a_time_without_moves_is_an_empty_answer(command_line: CommandLine) -> None:
     result = command_line.run("history", "team/app:prod", "--until", "2026-01-01")
-    assert (result.exit_code, result.stderr) == (0, "team/app:prod did not move in that time.\n")
+    assert (result.exit_code, result.stderr) == (0, "The tag team/app:prod did not move in that time.\n")
 
 
 @pytest.mark.parametrize(
@@ -176,7 +177,7 @@ def test_at_says_to_a_person_which_instant_it_understood(command_line: CommandLi
 def test_at_knows_nothing_of_a_tag_before_its_first_push(command_line: CommandLine) -> None:
     result = command_line.run("at", "2026-04-20", "13:00", "team/app:prod")
     assert (result.exit_code, result.stdout) == (1, "")
-    assert "no tag team/app:prod pointed at anything at 2026-04-20 13:00:00 +02:00" in result.stderr
+    assert "no tag team/app:prod pointed at an image at 2026-04-20 13:00:00 +02:00" in result.stderr
     assert command_line.run("at", "2026-04-20", "13:00", "team/app@production").exit_code == 1
     assert command_line.run("at", "2026-04-20", "13:00").exit_code == 0
 

@@ -6,7 +6,7 @@ import pytest
 from flask.testing import FlaskClient
 
 from tagtrail.ledger.annotate import Annotation, annotate
-from tagtrail.store.answers import Recent
+from tagtrail.store.environments import RecentPublication
 from tagtrail.trail.instant import DAY, SECOND
 from tagtrail.web.pages.overview import STEP, WEEKS, Bars, make_sparkline
 from tests.application import INGEST, OPEN, SEER, open_application
@@ -160,11 +160,11 @@ def test_the_strip_has_a_place_for_each_day_on_which_something_was_published() -
     today = 20_000
     first = today - 7 * WEEKS + 1
     recent = [
-        Recent(first * DAY - 1, "forward"),  # the day before the strip begins
-        Recent(first * DAY, "first"),
-        Recent(today * DAY + SECOND, "forward"),
-        Recent(today * DAY + 2 * SECOND, "back"),
-        Recent(today * DAY + 3 * SECOND, None),
+        RecentPublication(first * DAY - 1, "forward"),  # the day before the strip begins
+        RecentPublication(first * DAY, "first"),
+        RecentPublication(today * DAY + SECOND, "forward"),
+        RecentPublication(today * DAY + 2 * SECOND, "back"),
+        RecentPublication(today * DAY + 3 * SECOND, None),
     ]
     last = STEP * (7 * WEEKS - 1)
     assert make_sparkline(recent, today=today) == (

@@ -1,4 +1,4 @@
-"""The one place where the parts of the web application meet."""
+"""Builds the web application from its parts."""
 
 from collections.abc import Callable
 from functools import partial
@@ -31,7 +31,7 @@ from tagtrail.web.sign_in import find_signed_in, prepare_sessions
 
 
 def create_app(config: Config, *, store: Store, clock: Callable[[], int] = now) -> Flask:
-    """The WSGI application over a prepared store. `config` has its ingest tokens; `clock` gives our time."""
+    """The WSGI application over a prepared store. `config` has its ingest tokens; `clock` returns our time."""
     app = Flask("tagtrail", static_folder=None)
     is_secure = (config.public_url or "").startswith("https://")
     csrf = prepare_sessions(app, key=session_key(config.data), is_secure=is_secure)
@@ -63,7 +63,7 @@ def create_app(config: Config, *, store: Store, clock: Callable[[], int] = now) 
 
 
 def access_of(config: Config, *, store: Store, refusals: Refusals, clock: Callable[[], int] = now) -> Access:
-    """Who may do what: by the configuration's tokens and proxy, and by the tokens in the store."""
+    """The access rules: the configured tokens and proxy, and the tokens in the store."""
     names: dict[bytes, str] = {}
     scopes: dict[bytes, set[Scope]] = {}
     for scope, at, token in config.access.tokens():
@@ -95,7 +95,7 @@ def blocks_of(config: Config) -> Blocks:
 
 
 def ingest_tokens(config: Config) -> IngestTokens:
-    """Each configured token with the registry it stands for."""
+    """Each ingest token with its registry."""
     return IngestTokens(
         (token.digest, Sender(registry.name, authenticates=registry.authentication != "none"))
         for registry in config.registries

@@ -1,22 +1,22 @@
-"""How a tag is made to name an earlier digest again: the commands for it, and what speaks against them."""
+"""A rollback: the commands that point a tag to an earlier digest again, and warnings."""
 
 import shlex
 from dataclasses import dataclass
 from typing import Final
 
-from tagtrail.store.answers import Published
 from tagtrail.store.database import Connection
+from tagtrail.store.deployments import EarlierDigest
 from tagtrail.store.digests import is_index
 from tagtrail.store.query import Filter
 from tagtrail.trail.names import Reference, is_loopback
-from tagtrail.trail.rules import Hosts, Rules
+from tagtrail.trail.rules import Rules
 
-# The shell commands that make a tag name a digest again; tagtrail shows them and never runs them.
+# The shell commands that point a tag to a digest again; tagtrail shows them and never runs them.
 
 
 @dataclass(frozen=True, slots=True)
 class Commands:
-    """Shell commands that put an environment's tag back, one list for each tool; one of the lists is enough."""
+    """Shell commands that roll an environment's tag back, one list for each tool; one list is enough."""
 
     skopeo: tuple[str, ...]
     crane: tuple[str, ...]
@@ -24,11 +24,11 @@ class Commands:
 
 
 def make_commands(image: Reference) -> Commands:
-    """The commands that make the tag of a reference name its digest again; only the pull where it has no tag.
+    """The commands that point the tag of a reference to its digest again; only the pull if it has no tag.
 
-    None for a host by which tools would not look for the image there, but in the registry that is their default.
-    `--all` and `--preserve-digests` keep a multi-platform image whole, so that the digest stays what it was
-    (skopeo-copy(1)). What is on this machine's loopback is taken to speak plain HTTP, which skopeo has to be told.
+    None for a host that tools would not take for a host: they would look for the image in their default registry.
+    `--all` and `--preserve-digests` keep a multi-platform image whole and its digest unchanged (skopeo-copy(1)). A
+    registry on loopback is assumed to speak plain HTTP, for which skopeo needs an option.
     """
     if not is_clear(image.host):
         return Commands((), (), ())
@@ -46,7 +46,7 @@ def make_commands(image: Reference) -> Commands:
 
 
 def is_clear(host: str | None) -> bool:
-    """Whether tools take it for a host: the rule is that of the Docker reference grammar ("normalize")."""
+    """Whether tools take it for a host, by the rule of the Docker reference grammar ("normalize")."""
     return host is not None and (host == "localhost" or "." in host or ":" in host)
 
 
@@ -67,7 +67,7 @@ class WayBack:
     `obstacle` says why there are no commands: the registry's host is not known well enough.
     """
 
-    target: Published
+    target: EarlierDigest
     pinned: str
     tag: str | None
     commands: Commands
@@ -76,9 +76,9 @@ class WayBack:
     obstacle: str | None
 
 
-def make_way_back(db: Connection, hosts: Hosts, target: Published, *, tag: str | None) -> WayBack:
+def make_way_back(db: Connection, target: EarlierDigest, *, tag: str | None) -> WayBack:
     """The way back to what was published before, under this tag."""
-    host = hosts.host(target.registry, target.host)
+    host = target.host
     return WayBack(
         target=target,
         pinned=str(Reference(target.repository, digest=target.digest, host=host)),
@@ -90,17 +90,17 @@ def make_way_back(db: Connection, hosts: Hosts, target: Published, *, tag: str |
     )
 
 
-def doubts_of(target: Published) -> tuple[str, ...]:
+def doubts_of(target: EarlierDigest) -> tuple[str, ...]:
     """What speaks against going back to it, in sentences."""
-    doubts = [(target.was_rolled_back, _ROLLED_BACK), (target.was_deleted, _DELETED)]
+    doubts = [(target.rolled_back, _ROLLED_BACK), (target.deleted, _DELETED)]
     return tuple(said for holds, said in doubts if holds)
 
 
-def choose_tag(rules: Rules, target: Published, environment: str) -> str | None:
+def choose_tag(rules: Rules, target: EarlierDigest, environment: str) -> str | None:
     """The tag that means the environment in the target's repository; None where no rule in force names one."""
     rule = rules.environments_in(target.registry, target.repository).get(environment)
     return rule.tag if rule else None
 
 
-def _is_index(db: Connection, target: Published) -> bool:
+def _is_index(db: Connection, target: EarlierDigest) -> bool:
     return is_index(db, Filter(registry=target.registry, repository=target.repository, digest=target.digest))

@@ -1,4 +1,4 @@
-"""All pages, in the order in which a newcomer meets them."""
+"""All pages, in the order in which a newcomer reads them."""
 
 from typing import Final
 

@@ -1,10 +1,9 @@
-"""Deployments: what was published for the environments, newest first, and what each replaced."""
+"""The deployments to the environments, newest first, each with the digest that it replaced."""
 
 from dataclasses import dataclass
 from typing import Final
 
-from tagtrail.store.answers import DeploymentAnswer
-from tagtrail.store.deployments import find_deployments
+from tagtrail.store.deployments import RecordedDeployment, find_deployments
 from tagtrail.store.query import Filter
 from tagtrail.web.context import PageContext, WebPage
 from tagtrail.web.filters import Exports, find_environment_choices, find_registry_choices, make_exports
@@ -13,10 +12,10 @@ from tagtrail.web.paging import Paging
 
 @dataclass(frozen=True, slots=True)
 class DeploymentsView:
-    """A part of the list."""
+    """One page of the list."""
 
     filters: Filter
-    items: tuple[DeploymentAnswer, ...]
+    items: tuple[RecordedDeployment, ...]
     paging: Paging
     exports: Exports
     environments: tuple[str, ...]
@@ -24,7 +23,7 @@ class DeploymentsView:
 
 
 def make_deployments(context: PageContext) -> DeploymentsView:
-    """The deployments that the query asks for."""
+    """The deployments that match the query."""
     filters = context.filter("registry", "repository", "tag", "digest", "actor", "environment", "since", "until")
     found = find_deployments(context.db, context.query(filters, (int, bytes, str, int, int)))
     return DeploymentsView(

@@ -1,4 +1,4 @@
-"""A digest: every tag and environment that ever named it and when, its index or its platforms."""
+"""A digest: every tag and environment that named it and when, its index, and its platforms."""
 
 from dataclasses import dataclass, replace
 from typing import Final
@@ -13,14 +13,14 @@ _MOST: Final = 200  # tags and environments of each kind
 
 @dataclass(frozen=True, slots=True)
 class DigestView:
-    """All that is known of the digest, and its reference in each repository that holds it."""
+    """The digest, and its reference in each repository that holds it."""
 
     found: DigestAnswer
     references: tuple[str, ...]
 
 
 def make_digest(context: PageContext, *, digest: str) -> DigestView:
-    """A digest, whole or by its beginning. Raises BadParameter and NotRecorded."""
+    """The digest with this value or prefix. Raises BadParameter and NotRecorded."""
     filters = context.filter("registry", "repository")
     found = get_digest(context.db, Query(context.rules, replace(filters, digest=digest), limit=_MOST))
     references = tuple(

@@ -1,4 +1,4 @@
-"""One line of the ledger: what it says, its exact bytes, and the proof that it is what it was."""
+"""One line of the ledger: its text, its exact bytes, and its proof."""
 
 from base64 import b64encode
 from dataclasses import dataclass
@@ -20,7 +20,7 @@ from tagtrail.wording.clauses import Clause
 
 @dataclass(frozen=True, slots=True)
 class CheckpointCoverage:
-    """The newest checkpoint; `covers` tells whether the line is under it."""
+    """The newest checkpoint; `covers` says whether it covers the line."""
 
     size: int
     origin: str
@@ -31,7 +31,7 @@ class CheckpointCoverage:
 
 @dataclass(frozen=True, slots=True)
 class LineContent:
-    """What a line says, read from its bytes. `who` is its person, and missing where `was_erased`."""
+    """The content of a line, read from its bytes. `who` is the person behind it, None if `was_erased`."""
 
     entry: Entry
     line: str
@@ -47,13 +47,13 @@ class LineContent:
 
     @property
     def may_be_annotated(self) -> bool:
-        """Whether something can be tied to it: what ties is not tied to."""
+        """Whether the line accepts annotations: an annotation does not."""
         return self.entry.kind != "annotation"
 
 
 @dataclass(frozen=True, slots=True)
 class EntryView:
-    """A line by its number; `content` is None where it was pruned. `raw` is the event, for who may see it."""
+    """A line by its number; `content` is None if it was pruned. `raw` is the received event (scope `identity`)."""
 
     seq: int
     last_seq: int
@@ -69,7 +69,7 @@ class EntryView:
 
 
 def make_entry(context: PageContext, *, seq: int) -> EntryView:
-    """The line of that number. Raises NotRecorded."""
+    """The line with that number. Raises NotRecorded."""
     context.filter()
     last = get_last_seq(context.db)
     evidence = get_evidence(context.db, seq, with_received=context.caller.sees_identities) if seq <= last else None
@@ -87,12 +87,12 @@ def make_entry(context: PageContext, *, seq: int) -> EntryView:
 
 def _state(context: PageContext, evidence: Evidence, line: bytes) -> LineContent:
     [logged] = get_entries(context.db, [evidence.seq])
-    [told] = show_lines(context, [logged])
+    [shown] = show_lines(context, [logged])
     entry = read_line(line)
     return LineContent(
         entry=entry,
         line=line.decode(),
-        clauses=told.clauses,
+        clauses=shown.clauses,
         occurred_at=parse_instant(entry.occurred) if entry.occurred else None,
         received_at=logged.received_at,
         reference=_refer(context, entry, logged),
@@ -105,7 +105,7 @@ def _state(context: PageContext, evidence: Evidence, line: bytes) -> LineContent
 
 
 def _refer(context: PageContext, entry: Entry, logged: LoggedEntry) -> str | None:
-    """The image that the line is about, whole."""
+    """The whole reference of the image in the line."""
     if entry.registry is None or entry.repository is None:
         return None
     tag = entry.tag or (logged.changes[0].tag if len(logged.changes) == 1 else None)

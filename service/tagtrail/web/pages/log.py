@@ -1,4 +1,4 @@
-"""The audit log: every line as a sentence, by day, with the evidence one step away and exports of the same filter."""
+"""The audit log: every line as a sentence, by day, with filters and the exports of the filtered list."""
 
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
@@ -21,7 +21,7 @@ _FILTERS: Final = (
 
 @dataclass(frozen=True, slots=True)
 class Day:
-    """Lines that follow each other and tell of the same UTC day."""
+    """Consecutive lines of the same UTC day."""
 
     day: str
     lines: tuple[ShownLine, ...]
@@ -29,7 +29,7 @@ class Day:
 
 @dataclass(frozen=True, slots=True)
 class LogView:
-    """A part of the log, newest line first."""
+    """One page of the log, newest line first."""
 
     filters: Filter
     days: tuple[Day, ...]
@@ -41,12 +41,12 @@ class LogView:
 
     @property
     def lines(self) -> tuple[ShownLine, ...]:
-        """All lines of the part."""
-        return tuple(told for day in self.days for told in day.lines)
+        """All lines of the page."""
+        return tuple(line for day in self.days for line in day.lines)
 
 
 def make_log(context: PageContext) -> LogView:
-    """The lines that the query asks for."""
+    """The lines that match the query."""
     filters = context.filter(*_FILTERS)
     found = find_entries(context.db, context.query(filters, (int,)))
     return LogView(
@@ -61,8 +61,8 @@ def make_log(context: PageContext) -> LogView:
 
 
 def _group_by_day(lines: Iterable[ShownLine]) -> Iterator[Day]:
-    """Lines in their order under the days that they tell of; a late line's day may thus stand twice."""
-    for day, group in groupby(lines, key=lambda told: day_of(told.occurred_at)):
+    """Lines in their order, grouped by the day of their event; after a late line a day may appear twice."""
+    for day, group in groupby(lines, key=lambda line: day_of(line.occurred_at)):
         yield Day(day, tuple(group))
 
 

@@ -1,4 +1,4 @@
-"""The messages to channels: what became of each, with every attempt, and a second chance for those who may give it."""
+"""The messages to channels: the state of each, every attempt, and the retry of a failed one."""
 
 from dataclasses import dataclass
 from typing import Final
@@ -19,7 +19,7 @@ from tagtrail.web.paging import Paging
 
 @dataclass(frozen=True, slots=True)
 class MessagesView:
-    """A part of the list, the youngest first, and how each channel stands."""
+    """One page of the list, newest first, and the state of each channel."""
 
     channels: tuple[ChannelState, ...]
     items: tuple[DeliveryAnswer, ...]
@@ -28,14 +28,14 @@ class MessagesView:
 
 @dataclass(frozen=True, slots=True)
 class MessageView:
-    """One message; `may_retry` if it was given up and this viewer may have it tried again."""
+    """One message; `may_retry` if it failed and the caller has the scope `admin`."""
 
     found: AttemptedDelivery
     may_retry: bool
 
 
 def make_messages(context: PageContext) -> MessagesView:
-    """The messages that the query asks for."""
+    """The messages that match the query."""
     filters = context.filter("channel", "state", "since", "until")
     found = find_deliveries(context.db, context.query(filters, (str,)))
     channels = tuple(get_channel_state(context.db, channel) for channel in find_channels(context.db))

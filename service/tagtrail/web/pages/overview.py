@@ -1,4 +1,4 @@
-"""The overview: what is published now, what moved last, what is wrong, and whether the registries are wiring."""
+"""The overview: published images, newest moves, open violations, and the wiring of the registries."""
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
@@ -7,8 +7,9 @@ from typing import Final, Literal
 
 from tagtrail.config.notifications import PLACEHOLDER, BlockForm
 from tagtrail.store.annotations import find_annotations
-from tagtrail.store.answers import BoardRow, Posting, Published, Recent, Violation
-from tagtrail.store.environments import find_board
+from tagtrail.store.answers import Violation
+from tagtrail.store.deployments import EarlierDigest
+from tagtrail.store.environments import BoardEnvironment, BoardRow, RecentPublication, find_board
 from tagtrail.store.history import TagMove
 from tagtrail.store.moves import find_moves
 from tagtrail.store.query import Query
@@ -24,25 +25,25 @@ from tagtrail.wording.rollback import choose_tag, doubts_of, make_commands
 # The sparkline of the last weeks: a bar for each day on which something was published, the higher the more it was.
 
 
-WEEKS: Final = 8
+WEEKS: Final = 8  # in a sparkline, which has a bar for each day with a deployment
 STEP: Final = 6  # units of the picture from day to day
 HEIGHT: Final = 17
-_LEAST: Final = 7  # of a bar; each further change of the day adds
-_MORE: Final = 3
+_LEAST: Final = 7  # height of a bar for one deployment
+_MORE: Final = 3  # height for each further deployment of the day
 
 BarKind = Literal["moved", "back", "withdrawn"]
 
 
 @dataclass(frozen=True, slots=True)
 class Bars:
-    """All bars of one kind as the path of an SVG picture: days that went on, that also went back, or withdrew."""
+    """All bars of one kind as an SVG path: days with new digests, with a rollback, or with a withdrawal."""
 
     kind: BarKind
     path: str
 
 
-def make_sparkline(recent: Sequence[Recent], *, today: int) -> tuple[Bars, ...]:
-    """The bars of WEEKS weeks until `today` (days since 1970), by UTC days; `recent` is oldest first."""
+def make_sparkline(recent: Sequence[RecentPublication], *, today: int) -> tuple[Bars, ...]:
+    """The bars of the WEEKS weeks that end with `today` (days since 1970, UTC); `recent` is oldest first."""
     first = today - 7 * WEEKS + 1
     drawn: dict[BarKind, str] = {}
     for day, changes in groupby(recent, key=lambda each: each.occurred_at // DAY):
@@ -65,19 +66,19 @@ def _bar(place: int, count: int) -> str:
 
 
 _ROWS: Final = 10  # repositories on the board
-_PLACES: Final = 12  # environments of each, while several repositories are asked for
+_PLACES: Final = 12  # environments of each, unless the query names one repository
 _MOVES: Final = 16  # that are move_groups
-_TOGETHER: Final = 600 * SECOND  # in which moves to one digest are told together
+_TOGETHER: Final = 600 * SECOND  # moves to one digest within this time form a group
 _VIOLATIONS: Final = 5
-_FRESH: Final = 600 * SECOND  # in which it is said that a registry's first event has arrived
-_LOOKED_AT: Final = (10, 100)  # violations, for those to which nothing was tied: most often the first will do
+_FRESH: Final = 600 * SECOND  # how long the page reports a registry's first event
+_LOOKED_AT: Final = (10, 100)  # violations that are read to find the open ones; the first number is mostly enough
 
 
 @dataclass(frozen=True, slots=True)
 class EnvironmentCard:
-    """An environment of a repository on the board; `command` puts its tag one step back, `doubts` speak against it."""
+    """An environment of a repository; `command` rolls its tag back by one step, `doubts` are reasons against that."""
 
-    posting: Posting
+    posting: BoardEnvironment
     sparkline: tuple[Bars, ...]
     command: str | None
     doubts: tuple[str, ...]
@@ -85,7 +86,7 @@ class EnvironmentCard:
 
 @dataclass(frozen=True, slots=True)
 class BoardCard:
-    """A repository on the board; `left_out` counts the environments that are shown when it is asked for by its name."""
+    """A repository on the board; `left_out` counts the environments that only its own query shows."""
 
     registry: str
     repository: str
@@ -95,7 +96,7 @@ class BoardCard:
 
 @dataclass(frozen=True, slots=True)
 class MoveGroup:
-    """Moves in one repository to one digest, soon after each other: mostly of one pipeline. The newest comes first."""
+    """Moves in one repository to one digest within minutes, mostly by one pipeline. The newest comes first."""
 
     registry: str
     repository: str
@@ -119,7 +120,7 @@ class OverviewView:
 
 
 def make_overview(context: PageContext) -> OverviewView:
-    """The overview; the board narrowed by `registry`, `repository` (a glob) and `environment`."""
+    """The overview; `registry`, `repository` (a glob) and `environment` filter the board."""
     query = context.query(context.filter("registry", "repository", "environment", "form"), (str, str), rows=_ROWS)
     today = context.now // DAY
     board = find_board(context.db, query, recent_since=(today - 7 * WEEKS + 1) * DAY)
@@ -137,12 +138,12 @@ def make_overview(context: PageContext) -> OverviewView:
 
 
 def _make_card(context: PageContext, row: BoardRow, today: int) -> BoardCard:
-    shown = row.postings if context.parameters.get("repository") == row.repository else row.postings[:_PLACES]
+    shown = row.environments if context.parameters.get("repository") == row.repository else row.environments[:_PLACES]
     environments_shown = tuple(_make_environment(context, posting, today) for posting in shown)
-    return BoardCard(row.registry, row.repository, environments_shown, len(row.postings) - len(shown))
+    return BoardCard(row.registry, row.repository, environments_shown, len(row.environments) - len(shown))
 
 
-def _make_environment(context: PageContext, posting: Posting, today: int) -> EnvironmentCard:
+def _make_environment(context: PageContext, posting: BoardEnvironment, today: int) -> EnvironmentCard:
     target = posting.state.roll_back_to
     return EnvironmentCard(
         posting=posting,
@@ -152,16 +153,15 @@ def _make_environment(context: PageContext, posting: Posting, today: int) -> Env
     )
 
 
-def _step_back(context: PageContext, target: Published, environment: str) -> str | None:
-    """The command that puts the environment's tag one step back; None where that is not known well enough."""
+def _step_back(context: PageContext, target: EarlierDigest, environment: str) -> str | None:
+    """The command that rolls the environment's tag back by one step; None if the host or the tag is unknown."""
     tag = choose_tag(context.rules, target, environment)
-    host = context.hosts.host(target.registry, target.host)
-    commands = make_commands(Reference(target.repository, tag, target.digest, host))
+    commands = make_commands(Reference(target.repository, tag, target.digest, target.host))
     return next(iter(commands.skopeo), None)
 
 
 def group_moves(moves: Iterable[TagMove]) -> tuple[MoveGroup, ...]:
-    """Neighbours in the list, newest first, that tell of the same digest within minutes."""
+    """The moves, newest first, with consecutive moves to the same digest grouped."""
     found: list[MoveGroup] = []
     for move in moves:
         last = found[-1] if found else None
@@ -178,7 +178,7 @@ def _belongs(move: TagMove, to: MoveGroup) -> bool:
 
 
 def _find_open_violations(context: PageContext) -> tuple[Violation, ...]:
-    """The newest violations to whose lines nobody has tied anything yet: no ticket, no approval, no note."""
+    """The newest violations without an annotation: no ticket, no approval, no note."""
     still_open: list[Violation] = []
     for most in _LOOKED_AT:
         page = find_violations(context.db, Query(context.rules, limit=most))

@@ -1,4 +1,4 @@
-"""The quarantine: what arrived with a valid token and could not be understood, kept whole, with the reason."""
+"""The quarantine: bodies that arrived with a valid token and could not be parsed, each with the reason."""
 
 from dataclasses import dataclass
 from typing import Final
@@ -11,14 +11,14 @@ from tagtrail.web.paging import Paging
 
 @dataclass(frozen=True, slots=True)
 class QuarantineView:
-    """A part of the list, newest first."""
+    """One page of the list, newest first."""
 
     items: tuple[Quarantined, ...]
     paging: Paging
 
 
 def make_quarantine(context: PageContext) -> QuarantineView:
-    """What was quarantined, as the query asks for it."""
+    """The quarantined bodies that match the query."""
     found = find_quarantined(context.db, context.query(context.filter("registry", "since", "until"), (int,)))
     return QuarantineView(found.items, Paging.of(found, context.parameters))
 

@@ -1,4 +1,4 @@
-"""The registries: how each is wiring, what was counted of it, and which repositories it has."""
+"""The registries: the wiring, the counted events and the repositories of each."""
 
 from dataclasses import dataclass
 from typing import Final
@@ -14,14 +14,14 @@ from tagtrail.web.context import PageContext, WebPage
 from tagtrail.web.paging import Paging
 from tagtrail.web.wiring import RegistryWiring, find_wiring
 
-_DAYS: Final = 7  # of traffic that are shown
+_DAYS: Final = 7  # of counted events
 _MOST_COUNTS: Final = 200
 _ROWS: Final = 50  # repositories
 
 
 @dataclass(frozen=True, slots=True)
 class RegistriesView:
-    """All of them, by name."""
+    """All registries, by name."""
 
     items: tuple[RegistryWiring, ...]
 
@@ -40,7 +40,7 @@ class RegistryView:
 
 
 def make_registries(context: PageContext) -> RegistriesView:
-    """Every registry that is configured or was heard of."""
+    """Every registry that is configured or has sent events."""
     context.filter()
     return RegistriesView(find_wiring(context.db, context.rules))
 
@@ -50,7 +50,7 @@ def make_registry(context: PageContext, *, registry: str) -> RegistryView:
     asked = context.filter("repository", "form")
     wiring = next((each for each in find_wiring(context.db, context.rules) if each.registry == registry), None)
     if wiring is None:
-        raise NotRecorded(f"no registry {registry[:80]} is configured, or was ever heard of")
+        raise NotRecorded(f"no registry {registry[:80]} is configured, and none has sent an event")
     since = context.now - _DAYS * DAY
     render, form = context.blocks.get(registry), context.block_form()
     filters = Filter(registry=registry, repository=asked.repository)

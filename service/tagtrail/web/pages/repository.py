@@ -1,4 +1,4 @@
-"""A repository: its tags along time, what they are now, and which were deleted."""
+"""A repository: its timeline, its tags now, and its deleted tags."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -20,7 +20,7 @@ _MOST_DELETED: Final = 50
 
 @dataclass(frozen=True, slots=True)
 class TagRow:
-    """A tag as it is now, the rule that makes it a release or a moving tag, and the environments that it means."""
+    """A tag now, the rule that makes it a release tag or a moving tag, and its environments."""
 
     tag: TaggedDigest
     rule: TagRule
@@ -29,7 +29,7 @@ class TagRow:
 
 @dataclass(frozen=True, slots=True)
 class Deleted:
-    """A tag that was deleted, by the line `seq`, and the digest that it named last."""
+    """A deleted tag, the line `seq` that deleted it, and its last digest."""
 
     tag: str
     deleted_at: int
@@ -39,7 +39,7 @@ class Deleted:
 
 @dataclass(frozen=True, slots=True)
 class RepositoryView:
-    """Everything on the page. `deleted` are the newest; `is_whole` unless there are more tags than were looked at."""
+    """Everything on the page. `deleted` holds the newest; `is_whole` is false if only `looked_at` tags were read."""
 
     registry: str
     repository: str
@@ -53,7 +53,7 @@ class RepositoryView:
 
 
 def make_repository(context: PageContext, *, registry: str, repository: str) -> RepositoryView:
-    """A repository by its registry and name. Raises NotRecorded."""
+    """The repository with this registry and name. Raises NotRecorded."""
     filters = Filter(registry=registry, repository=repository)
     found = next(iter(find_repositories(context.db, filters)), None)
     if found is None:
@@ -78,7 +78,7 @@ def make_repository(context: PageContext, *, registry: str, repository: str) -> 
 
 
 def _order(context: PageContext, repository: Repository, tags: Sequence[KnownTag]) -> list[KnownTag]:
-    """The tags that name something now: environments', other moving ones, then releases, newest first."""
+    """The existing tags: those of environments, other moving tags, then release tags, newest first."""
     means = [rule.tag for rule in context.rules.environments_in(repository.registry, repository.name).values()]
 
     def key(tag: KnownTag) -> tuple[int, int]:

@@ -1,4 +1,4 @@
-"""The search box: what somebody types or pastes, and the page that is meant by it."""
+"""The search box: finds the page for a name, a digest or a pasted reference."""
 
 import re
 from dataclasses import dataclass
@@ -14,14 +14,14 @@ from tagtrail.trail.names import Reference, is_digest, parse_reference
 from tagtrail.web.context import PageContext, WebPage
 
 _DIGEST_LIKE = re.compile(r"(?:[a-z0-9]+:)?[0-9a-f]{4,}", re.ASCII)
-_AROUND: Final = " \t\r\n'\"`<>,;"  # what is pasted out of a message or a terminal
+_AROUND: Final = " \t\r\n'\"`<>,;"  # characters around a reference in a message or a terminal
 _SCHEMES: Final = ("docker://", "oci://", "https://", "http://")
 _MOST: Final = 50
 
 
 @dataclass(frozen=True, slots=True)
 class SearchView:
-    """What was text, and what may be meant where that is not one thing; `trouble` says why nothing can be."""
+    """The searched text and its hits, unless there is exactly one; `trouble` says why the search is impossible."""
 
     text: str
     hits: tuple[Hit, ...]
@@ -29,9 +29,9 @@ class SearchView:
 
 
 def make_search(context: PageContext) -> SearchView | Response:
-    """The page that is meant, or those among which to choose."""
+    """A redirect to the only hit, or the list of hits."""
     text = _clean(context.parameters.get("q", ""))
-    if not text.isprintable() or not text:  # no name has such a letter; SQLite would end at a NUL
+    if not text.isprintable() or not text:  # no name has such a character, and SQLite would stop at a NUL
         return SearchView(text, ())
     try:
         hits = _find(context, text)
@@ -41,7 +41,7 @@ def make_search(context: PageContext) -> SearchView | Response:
 
 
 def _clean(text: str) -> str:
-    """What was pasted, without what stood around it."""
+    """The text without surrounding characters and scheme."""
     text = text.strip(_AROUND)
     for scheme in _SCHEMES:
         text = text.removeprefix(scheme)
@@ -49,7 +49,7 @@ def _clean(text: str) -> str:
 
 
 def _find(context: PageContext, text: str) -> tuple[Hit, ...]:
-    """A reference leads to its image; a digest, or the beginning of one, to the digest; a word to what has its name."""
+    """Find a reference's image, the digest with a prefix, or repositories and tags by their names."""
     if is_digest(text):
         return (Hit(digest=text),) if knows_digest(context.db, text) else ()
     hits = find_hits(context.db, text, most=_MOST)
@@ -66,7 +66,7 @@ def _find_image(context: PageContext, image: Reference) -> tuple[Hit, ...]:
 
 
 def _find_beginning(context: PageContext, text: str) -> str | None:
-    """The digest that begins so; None where none does, or several do, which is then no digest's beginning."""
+    """The digest with this prefix; None if there is none or more than one."""
     try:
         return find_digest(context.db, text)
     except BadParameter:
@@ -86,7 +86,7 @@ def _lead_to(hit: Hit) -> Response:
 
 
 def _address_of(hit: Hit) -> str:
-    """The page of what was found."""
+    """The page of a hit."""
     if hit.digest is not None:
         return url_for("web.digest", digest=hit.digest)
     if hit.tag is not None:

@@ -1,9 +1,9 @@
-"""A tag: what it is now, what it was at a time, every move that it made, and how to put it back."""
+"""A tag: its digest now and at an instant, all of its moves, and how to roll it back."""
 
 from dataclasses import dataclass, replace
 from typing import Final
 
-from tagtrail.store.answers import Published
+from tagtrail.store.deployments import EarlierDigest
 from tagtrail.store.environments import find_environments
 from tagtrail.store.history import MOST_REPEATED, TagMove, find_history, find_step_back
 from tagtrail.store.names import Tag, get_tag
@@ -17,7 +17,7 @@ from tagtrail.wording.rollback import WayBack, make_way_back
 
 @dataclass(frozen=True, slots=True)
 class TagAtInstant:
-    """What the tag was at an instant, by the move before it; None where it was not there yet."""
+    """The tag at an instant, by its last move before that; None if the tag did not exist yet."""
 
     at: int
     move: TagMove | None
@@ -25,7 +25,7 @@ class TagAtInstant:
 
 @dataclass(frozen=True, slots=True)
 class Rollback:
-    """The way back for an environment, or (None) by the tag's moves alone."""
+    """The rollback for an environment, or (None) by the tag's moves alone."""
 
     environment: str | None
     way: WayBack
@@ -33,7 +33,7 @@ class Rollback:
 
 @dataclass(frozen=True, slots=True)
 class TagView:
-    """Everything on the page. `now` is None while the tag is deleted; `last` is its newest move of all, if any.
+    """Everything on the page. `now` is None while the tag is deleted; `last` is its newest move, if any.
 
     Repeated pushes are counted up to `most_repeated`.
     """
@@ -53,7 +53,7 @@ class TagView:
 
 
 def make_tag(context: PageContext, *, registry: str, repository: str, tag: str) -> TagView:
-    """A tag by its registry, repository and name. Raises NotRecorded, and BadParameter for what can be no tag."""
+    """The tag with this registry, repository and name. Raises NotRecorded, and BadParameter for an impossible name."""
     filters = Filter(registry=registry, repository=repository, tag=tag)
     found = get_tag(context.db, filters)
     shown = context.filter("since", "until", "at")
@@ -81,15 +81,15 @@ def _find_newest(context: PageContext, filters: Filter) -> TagMove | None:
 
 
 def _look_at(context: PageContext, filters: Filter) -> TagAtInstant | None:
-    """What it was at the instant `at` of the query: after whatever happened at that very instant."""
+    """The tag at the instant `at` of the query, after all moves of that instant."""
     at = context.instant("at")
     return None if at is None else TagAtInstant(at, _find_newest(context, replace(filters, until=at + 1)))
 
 
 def _find_backs(context: PageContext, tag: Tag, environments: tuple[str, ...]) -> tuple[Rollback, ...]:
-    """For each environment that the tag means what it can go back to; for other tags, the digest before."""
+    """The rollback of each environment of the tag; for other tags, the rollback to the digest before."""
     if not environments:
-        target = find_step_back(context.db, tag)
+        target = find_step_back(context.db, tag, context.rules)
         return () if target is None else (_make_back(context, tag, None, target),)
     place = Filter(registry=tag.repository.registry, repository=tag.repository.name)
     return tuple(
@@ -102,8 +102,8 @@ def _find_backs(context: PageContext, tag: Tag, environments: tuple[str, ...]) -
     )
 
 
-def _make_back(context: PageContext, tag: Tag, environment: str | None, target: Published) -> Rollback:
-    return Rollback(environment, make_way_back(context.db, context.hosts, target, tag=tag.name))
+def _make_back(context: PageContext, tag: Tag, environment: str | None, target: EarlierDigest) -> Rollback:
+    return Rollback(environment, make_way_back(context.db, target, tag=tag.name))
 
 
 TAG: Final = WebPage("tag", "/registries/<registry>/<repository:repository>:<tag:tag>", make_tag)

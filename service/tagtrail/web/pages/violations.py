@@ -1,4 +1,4 @@
-"""Violations: release tags that moved or were deleted, and what was tied to each since."""
+"""Violations: release tags that moved or were deleted, with the annotations of each."""
 
 from dataclasses import dataclass
 from typing import Final
@@ -14,7 +14,7 @@ from tagtrail.web.paging import Paging
 
 @dataclass(frozen=True, slots=True)
 class AnnotatedViolation:
-    """A violation with what was tied to its line; it is open while that is nothing."""
+    """A violation with the annotations of its line; a violation without annotations is open."""
 
     violation: Violation
     annotations: tuple[Annotated, ...]
@@ -22,7 +22,7 @@ class AnnotatedViolation:
 
 @dataclass(frozen=True, slots=True)
 class ViolationsView:
-    """A part of the list, newest first."""
+    """One page of the list, newest first."""
 
     filters: Filter
     items: tuple[AnnotatedViolation, ...]
@@ -31,7 +31,7 @@ class ViolationsView:
 
 
 def make_violations(context: PageContext) -> ViolationsView:
-    """The violations that the query asks for."""
+    """The violations that match the query."""
     filters = context.filter("registry", "repository", "tag", "digest", "actor", "since", "until")
     found = find_violations(context.db, context.query(filters, (int, bytes, int)))
     tied = find_annotations(context.db, [each.seq for each in found.items])
