@@ -7,7 +7,7 @@ from typing import Final
 from flask import Blueprint, redirect, request, url_for
 from werkzeug.wrappers import Response as AnyResponse
 
-from tagtrail.access.redaction import Audience
+from tagtrail.access.redaction import Redaction
 from tagtrail.access.scopes import Scope
 from tagtrail.errors import BadParameter, NotRecorded, Refused
 from tagtrail.ledger.annotate import RELATIONS, Annotation, annotate
@@ -19,7 +19,7 @@ from tagtrail.store.outbox import get_attempted, retry
 _PICKED: Final = re.compile(r"(\d{4}-\d\d-\d\d)(?:[T ](\d\d:\d\d)(?::(\d\d(?:\.\d{1,9})?))?)?", re.ASCII)
 
 
-def add_actions(blueprint: Blueprint, *, store: Store, recorder: Recorder, admit: Callable[[Scope], Audience]) -> None:
+def add_actions(blueprint: Blueprint, *, store: Store, recorder: Recorder, admit: Callable[[Scope], Redaction]) -> None:
     """Add the routes. The blueprint checks first that the form came from one of our pages."""
 
     @blueprint.post("/messages/<delivery>/retry")

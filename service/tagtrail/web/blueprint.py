@@ -15,8 +15,8 @@ from werkzeug.exceptions import NotFound
 
 from tagtrail import __version__
 from tagtrail.access.callers import Access
-from tagtrail.access.disclosures import Readings
-from tagtrail.access.redaction import Audience
+from tagtrail.access.disclosures import DisclosureLog
+from tagtrail.access.redaction import Redaction
 from tagtrail.access.scopes import Scope
 from tagtrail.api.requests import read_parameters
 from tagtrail.ledger.annotate import RELATIONS
@@ -52,12 +52,12 @@ def mount_pages(
     app.jinja_env.globals |= {"relations": RELATIONS, "version": __version__}
     app.jinja_env.trim_blocks = app.jinja_env.lstrip_blocks = True
     blueprint = Blueprint(BLUEPRINT, __name__, template_folder="templates")
-    readings = Readings(recorder)
+    disclosures = DisclosureLog(recorder)
 
-    def admit(scope: Scope) -> Audience:
-        if access.knows_nothing_of(request):
+    def admit(scope: Scope) -> Redaction:
+        if access.has_no_credentials(request):
             raise SignInNeeded("sign in to see this page")
-        return Audience(access.require(request, scope), readings)
+        return Redaction(access.require(request, scope), disclosures)
 
     @blueprint.before_request
     def refuse_forged_forms() -> None:
@@ -121,7 +121,7 @@ def _add_page(
     *,
     store: Store,
     recorder: Recorder,
-    admit: Callable[[Scope], Audience],
+    admit: Callable[[Scope], Redaction],
     blocks: Blocks,
 ) -> None:
     def answer(**named: Any) -> Response:

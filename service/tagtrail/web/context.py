@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from typing import Any, Final, Protocol, TypeVar
 
 from tagtrail.access.callers import Caller
-from tagtrail.access.redaction import Audience
+from tagtrail.access.redaction import Redaction
 from tagtrail.access.scopes import Scope
 from tagtrail.config.notifications import BLOCK_FORMS, BlockForm
 from tagtrail.errors import BadParameter
@@ -36,7 +36,7 @@ class PageContext:
     each configured registry.
     """
 
-    redaction: Audience
+    redaction: Redaction
     db: Connection
     rules: Rules
     now: int
@@ -66,7 +66,7 @@ class PageContext:
 
     def redact(self, shown: T) -> T:
         """The same value without identities, unless the caller may see them."""
-        return self.redaction.see(shown)
+        return self.redaction.apply(shown)
 
     def filter(self, *accepted: str) -> Filter:
         """The filter of the query. Raises BadParameter, and NotAllowed for `actor` without the scope `identity`."""

@@ -194,7 +194,7 @@ def _render_blocks(context: PageContext) -> tuple[tuple[str, str], ...]:
 
     In an open service every caller gets the token: the service listens on this machine only and was just started.
     """
-    may_see_tokens = context.caller.kind == "anybody" or "admin" in context.caller.scopes
+    may_see_tokens = context.caller.kind == "anonymous" or "admin" in context.caller.scopes
     token, form = None if may_see_tokens else PLACEHOLDER, context.block_form()
     return tuple((name, render(form=form, token=token)) for name, render in context.blocks.items())
 
