@@ -38,7 +38,7 @@ class Told:
 def tell(visit: Visit, entries: Iterable[LoggedEntry]) -> Iterator[Told]:
     """Each line as a sentence, as far as the visitor may know it."""
     narrator = visit.narrator
-    for logged in visit.see(tuple(entries)):
+    for logged in visit.redact(tuple(entries)):
         entry = read_line(logged.line)
         clauses = tuple(narrator.tell(logged))
         yield Told(logged.seq, logged.kind, occurred(entry, logged), logged.received_at, _tone_of(logged), clauses)
