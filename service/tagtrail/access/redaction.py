@@ -10,6 +10,7 @@ from flask import Request
 from tagtrail.access.callers import Caller
 from tagtrail.access.disclosures import Reading, Readings
 from tagtrail.access.scopes import Scope
+from tagtrail.line import Entry
 
 # What tells of people, and the one place where it is taken out of whatever is shown without the scope `identity`.
 
@@ -28,6 +29,8 @@ def conceal(shown: T) -> T:
 
 
 def _conceal(value: Any) -> Any:
+    if isinstance(value, Entry):  # a line names nobody: its `who` and `raw` are salted commitments
+        return value
     if isinstance(value, msgspec.Struct):
         return msgspec.structs.replace(value, **_concealed(value, value.__struct_fields__))
     if is_dataclass(value) and not isinstance(value, type):

@@ -3,7 +3,6 @@
 import click
 
 from tagtrail import __version__
-from tagtrail.api.describing import describe_annotation
 from tagtrail.cli.asked import Asked
 from tagtrail.cli.options import asking
 from tagtrail.ledger.annotate import RELATIONS, Annotation, annotate, read_annotation
@@ -37,7 +36,7 @@ def annotate_command(
     noted = annotate(asked.trail.store, Recorder(asked.trail.store), seq, said, key=key, origin=origin)
     answer = read_annotation(asked.trail.store, noted.seq)
     if asked.as_json:
-        asked.screen.json([describe_annotation(answer)])
+        asked.screen.json([answer])
         return
     recorded = "Recorded" if noted.is_new else "Had been recorded"
     asked.screen.say(f"{recorded} as line {noted.seq}: {annotation(answer)}, tied to line {seq}.")

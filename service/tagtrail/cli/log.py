@@ -2,7 +2,6 @@
 
 import click
 
-from tagtrail.api.describing import describe_entry
 from tagtrail.cli.asked import Asked, Nothing
 from tagtrail.cli.group import UsualGroup
 from tagtrail.cli.options import asking
@@ -29,7 +28,7 @@ def list_entries(asked: Asked) -> None:
     asked.write(
         asked.each(find_entries),
         lambda rows: asked.screen.paragraphs(tell(entry) for entry in rows),
-        lambda entry: describe_entry(entry, asked.trail.hosts),
+        lambda entry: entry,
         nothing=Nothing("No entry of the ledger fits."),
     )
 

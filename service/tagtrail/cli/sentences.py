@@ -7,10 +7,9 @@ from rich.text import Text
 
 from tagtrail.cli.place import Trail
 from tagtrail.cli.words import local_time
-from tagtrail.line import read_line
-from tagtrail.store.answers import LoggedEntry
+from tagtrail.store.entries import LoggedEntry
 from tagtrail.wording.clauses import Clause, Role
-from tagtrail.wording.line_text import Narrator, ReleaseTags, occurred
+from tagtrail.wording.line_text import Narrator, ReleaseTags
 
 STYLES: Final[dict[Role, str]] = {
     "image": "bold",
@@ -31,7 +30,7 @@ def teller(trail: Trail, *, is_whole: bool) -> Callable[[LoggedEntry], Sequence[
     narrator = Narrator(trail.manner(is_whole=is_whole), ReleaseTags(trail.store.reader))
 
     def tell(logged: LoggedEntry) -> list[Text]:
-        time = local_time(occurred(read_line(logged.line), logged))
+        time = local_time(logged.occurred_at)
         return [Text(time), *map(_styled, narrator.tell(logged)), Text(f"[line {logged.seq}]", "dim")]
 
     return tell

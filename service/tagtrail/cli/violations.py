@@ -3,7 +3,6 @@
 import click
 from rich.text import Text
 
-from tagtrail.api.describing import describe_violation
 from tagtrail.cli import columns
 from tagtrail.cli.asked import Asked, Nothing
 from tagtrail.cli.options import asking
@@ -11,8 +10,7 @@ from tagtrail.cli.place import Trail
 from tagtrail.cli.sentences import STYLES
 from tagtrail.cli.table import Column
 from tagtrail.cli.words import local_time
-from tagtrail.store.answers import Violation
-from tagtrail.store.releases import find_violations
+from tagtrail.store.releases import Violation, find_violations
 from tagtrail.wording.clauses import MOVE_WORDS
 
 _WORDS = MOVE_WORDS | {"created": "pushed anew"}
@@ -28,17 +26,17 @@ def violations(asked: Asked) -> None:
     asked.answer(
         asked.each(find_violations),
         _columns(asked.trail),
-        lambda row: describe_violation(row, asked.trail.hosts),
+        lambda row: row,
         nothing=Nothing("No release tag moved or was deleted, as far as the registry told."),
     )
 
 
 def _columns(trail: Trail) -> list[Column[Violation]]:
     def was(row: Violation, *, is_whole: bool) -> str:
-        return trail.manner(is_whole=is_whole).digest(row.previous) if row.previous else ""
+        return trail.manner(is_whole=is_whole).digest(row.previous_digest) if row.previous_digest else ""
 
     return [
-        Column("WHEN", lambda row: local_time(row.occurred_at)),
+        Column("WHEN", lambda row: local_time(row.at)),
         Column("MOVE", lambda row: Text(_WORDS[row.kind], STYLES[row.kind])),
         *columns.image(trail, lambda row: row, without_digest="none"),
         Column("WAS", lambda row: was(row, is_whole=True), form="wide"),
