@@ -1,4 +1,4 @@
-"""How values are said to people, on the command line, in chat and on pages alike: durations, sizes, counts, text."""
+"""Durations, sizes, counts and untrusted text in words, the same on the command line, in chat and on pages."""
 
 from collections.abc import Iterable
 from typing import Final
@@ -36,10 +36,10 @@ def counted(number: int, one: str, many: str) -> str:
 
 
 def visible(text: str) -> str:
-    """Text from outside (actors, tags, notes, reasons) as one line that can do nothing to whatever shows it.
+    """Text from outside (actors, tags, notes, reasons) as one harmless line.
 
-    Whatever is not printable is shown as an escape: control characters, and so every ANSI or OSC sequence; line
-    separators; and invisible ones, among them those that reverse the direction of writing (Unicode's TR 36).
+    Characters that are not printable become escapes: control characters, and so every ANSI or OSC sequence; line
+    separators; invisible characters, including those that reverse the direction of writing (Unicode's TR 36).
     """
     if text.isprintable():
         return text
@@ -53,12 +53,12 @@ def _escape(letter: str) -> str:
     return f"\\u{number:04x}" if number < 0x10000 else f"\\U{number:08x}"
 
 
-def listed(names: Iterable[str], *, most: int | None = _MOST_NAMES) -> str:
-    """Names with commas between them, the rest counted: `1.0.0, 1.0, sha-5208e61 and 4 more`."""
+def listed(names: Iterable[str], *, most: int | None = _MOST_NAMES, more: int = 0) -> str:
+    """Names with commas, the rest counted: `1.0.0, 1.0, sha-5208e61 and 4 more`; `more` others are only counted."""
     known = list(names)
     shown = known if most is None else known[:most]
-    rest = f" and {len(known) - len(shown)} more" if len(known) > len(shown) else ""
-    return ", ".join(visible(name) for name in shown) + rest
+    left_out = len(known) - len(shown) + more
+    return ", ".join(visible(name) for name in shown) + (f" and {left_out} more" if left_out else "")
 
 
 # Times and durations as documents show them.
