@@ -20,20 +20,20 @@ def add_annotating(blueprint: Blueprint, *, store: Store, recorder: Recorder, ad
 
     @blueprint.get("/entries/<int:seq>/annotations")
     def annotations(seq: int) -> Response:
-        audience = admit("read")
+        redaction = admit("read")
         refuse_unknown(read_parameters(request), accepted=())
         with store.snapshot() as db:
             if seq > get_last_seq(db):
                 raise NotRecorded(f"there is no line {seq}")
             found = AnnotationList(tuple(find_annotations(db, [seq])[seq]))
-        return document_response(request, found, audience=audience)
+        return document_response(request, found, redaction=redaction)
 
     @blueprint.post("/entries/<int:seq>/annotations")
     def annotate_entry(seq: int) -> Response:
-        audience = admit("deploy")
+        redaction = admit("deploy")
         refuse_unknown(read_parameters(request), accepted=())
-        said, caller = read_body(request, Annotation, what="annotation"), audience.caller
+        said, caller = read_body(request, Annotation, what="annotation"), redaction.caller
         origin = Origin(caller.address, caller.user_agent, caller.token, caller.sees_identities)
         noted = annotate(store, recorder, seq, said, key=request.headers.get(KEY), origin=origin)
         document = read_annotation(store, noted.seq)
-        return document_response(request, document, audience=audience, status=201 if noted.is_new else 200)
+        return document_response(request, document, redaction=redaction, status=201 if noted.is_new else 200)

@@ -6,7 +6,7 @@ from typing import Any, Final
 
 import msgspec
 
-from tagtrail.access.redaction import IDENTITIES
+from tagtrail.access.redaction import IDENTITY_FIELDS
 from tagtrail.api import columns, describing, documents
 from tagtrail.api.columns import Column, reader_of
 from tagtrail.api.csv_columns import derive_columns
@@ -52,7 +52,7 @@ class Listing:
     @property
     def tells_of_people(self) -> bool:
         """Whether its documents and its CSV do, for whoever may see it."""
-        return not IDENTITIES.isdisjoint(self.names)
+        return not IDENTITY_FIELDS.isdisjoint(self.names)
 
 
 def _described(describe: Callable[[Any, Query], msgspec.Struct], shown: Sequence[Column]) -> dict[str, Any]:

@@ -36,7 +36,7 @@ class Told:
 def tell(visit: Visit, entries: Iterable[LoggedEntry]) -> Iterator[Told]:
     """Each line as a sentence, as far as the visitor may know it."""
     narrator = visit.narrator
-    for logged in visit.see(tuple(entries)):
+    for logged in visit.redact(tuple(entries)):
         clauses = tuple(narrator.tell(logged))
         yield Told(logged.seq, logged.kind, logged.occurred_at, logged.at, _tone_of(logged), clauses)
 

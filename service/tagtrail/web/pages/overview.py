@@ -193,7 +193,7 @@ def _render_blocks(visit: Visit) -> tuple[tuple[str, str], ...]:
 
     In an open service every caller gets the token: the service listens on this machine only and was just started.
     """
-    may_see_tokens = visit.caller.kind == "anybody" or "admin" in visit.caller.scopes
+    may_see_tokens = visit.caller.kind == "anonymous" or "admin" in visit.caller.scopes
     token, form = None if may_see_tokens else PLACEHOLDER, visit.block_form()
     return tuple((name, render(form=form, token=token)) for name, render in visit.wiring.items())
 
