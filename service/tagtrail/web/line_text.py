@@ -6,12 +6,10 @@ from typing import Final, Literal
 
 from markupsafe import Markup, escape
 
-from tagtrail.line import read_line
-from tagtrail.store.answers import LoggedEntry
+from tagtrail.store.entries import LoggedEntry
 from tagtrail.trail.instant import SECOND
 from tagtrail.web.context import PageContext
 from tagtrail.wording.clauses import Clause, Named, Part
-from tagtrail.wording.line_text import occurred
 
 _LATE: Final = 300 * SECOND  # a longer delay between an event and its line is shown
 
@@ -40,14 +38,13 @@ def show_lines(context: PageContext, entries: Iterable[LoggedEntry]) -> Iterator
     """Each line as a sentence, without identities if the caller may not see them."""
     line_text = context.line_text
     for logged in context.redact(tuple(entries)):
-        entry = read_line(logged.line)
         clauses = tuple(line_text.tell(logged))
-        yield ShownLine(logged.seq, logged.kind, occurred(entry, logged), logged.received_at, _tone_of(logged), clauses)
+        yield ShownLine(logged.seq, logged.kind, logged.occurred_at, logged.at, _tone_of(logged), clauses)
 
 
 def _tone_of(logged: LoggedEntry) -> Tone:
     """How much a line stands out: violations most, then moves, deployments and changes of the ledger."""
-    if any(change.violates for change in logged.changes):
+    if any(change.violation for change in logged.changes):
         return "violation"
     if logged.changes or logged.environments or logged.kind in ("quarantined", "gap_opened", "erased", "pruned"):
         return "move"

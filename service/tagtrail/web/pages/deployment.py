@@ -4,8 +4,7 @@ from dataclasses import dataclass
 from typing import Final
 
 from tagtrail.errors import NotRecorded
-from tagtrail.store.annotations import find_annotations
-from tagtrail.store.answers import Annotated
+from tagtrail.store.annotations import RecordedAnnotation, find_annotations
 from tagtrail.store.deployments import (
     EarlierDigest,
     Following,
@@ -40,7 +39,7 @@ class DeploymentView:
     following: Following | None
     evidence: tuple[ShownLine, ...]
     lines_left_out: int
-    annotations: tuple[Annotated, ...]
+    annotations: tuple[RecordedAnnotation, ...]
     back: WayBack | None
     again: WayBack | None
 
@@ -59,7 +58,9 @@ def make_deployment(context: PageContext, *, seq: int, environment: str) -> Depl
         deployment=deployment,
         last_time=find_last_time(context.db, key, context.rules),
         following=following,
-        evidence=tuple(show_lines(context, get_entries(context.db, _with_own_line(deployment, evidence)))),
+        evidence=tuple(
+            show_lines(context, get_entries(context.db, _with_own_line(deployment, evidence), context.rules))
+        ),
         lines_left_out=len(deployment.lines) - len(evidence),
         annotations=tuple(find_annotations(context.db, [seq])[seq]),
         back=_make_way(context, environment, target) if target else None,
@@ -74,9 +75,8 @@ def _with_own_line(deployment: RecordedDeployment, evidence: tuple[int, ...]) ->
 
 def _make_way_again(context: PageContext, key: Key, following: Following) -> WayBack:
     """The rollback to this deployment from the one that followed it."""
-    target = find_published(
-        context.db, key, context.rules, Releases(context.db), rolled_back=following.direction == "back"
-    )
+    rolled_back = following.direction == "back"
+    target = find_published(context.db, key, context.rules, Releases(context.db), rolled_back=rolled_back)
     return _make_way(context, str(key[2]), target)
 
 

@@ -5,12 +5,11 @@ from dataclasses import dataclass
 from typing import Final
 
 from tagtrail.errors import NotRecorded
-from tagtrail.line import Entry, Who, read_line, read_who
-from tagtrail.store.annotations import find_annotations
-from tagtrail.store.answers import Annotated, Change, LoggedEntry
+from tagtrail.line import Entry, Who
+from tagtrail.store.annotations import RecordedAnnotation
 from tagtrail.store.database import Connection
-from tagtrail.store.entries import get_entries
-from tagtrail.store.lines import Evidence, Received, get_evidence, get_last_seq
+from tagtrail.store.entries import LoggedEntry, TagChange, get_entries
+from tagtrail.store.lines import Received, get_evidence, get_last_seq
 from tagtrail.store.tree import find_checkpoint
 from tagtrail.trail.instant import parse_instant
 from tagtrail.web.context import PageContext, WebPage
@@ -39,9 +38,9 @@ class LineContent:
     occurred_at: int | None
     received_at: int
     reference: str | None
-    changes: tuple[Change, ...]
+    changes: tuple[TagChange, ...]
     environments: tuple[str, ...]
-    annotations: tuple[Annotated, ...]
+    annotations: tuple[RecordedAnnotation, ...]
     who: Who | None
     was_erased: bool
 
@@ -79,27 +78,27 @@ def make_entry(context: PageContext, *, seq: int) -> EntryView:
         seq=seq,
         last_seq=last,
         leaf=evidence.leaf,
-        content=_state(context, evidence, evidence.line) if evidence.line is not None else None,
+        content=_state(context, evidence.seq) if evidence.line is not None else None,
         raw=evidence.received,
         checkpoint=_find_coverage(context.db, seq),
     )
 
 
-def _state(context: PageContext, evidence: Evidence, line: bytes) -> LineContent:
-    [logged] = get_entries(context.db, [evidence.seq])
+def _state(context: PageContext, seq: int) -> LineContent:
+    [logged] = get_entries(context.db, [seq], context.rules)
     [shown] = show_lines(context, [logged])
-    entry = read_line(line)
+    entry = logged.entry
     return LineContent(
         entry=entry,
-        line=line.decode(),
+        line=logged.line,
         clauses=shown.clauses,
         occurred_at=parse_instant(entry.occurred) if entry.occurred else None,
-        received_at=logged.received_at,
+        received_at=logged.at,
         reference=_refer(context, entry, logged),
         changes=logged.changes,
         environments=logged.environments,
-        annotations=tuple(find_annotations(context.db, [evidence.seq])[evidence.seq]),
-        who=read_who(logged.who),
+        annotations=logged.annotations,
+        who=logged.who,
         was_erased=entry.who is not None and logged.who is None,
     )
 

@@ -7,13 +7,12 @@ from typing import Final, Literal
 
 from tagtrail.config.notifications import PLACEHOLDER, BlockForm
 from tagtrail.store.annotations import find_annotations
-from tagtrail.store.answers import Violation
 from tagtrail.store.deployments import EarlierDigest
 from tagtrail.store.environments import BoardEnvironment, BoardRow, RecentPublication, find_board
 from tagtrail.store.history import TagMove
 from tagtrail.store.moves import find_moves
 from tagtrail.store.query import Query
-from tagtrail.store.releases import find_violations
+from tagtrail.store.releases import Violation, find_violations
 from tagtrail.trail.instant import DAY, SECOND
 from tagtrail.trail.names import Reference
 from tagtrail.web.context import PageContext, WebPage
