@@ -1,7 +1,6 @@
 """`/api/v1`: the questions over HTTP, and the one thing that can be told: a deployment."""
 
 from collections.abc import Callable
-from typing import Final
 
 import msgspec
 from flask import Blueprint, Response, request
@@ -30,14 +29,6 @@ from tagtrail.store.status import get_status
 from tagtrail.tlog.unsigned import find_unsigned_lag
 from tagtrail.trail.rules import Rules
 
-_HEADERS: Final = {
-    "Cache-Control": "private, no-cache",
-    "Content-Security-Policy": "default-src 'none'; frame-ancestors 'none'",
-    "Cross-Origin-Resource-Policy": "same-origin",
-    "Vary": "Accept, Authorization",
-    "X-Content-Type-Options": "nosniff",
-}
-
 
 def make_api_blueprint(
     *, store: Store, recorder: Recorder, access: Access, checkpoint_every: float = 60.0
@@ -47,7 +38,7 @@ def make_api_blueprint(
     A checkpoint is due every so many seconds; the status tells where none comes.
     """
     blueprint = Blueprint("api", __name__)
-    blueprint.after_request(_add_headers)
+    blueprint.after_request(_let_browsers_revalidate)
     readings = DisclosureLog(recorder)
 
     def admit(scope: Scope) -> Redaction:
@@ -64,9 +55,8 @@ def make_api_blueprint(
     return blueprint
 
 
-def _add_headers(response: Response) -> Response:
-    for name, value in _HEADERS.items():
-        response.headers.setdefault(name, value)
+def _let_browsers_revalidate(response: Response) -> Response:
+    response.headers.setdefault("Cache-Control", "private, no-cache")
     return response
 
 

@@ -20,7 +20,6 @@ ANYBODY: Final = "anybody"  # asks where the service is open
 _HEADERS: Final = {
     "Cache-Control": "no-store",
     "Content-Disposition": 'attachment; filename="tagtrail-export.zip"',
-    "X-Content-Type-Options": "nosniff",
 }
 
 

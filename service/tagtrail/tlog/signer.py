@@ -245,8 +245,8 @@ def rotate_key(store: Store, recorder: Recorder, log_signer: LogSigner, place: L
     """Replace the log's key and return the new one; the service may be running.
 
     The old key signs the present lines, a `key` line names the new key, and both sign the next checkpoint. After
-    a crash in between, the next signing completes the rotation. Raises the errors of `LogSigner.sign`, and before anything
-    is recorded ConfigurationError if the new key could not replace the old one.
+    a crash in between, the next signing completes the rotation. Raises the errors of `LogSigner.sign`; raises
+    ConfigurationError, before anything is recorded, if the new key could not replace the old one.
     """
     check_replaceable(place.key)
     log_signer.sign()
