@@ -278,7 +278,7 @@ def test_a_bad_channel_is_refused_by_key_value_and_cure(load_notify: Load, text:
         ("environment: Prod", "environment is 'Prod', which can never match"),
         ("environment: live", "environment is 'live', which fits no environment; the environments are production, s"),
         ("registry: mian", "registry is 'mian', which is not configured; the registries are main"),
-        ("kinds: [trouble], tag: prod", " wants only troubles, which have no repository, tag and environment; take"),
+        ("kinds: [alert], tag: prod", " sends only alerts, which have no repository, tag and environment; take"),
         ("quiet: {from: '22:00', until: '07:00'}", "quiet.zone is missing; write it, such as `zone: Europe/Berlin`"),
         (
             "quiet: {from: '22:00', until: '07:00', zone: Berlin}",
@@ -317,7 +317,7 @@ def refusal(load_notify: Load, text: str) -> str:
         # The first route decides only where it wants it: other kinds, tags or registries go on to the second.
         "match: first, routes: [{channels: [ops], kinds: [moved]}, {channels: [ops]}]",
         "match: first, routes: [{channels: [ops], environment: production}, {channels: [ops], tag: prod}]",
-        "routes: [{channels: [ops], kinds: [trouble, moved], tag: prod}, {channels: [ops], kinds: [trouble]}]",
+        "routes: [{channels: [ops], kinds: [alert, moved], tag: prod}, {channels: [ops], kinds: [alert]}]",
     ],
 )
 def test_what_only_looks_like_a_contradiction_is_accepted(load_notify: Load, routes: str) -> None:

@@ -10,21 +10,19 @@ ROOT = Path(__file__).parent.parent
 PACKAGE = ROOT / "service" / "tagtrail"
 SUFFIXES = {".py", ".md", ".html", ".js", ".css", ".txt", ".yml", ".conf", ".service"}
 REJECTED = re.compile(
-    r"\b(whoever|whomever|whom|nobody|amiss|that which|of it|(?:told|tells|tell|telling) of|of what"
+    r"\b(whoever|whomever|whom|nobody|amiss|that which|of it|(?:told|tells|tell|telling) of"
     r"|couriers?|arrears)\b",
     re.IGNORECASE,
 )
 # Rooms of the package that are still to be rewritten; the aim is none.
 UNFINISHED = (
-    "access", "api", "cli", "config", "export", "intake", "ledger", "notify", "server", "store", "tlog", "trail",
+    "access", "api", "cli", "config", "export", "intake", "ledger", "server", "store", "tlog", "trail",
     "web", "wording", "app.py", "health.py", "line.py", "logs.py", "errors.py",
 )  # fmt: skip
 UNFINISHED_DOCS = (
     "config.example.yml",
-    "docs/chat.md",
     "docs/cli.md",
     "docs/pages.md",
-    "docs/webhooks.md",
 )
 
 

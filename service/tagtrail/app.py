@@ -7,7 +7,7 @@ from flask import Flask
 
 from tagtrail.access.callers import Access
 from tagtrail.access.scopes import Scope
-from tagtrail.access.throttle import Refusals
+from tagtrail.access.throttle import FailedAuthentications
 from tagtrail.access.tokens import IngestTokens, Sender
 from tagtrail.api.blueprint import make_api_blueprint
 from tagtrail.api.export import make_export_blueprint
@@ -16,6 +16,7 @@ from tagtrail.api.problems import register_errors
 from tagtrail.config.model import Config
 from tagtrail.config.notifications import render_notifications
 from tagtrail.config.secrets import session_key
+from tagtrail.headers import add_security_headers
 from tagtrail.health import Readiness, make_health_blueprint
 from tagtrail.intake.endpoint import EventsEndpoint, log_recorded
 from tagtrail.intake.front import FrontIntake
@@ -23,11 +24,11 @@ from tagtrail.ledger.record import Recorder
 from tagtrail.notify.outbox import make_outbox
 from tagtrail.store.database import Store
 from tagtrail.store.tokens import StoredToken, find_tokens
-from tagtrail.tlog.place import make_sealer
+from tagtrail.tlog.place import make_log_signer
 from tagtrail.trail.instant import now
 from tagtrail.web.blueprint import mount_pages
-from tagtrail.web.context import Wiring
-from tagtrail.web.sign_in import find_signed_in, prepare_sessions
+from tagtrail.web.context import Blocks
+from tagtrail.web.sign_in import find_session, prepare_sessions
 
 _INTAKE = "tagtrail.intake"
 
@@ -40,9 +41,10 @@ def create_app(config: Config, *, store: Store, clock: Callable[[], int] = now) 
     outbox = make_outbox(config.notify, clock=clock)
     recorder = Recorder(store, clock=clock, outbox=outbox, projected=log_recorded)
     store.catch_up = recorder.catch_up
-    refusals = Refusals(store, clock=clock)
-    access = access_of(config, store=store, refusals=refusals, clock=clock)
+    failures = FailedAuthentications(store, clock=clock)
+    access = access_of(config, store=store, failures=failures, clock=clock)
     register_errors(app)
+    app.after_request(add_security_headers)
     app.register_blueprint(
         make_health_blueprint(Readiness(store, checkpoint_every=config.ledger.checkpoint_every, clock=clock))
     )
@@ -50,11 +52,11 @@ def create_app(config: Config, *, store: Store, clock: Callable[[], int] = now) 
         store=store, recorder=recorder, access=access, checkpoint_every=config.ledger.checkpoint_every
     )
     app.register_blueprint(api, url_prefix="/api/v1")
-    sealer = make_sealer(store, config.ledger, public_url=config.public_url)
-    export = make_export_blueprint(store=store, recorder=recorder, access=access, seal=sealer.seal)
+    log_signer = make_log_signer(store, config.ledger, public_url=config.public_url)
+    export = make_export_blueprint(store=store, recorder=recorder, access=access, sign=log_signer.sign)
     app.register_blueprint(export, url_prefix="/api/v1")
     app.register_blueprint(make_log_blueprint(store=store, access=access))
-    mount_pages(app, store=store, recorder=recorder, access=access, csrf=csrf, wiring=wiring_of(config))
+    mount_pages(app, store=store, recorder=recorder, access=access, csrf=csrf, blocks=blocks_of(config))
     tokens, body_limit = ingest_tokens(config), config.limits.body
     app.extensions[_INTAKE] = FrontIntake(recorder, tokens=tokens, body_limit=body_limit)
     app.wsgi_app = EventsEndpoint(  # type: ignore[method-assign]  # as Flask's documentation says to wrap it
@@ -62,7 +64,7 @@ def create_app(config: Config, *, store: Store, clock: Callable[[], int] = now) 
         tokens=tokens,
         recorder=recorder,
         body_limit=body_limit,
-        count_refusal=lambda: refusals.count("events"),
+        count_failure=lambda: failures.count("events"),
     )
     return app
 
@@ -74,7 +76,9 @@ def begin_intake(app: Flask) -> FrontIntake:
     return intake
 
 
-def access_of(config: Config, *, store: Store, refusals: Refusals, clock: Callable[[], int] = now) -> Access:
+def access_of(
+    config: Config, *, store: Store, failures: FailedAuthentications, clock: Callable[[], int] = now
+) -> Access:
     """The access rules: the configured tokens and proxy, and the tokens in the store."""
     names: dict[bytes, str] = {}
     scopes: dict[bytes, set[Scope]] = {}
@@ -90,14 +94,14 @@ def access_of(config: Config, *, store: Store, refusals: Refusals, clock: Callab
         configured=[(digest, name, frozenset(scopes[digest])) for digest, name in names.items()],
         proxy=config.access.proxy,
         find_stored=find_stored,
-        find_signed_in=find_signed_in,
+        find_session=find_session,
         may_be_open=config.may_be_open,
-        count_refusal=lambda: refusals.count("api"),
+        count_failure=lambda: failures.count("api"),
         clock=clock,
     )
 
 
-def wiring_of(config: Config) -> Wiring:
+def blocks_of(config: Config) -> Blocks:
     """For each registry that has its token, the settings to paste into it."""
     return {
         registry.name: partial(render_notifications, config, registry)

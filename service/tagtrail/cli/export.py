@@ -10,7 +10,7 @@ from typing import Any, BinaryIO, Final
 import click
 
 from tagtrail import __version__
-from tagtrail.access.disclosures import Asker
+from tagtrail.access.disclosures import Requester
 from tagtrail.cli.open_trail import find_ledger
 from tagtrail.cli.options import filter_options, location, location_options, open_recorder, read_texts
 from tagtrail.errors import BadParameter
@@ -68,7 +68,7 @@ def export(output: str, since_checkpoint: Path | None, **given: Any) -> None:
         signer = where.make_signer(store)
         identities = question.identities is True
         with _created(output) as file:
-            bundle = prepare(store, question, seal=signer.seal, asked_by=COMMAND_LINE, identities=identities)
+            bundle = prepare(store, question, sign=signer.sign, asked_by=COMMAND_LINE, identities=identities)
             _write(bundle, open_recorder(store), file)
     click.echo(_describe(bundle, output), err=output == _STANDARD_OUTPUT)
 
@@ -84,10 +84,10 @@ def _read_checkpoint(path: Path) -> str:
 
 def _write(bundle: Bundle, recorder: Recorder, file: BinaryIO) -> None:
     """Write the zip, with a progress bar on a terminal."""
-    asker = Asker(who=Who(user_agent=f"tagtrail/{__version__} (command line)"))
+    requester = Requester(who=Who(user_agent=f"tagtrail/{__version__} (command line)"))
     with (
         click.progressbar(length=bundle.work, label="lines", file=sys.stderr, hidden=not sys.stderr.isatty()) as bar,
-        closing(hand_over(bundle, recorder, asker, told=bar.update)) as pieces,
+        closing(hand_over(bundle, recorder, requester, told=bar.update)) as pieces,
     ):
         for piece in pieces:
             file.write(piece)

@@ -88,7 +88,7 @@ def recover() -> None:
     where = location()
     with _stopped(where) as store:
         count = recovery.recover(store, open_recorder(store), where.log.journal)
-        where.make_signer(store).seal()
+        where.make_signer(store).sign()
     click.echo(f"{counted(count, 'line was', 'lines were')} appended again from {visible(str(where.log.journal))}.")
 
 
@@ -104,7 +104,7 @@ def new_epoch(reason: str) -> None:
     where = location()
     with _stopped(where) as store:
         origin = recovery.begin_epoch(store, open_recorder(store), where.log, reason=reason)
-        where.make_signer(store).seal()
+        where.make_signer(store).sign()
     click.echo(f"The log continues as {visible(origin)}.")
 
 

@@ -17,7 +17,7 @@ ChannelKind = Literal[
     "slack", "discord", "teams", "googlechat", "matrix", "telegram", "ntfy", "gotify", "email", "console", "webhook",
     "apprise",
 ]  # fmt: skip
-NotificationKind = Literal["created", "moved", "moved_back", "deleted", "violation", "deployed", "declared", "trouble"]
+NotificationKind = Literal["created", "moved", "moved_back", "deleted", "violation", "deployed", "declared", "alert"]
 
 DEFAULT_REGISTRY: Final = "main"
 CHANNEL_KINDS: Final[tuple[ChannelKind, ...]] = get_args(ChannelKind)

@@ -127,9 +127,9 @@ def _named_channels(config: NotifyConfig) -> Iterator[tuple[str, str]]:
 def _refuse_dead_route(config: NotifyConfig, at: int, path: str) -> None:
     """A route that nothing can match."""
     route = config.routes[at]
-    if route.kinds == {"trouble"} and not _takes_troubles(route):
+    if route.kinds == {"alert"} and not _takes_alerts(route):
         raise ConfigurationError(
-            f"{path} wants only troubles, which have no repository, tag and environment; take these out of it"
+            f"{path} sends only alerts, which have no repository, tag and environment; take these out of it"
         )
     for first, earlier in enumerate(config.routes[:at] if config.match == "first" else ()):
         if _takes_all_of(earlier, route):
@@ -139,7 +139,7 @@ def _refuse_dead_route(config: NotifyConfig, at: int, path: str) -> None:
             )
 
 
-def _takes_troubles(route: RouteConfig) -> bool:
+def _takes_alerts(route: RouteConfig) -> bool:
     every = _EVERYTHING
     return (route.repository, route.tag, route.environment) == (every.repository, every.tag, every.environment)
 
