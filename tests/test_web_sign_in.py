@@ -45,7 +45,7 @@ def test_a_wrong_token_signs_nobody_in(client: FlaskClient) -> None:
 
 def test_a_token_that_may_not_read_says_so(client: FlaskClient, ledger: Ledger) -> None:
     answer = sign_in(client, make_token(ledger.recorder, "pipeline", ["deploy"]))
-    assert (answer.status, "may not ask" in answer.text) == (403, True)
+    assert (answer.status, "may not read" in answer.text) == (403, True)
 
 
 def test_an_address_that_guesses_is_slowed_down(client: FlaskClient) -> None:

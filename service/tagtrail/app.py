@@ -7,7 +7,7 @@ from flask import Flask
 
 from tagtrail.access.callers import Access
 from tagtrail.access.scopes import Scope
-from tagtrail.access.throttle import Refusals
+from tagtrail.access.throttle import FailedAuthentications
 from tagtrail.access.tokens import IngestTokens, Sender
 from tagtrail.api.blueprint import make_api_blueprint
 from tagtrail.api.export import make_export_blueprint
@@ -26,7 +26,7 @@ from tagtrail.tlog.place import make_sealer
 from tagtrail.trail.instant import now
 from tagtrail.web.blueprint import mount_pages
 from tagtrail.web.context import Wiring
-from tagtrail.web.sign_in import find_signed_in, prepare_sessions
+from tagtrail.web.sign_in import find_session, prepare_sessions
 
 
 def create_app(config: Config, *, store: Store, clock: Callable[[], int] = now) -> Flask:
@@ -35,8 +35,8 @@ def create_app(config: Config, *, store: Store, clock: Callable[[], int] = now) 
     is_secure = (config.public_url or "").startswith("https://")
     csrf = prepare_sessions(app, key=session_key(config.data), is_secure=is_secure)
     recorder = Recorder(store, clock=clock, outbox=make_outbox(config.notify, clock=clock))
-    refusals = Refusals(store, clock=clock)
-    access = access_of(config, store=store, refusals=refusals, clock=clock)
+    failures = FailedAuthentications(store, clock=clock)
+    access = access_of(config, store=store, failures=failures, clock=clock)
     register_errors(app)
     app.register_blueprint(
         make_health_blueprint(Readiness(store, checkpoint_every=config.ledger.checkpoint_every, clock=clock))
@@ -55,12 +55,14 @@ def create_app(config: Config, *, store: Store, clock: Callable[[], int] = now) 
         tokens=ingest_tokens(config),
         recorder=recorder,
         body_limit=config.limits.body,
-        count_refusal=lambda: refusals.count("events"),
+        count_failure=lambda: failures.count("events"),
     )
     return app
 
 
-def access_of(config: Config, *, store: Store, refusals: Refusals, clock: Callable[[], int] = now) -> Access:
+def access_of(
+    config: Config, *, store: Store, failures: FailedAuthentications, clock: Callable[[], int] = now
+) -> Access:
     """The access rules: the configured tokens and proxy, and the tokens in the store."""
     names: dict[bytes, str] = {}
     scopes: dict[bytes, set[Scope]] = {}
@@ -76,9 +78,9 @@ def access_of(config: Config, *, store: Store, refusals: Refusals, clock: Callab
         configured=[(digest, name, frozenset(scopes[digest])) for digest, name in names.items()],
         proxy=config.access.proxy,
         find_stored=find_stored,
-        find_signed_in=find_signed_in,
+        find_session=find_session,
         may_be_open=config.may_be_open,
-        count_refusal=lambda: refusals.count("api"),
+        count_failure=lambda: failures.count("api"),
         clock=clock,
     )
 

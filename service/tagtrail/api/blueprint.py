@@ -7,8 +7,8 @@ import msgspec
 from flask import Blueprint, Response, request
 
 from tagtrail.access.callers import Access
-from tagtrail.access.disclosures import Readings
-from tagtrail.access.redaction import Admit, Audience
+from tagtrail.access.disclosures import DisclosureLog
+from tagtrail.access.redaction import Admit, Redaction
 from tagtrail.access.scopes import Scope
 from tagtrail.api.annotations import add_annotating
 from tagtrail.api.deliveries import add_delivering
@@ -48,10 +48,10 @@ def make_api_blueprint(
     """
     blueprint = Blueprint("api", __name__)
     blueprint.after_request(_add_headers)
-    readings = Readings(recorder)
+    readings = DisclosureLog(recorder)
 
-    def admit(scope: Scope) -> Audience:
-        return Audience(access.require(request, scope), readings)
+    def admit(scope: Scope) -> Redaction:
+        return Redaction(access.require(request, scope), readings)
 
     for listing in LISTINGS:
         _add_listing(blueprint, listing, store=store, rules=lambda: recorder.book.latest, admit=admit)
@@ -74,12 +74,12 @@ def _add_listing(
     blueprint: Blueprint, listing: Listing, *, store: Store, rules: Callable[[], Rules], admit: Admit
 ) -> None:
     def answer(suffix: str | None = None) -> Response:
-        audience = admit("read")
+        redaction = admit("read")
         shown_as = choose_format(request, suffix)
         parameters = read_parameters(request)
         query = read_query(parameters, listing, rules())
         most = query.limit if "limit" in parameters else None
-        return Answering(store, listing, query, most, shown_as, audience).respond(request)
+        return Answering(store, listing, query, most, shown_as, redaction).respond(request)
 
     blueprint.add_url_rule(f"/{listing.name}", listing.name, answer)
     blueprint.add_url_rule(f"/{listing.name}.<any(json, csv, ndjson):suffix>", f"{listing.name}_as", answer)
@@ -90,28 +90,28 @@ def _add_digest(blueprint: Blueprint, *, store: Store, rules: Callable[[], Rules
 
     @blueprint.get("/digests/<digest>")
     def digest(digest: str) -> Response:
-        audience = admit("read")
+        redaction = admit("read")
         parameters = read_parameters(request)
         refuse_unknown(parameters, accepted=accepted)
         filters = read_filter({**parameters, "digest": digest}, accepted=(*accepted, "digest"))
         limit = read_limit(parameters["limit"]) if "limit" in parameters else DEFAULT_LIMIT
         with store.snapshot() as db:
-            tag = entity_tag(request, "json", get_last_seq(db), audience)
+            tag = entity_tag(request, "json", get_last_seq(db), redaction)
             answer = get_digest(db, Query(rules(), filters, limit))
-        return document_response(request, describe_digest(answer, rules().hosts), audience=audience, tag=tag)
+        return document_response(request, describe_digest(answer, rules().hosts), redaction=redaction, tag=tag)
 
 
 def _add_declaring(blueprint: Blueprint, *, store: Store, recorder: Recorder, admit: Admit) -> None:
     @blueprint.post("/deployments")
     def declare_deployment() -> Response:
-        audience = admit("deploy")
+        redaction = admit("deploy")
         refuse_unknown(read_parameters(request), accepted=())
-        said, caller = read_body(request, Declaration, what="deployment"), audience.caller
+        said, caller = read_body(request, Declaration, what="deployment"), redaction.caller
         origin = Origin(caller.address, caller.user_agent, caller.token, caller.sees_identities)
         declared = declare(store, recorder, said, key=request.headers.get(KEY), origin=origin)
         with store.snapshot() as db:
             document = get_declared(db, declared.seq, recorder.book.latest)
-        return document_response(request, document, audience=audience, status=201 if declared.is_new else 200)
+        return document_response(request, document, redaction=redaction, status=201 if declared.is_new else 200)
 
 
 def _add_status(

@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping
 from flask import Blueprint, redirect, request, url_for
 from werkzeug.wrappers import Response as AnyResponse
 
-from tagtrail.access.redaction import Audience
+from tagtrail.access.redaction import Redaction
 from tagtrail.access.scopes import Scope
 from tagtrail.errors import BadParameter, NotRecorded, Refused
 from tagtrail.ledger.annotate import RELATIONS, Annotation, annotate
@@ -16,7 +16,7 @@ from tagtrail.store.database import Store
 from tagtrail.store.outbox import get_attempted, retry
 
 
-def add_actions(blueprint: Blueprint, *, store: Store, recorder: Recorder, admit: Callable[[Scope], Audience]) -> None:
+def add_actions(blueprint: Blueprint, *, store: Store, recorder: Recorder, admit: Callable[[Scope], Redaction]) -> None:
     """Add the routes; the blueprint has checked before that the form came from a page of ours."""
 
     @blueprint.post("/messages/<delivery>/retry")

@@ -15,8 +15,8 @@ from werkzeug.exceptions import NotFound
 
 from tagtrail import __version__
 from tagtrail.access.callers import Access
-from tagtrail.access.disclosures import Readings
-from tagtrail.access.redaction import Audience
+from tagtrail.access.disclosures import DisclosureLog
+from tagtrail.access.redaction import Redaction
 from tagtrail.access.scopes import Scope
 from tagtrail.api.requests import read_parameters
 from tagtrail.ledger.annotate import RELATIONS
@@ -86,12 +86,12 @@ def mount_pages(
     app.jinja_env.globals |= {"relations": RELATIONS, "version": __version__}
     app.jinja_env.trim_blocks = app.jinja_env.lstrip_blocks = True
     blueprint = Blueprint(BLUEPRINT, __name__, template_folder="templates")
-    readings = Readings(recorder)
+    readings = DisclosureLog(recorder)
 
-    def admit(scope: Scope) -> Audience:
-        if access.knows_nothing_of(request):
+    def admit(scope: Scope) -> Redaction:
+        if access.has_no_credentials(request):
             raise SignInNeeded("nobody is signed in")
-        return Audience(access.require(request, scope), readings)
+        return Redaction(access.require(request, scope), readings)
 
     @blueprint.before_request
     def refuse_forged_forms() -> None:
@@ -120,22 +120,22 @@ def _add_page(
     *,
     store: Store,
     recorder: Recorder,
-    admit: Callable[[Scope], Audience],
+    admit: Callable[[Scope], Redaction],
     wiring: Wiring,
 ) -> None:
     def answer(**named: Any) -> Response:
-        audience = admit(page.scope)
+        redaction = admit(page.scope)
         parameters = read_fields(read_parameters(request))
         with store.snapshot() as db:
-            visit = Visit(audience, db, recorder.book.latest, recorder.now(), parameters, wiring)
-            view = visit.see(page.view(visit, **named))
+            visit = Visit(redaction, db, recorder.book.latest, recorder.now(), parameters, wiring)
+            view = visit.redact(page.view(visit, **named))
         if isinstance(view, Response):
             return view
         tag = _entity_tag(view, visit)
         if request.if_none_match.contains_weak(tag):
             return _tagged(make_response("", 304), tag)
         if page.tells_of_people:
-            audience.record(request, "html")
+            redaction.record(request, "html")
         response = _tagged(make_response(_render(page, view, visit, tag)), tag)
         if not page.may_be_kept(view):
             response.headers["Cache-Control"] = "no-store"

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from typing import Any, Final, Protocol, TypeVar
 
 from tagtrail.access.callers import Caller
-from tagtrail.access.redaction import Audience
+from tagtrail.access.redaction import Redaction
 from tagtrail.access.scopes import Scope
 from tagtrail.config.notifications import BLOCK_FORMS, BlockForm
 from tagtrail.errors import BadParameter
@@ -35,7 +35,7 @@ class Visit:
     An empty parameter is left out: a form sends all of its fields.
     """
 
-    audience: Audience
+    redaction: Redaction
     db: Connection
     rules: Rules
     now: int
@@ -45,7 +45,7 @@ class Visit:
     @property
     def caller(self) -> Caller:
         """Whoever asks."""
-        return self.audience.caller
+        return self.redaction.caller
 
     @property
     def hosts(self) -> Hosts:
@@ -63,9 +63,9 @@ class Visit:
         manner = Manner(self.hosts, self.has_several_registries)
         return Narrator(manner, ReleaseTags(lambda: self.db), names_people=self.caller.sees_identities)
 
-    def see(self, shown: T) -> T:
+    def redact(self, shown: T) -> T:
         """What of it this visitor may see."""
-        return self.audience.see(shown)
+        return self.redaction.apply(shown)
 
     def filter(self, *accepted: str) -> Filter:
         """The filter that the query asks for. Raises BadParameter, and NotAllowed for who may not know people."""

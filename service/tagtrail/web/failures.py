@@ -9,7 +9,7 @@ from werkzeug.exceptions import HTTPException, NotFound
 from werkzeug.wrappers import Response as AnyResponse
 
 from tagtrail.access.callers import NotAllowed, UnknownToken
-from tagtrail.access.throttle import TooManyRefusals
+from tagtrail.access.throttle import TooManyFailures
 from tagtrail.api import problems
 from tagtrail.errors import BadParameter, NotRecorded, Refused, StorageUnavailable, TagtrailError
 from tagtrail.web.sign_in import sign_out
@@ -45,7 +45,7 @@ _KINDS: Final[dict[type[TagtrailError], tuple[int, str]]] = {
     NotAllowed: (403, "Not for you"),
     NotRecorded: (404, "Not recorded"),
     Refused: (422, "That contradicts the trail"),
-    TooManyRefusals: (429, "Too many tries"),
+    TooManyFailures: (429, "Too many tries"),
 }
 _NOT_A_PAGE: Final = ("/api/", "/log/checkpoint", "/log/proof", "/events", "/healthz", "/readyz")
 
@@ -76,7 +76,7 @@ def failure(status: int, title: str, detail: str) -> Response:
 def _shown(status: int, title: str) -> Callable[[TagtrailError], Response]:
     def answer(error: TagtrailError) -> Response:
         response = failure(status, title, str(error))
-        if isinstance(error, TooManyRefusals):
+        if isinstance(error, TooManyFailures):
             response.headers["Retry-After"] = str(error.retry_after)
         return response
 

@@ -6,12 +6,10 @@ from typing import Final, Literal
 
 from markupsafe import Markup, escape
 
-from tagtrail.line import read_line
-from tagtrail.store.answers import LoggedEntry
+from tagtrail.store.entries import LoggedEntry
 from tagtrail.trail.instant import SECOND
 from tagtrail.web.context import Visit
 from tagtrail.wording.clauses import Clause, Named, Part
-from tagtrail.wording.line_text import occurred
 
 _LATE: Final = 300 * SECOND  # between an event and its line, from which on it is worth a word
 
@@ -38,15 +36,14 @@ class Told:
 def tell(visit: Visit, entries: Iterable[LoggedEntry]) -> Iterator[Told]:
     """Each line as a sentence, as far as the visitor may know it."""
     narrator = visit.narrator
-    for logged in visit.see(tuple(entries)):
-        entry = read_line(logged.line)
+    for logged in visit.redact(tuple(entries)):
         clauses = tuple(narrator.tell(logged))
-        yield Told(logged.seq, logged.kind, occurred(entry, logged), logged.received_at, _tone_of(logged), clauses)
+        yield Told(logged.seq, logged.kind, logged.occurred_at, logged.at, _tone_of(logged), clauses)
 
 
 def _tone_of(logged: LoggedEntry) -> Tone:
     """How loudly a line is shown: what moved or published something, above all a violation, before all else."""
-    if any(change.violates for change in logged.changes):
+    if any(change.violation for change in logged.changes):
         return "violation"
     if logged.changes or logged.environments or logged.kind in ("quarantined", "gap_opened", "erased", "pruned"):
         return "move"

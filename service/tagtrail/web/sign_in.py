@@ -9,7 +9,7 @@ from datetime import timedelta
 from typing import Final
 from urllib.parse import urlsplit
 
-from flask import Blueprint, Flask, Request, make_response, redirect, render_template, request, session, url_for
+from flask import Blueprint, Flask, make_response, redirect, render_template, request, session, url_for
 from flask_wtf.csrf import CSRFProtect, generate_csrf
 from werkzeug.wrappers import Response as AnyResponse
 
@@ -63,7 +63,7 @@ def session_of_forms() -> str:
     return str(session.get(_FORMS, ""))
 
 
-def find_signed_in(request: Request) -> bytes | None:
+def find_session() -> bytes | None:
     """The SHA-256 of the token with which the request's browser has signed in, where that counts.
 
     It counts for reading, and for the pages' own forms, which another site cannot send.
@@ -90,7 +90,7 @@ def add_doors(blueprint: Blueprint, *, access: Access) -> None:
         token = request.form.get("token", "").strip()
         wanted = request.form.get("next")
         try:
-            access.recognise(request, token).require("read")
+            access.sign_in(request, token).require("read")
         except UnknownToken:
             return _form(wanted, status=401, trouble="No such token is known here, or it has expired.")
         except NotAllowed as error:

@@ -4,8 +4,7 @@ from dataclasses import dataclass
 from typing import Final
 
 from tagtrail.errors import NotRecorded
-from tagtrail.store.annotations import find_annotations
-from tagtrail.store.answers import Annotated
+from tagtrail.store.annotations import RecordedAnnotation, find_annotations
 from tagtrail.store.deployments import (
     EarlierDigest,
     Following,
@@ -39,7 +38,7 @@ class DeploymentView:
     following: Following | None
     evidence: tuple[Told, ...]
     lines_left_out: int
-    annotations: tuple[Annotated, ...]
+    annotations: tuple[RecordedAnnotation, ...]
     back: WayBack | None
     again: WayBack | None
 
@@ -58,7 +57,7 @@ def make_deployment(visit: Visit, *, seq: int, environment: str) -> DeploymentVi
         deployment=deployment,
         last_time=find_last_time(visit.db, key, visit.rules),
         following=following,
-        evidence=tuple(tell(visit, get_entries(visit.db, _with_own(deployment, told)))),
+        evidence=tuple(tell(visit, get_entries(visit.db, _with_own(deployment, told), visit.rules))),
         lines_left_out=len(deployment.lines) - len(told),
         annotations=tuple(find_annotations(visit.db, [seq])[seq]),
         back=_make_way(visit, environment, target) if target else None,

@@ -5,12 +5,11 @@ from dataclasses import dataclass
 from typing import Final
 
 from tagtrail.errors import NotRecorded
-from tagtrail.line import Entry, Who, read_line, read_who
-from tagtrail.store.annotations import find_annotations
-from tagtrail.store.answers import Annotated, Change, LoggedEntry
+from tagtrail.line import Entry, Who
+from tagtrail.store.annotations import RecordedAnnotation
 from tagtrail.store.database import Connection
-from tagtrail.store.entries import get_entries
-from tagtrail.store.lines import Evidence, Received, get_evidence, get_last_seq
+from tagtrail.store.entries import LoggedEntry, TagChange, get_entries
+from tagtrail.store.lines import Received, get_evidence, get_last_seq
 from tagtrail.store.tree import find_checkpoint
 from tagtrail.trail.instant import parse_instant
 from tagtrail.web.context import Page, Visit
@@ -39,9 +38,9 @@ class Stated:
     occurred_at: int | None
     received_at: int
     reference: str | None
-    changes: tuple[Change, ...]
+    changes: tuple[TagChange, ...]
     environments: tuple[str, ...]
-    annotations: tuple[Annotated, ...]
+    annotations: tuple[RecordedAnnotation, ...]
     who: Who | None
     was_erased: bool
 
@@ -79,27 +78,27 @@ def make_entry(visit: Visit, *, seq: int) -> EntryView:
         seq=seq,
         last_seq=last,
         leaf=evidence.leaf,
-        stated=_state(visit, evidence, evidence.line) if evidence.line is not None else None,
+        stated=_state(visit, evidence.seq) if evidence.line is not None else None,
         raw=evidence.received,
         signed=_find_signed(visit.db, seq),
     )
 
 
-def _state(visit: Visit, evidence: Evidence, line: bytes) -> Stated:
-    [logged] = get_entries(visit.db, [evidence.seq])
+def _state(visit: Visit, seq: int) -> Stated:
+    [logged] = get_entries(visit.db, [seq], visit.rules)
     [told] = tell(visit, [logged])
-    entry = read_line(line)
+    entry = logged.entry
     return Stated(
         entry=entry,
-        line=line.decode(),
+        line=logged.line,
         clauses=told.clauses,
         occurred_at=parse_instant(entry.occurred) if entry.occurred else None,
-        received_at=logged.received_at,
+        received_at=logged.at,
         reference=_refer(visit, entry, logged),
         changes=logged.changes,
         environments=logged.environments,
-        annotations=tuple(find_annotations(visit.db, [evidence.seq])[evidence.seq]),
-        who=read_who(logged.who),
+        annotations=logged.annotations,
+        who=logged.who,
         was_erased=entry.who is not None and logged.who is None,
     )
 

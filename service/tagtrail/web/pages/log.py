@@ -50,7 +50,7 @@ def make_log(visit: Visit) -> Log:
     asked = visit.filter(*_FILTERS)
     found = find_entries(visit.db, visit.query(asked, (int,)))
     return Log(
-        asked=visit.see(asked),
+        asked=visit.redact(asked),
         days=tuple(_group_by_day(tell(visit, found.items))),
         paging=Paging.of(found, visit.parameters),
         exports=make_exports(visit, "entries", has_bundle=True),

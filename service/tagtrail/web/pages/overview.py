@@ -7,13 +7,12 @@ from typing import Final, Literal
 
 from tagtrail.config.notifications import PLACEHOLDER, BlockForm
 from tagtrail.store.annotations import find_annotations
-from tagtrail.store.answers import Violation
 from tagtrail.store.deployments import EarlierDigest
 from tagtrail.store.environments import BoardEnvironment, BoardRow, RecentPublication, find_board
 from tagtrail.store.history import TagMove
 from tagtrail.store.moves import find_moves
 from tagtrail.store.query import Query
-from tagtrail.store.releases import find_violations
+from tagtrail.store.releases import Violation, find_violations
 from tagtrail.trail.instant import DAY, SECOND
 from tagtrail.trail.names import Reference
 from tagtrail.web.context import Page, Visit
@@ -194,7 +193,7 @@ def _render_blocks(visit: Visit) -> tuple[tuple[str, str], ...]:
 
     In an open service every caller gets the token: the service listens on this machine only and was just started.
     """
-    may_see_tokens = visit.caller.kind == "anybody" or "admin" in visit.caller.scopes
+    may_see_tokens = visit.caller.kind == "anonymous" or "admin" in visit.caller.scopes
     token, form = None if may_see_tokens else PLACEHOLDER, visit.block_form()
     return tuple((name, render(form=form, token=token)) for name, render in visit.wiring.items())
 

@@ -3,10 +3,9 @@
 from dataclasses import dataclass
 from typing import Final
 
-from tagtrail.store.annotations import find_annotations
-from tagtrail.store.answers import Annotated, Violation
+from tagtrail.store.annotations import RecordedAnnotation, find_annotations
 from tagtrail.store.query import Filter
-from tagtrail.store.releases import find_violations
+from tagtrail.store.releases import Violation, find_violations
 from tagtrail.web.context import Page, Visit
 from tagtrail.web.filters import Exports, make_exports
 from tagtrail.web.paging import Paging
@@ -17,7 +16,7 @@ class Judged:
     """A violation with what was tied to its line; it is open while that is nothing."""
 
     violation: Violation
-    annotations: tuple[Annotated, ...]
+    annotations: tuple[RecordedAnnotation, ...]
 
 
 @dataclass(frozen=True, slots=True)
