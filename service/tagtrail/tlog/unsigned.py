@@ -41,6 +41,6 @@ def describe_arrears(arrears: Arrears, *, at: int, checkpoint_every: float) -> s
         return None
     wait = "line waits" if arrears.lines == 1 else "lines wait"
     return (
-        f"the ledger is not being signed any more: {arrears.lines} {wait} for a checkpoint, since"
+        f"the ledger is no longer signed: {arrears.lines} {wait} for a checkpoint, since"
         f" {format_instant(arrears.since, 0)}; the service's own log says why"
     )
