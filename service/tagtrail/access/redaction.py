@@ -9,6 +9,7 @@ import msgspec
 from tagtrail.access.callers import Caller, HttpRequest
 from tagtrail.access.disclosures import Disclosure, DisclosureLog
 from tagtrail.access.scopes import Scope
+from tagtrail.line import Entry
 
 T = TypeVar("T")
 
@@ -24,6 +25,8 @@ def redact(shown: T) -> T:
 
 
 def _redact(value: Any) -> Any:
+    if isinstance(value, Entry):  # a line names nobody: its `who` and `raw` are salted commitments
+        return value
     if isinstance(value, msgspec.Struct):
         return msgspec.structs.replace(value, **_redacted(value, value.__struct_fields__))
     if is_dataclass(value) and not isinstance(value, type):

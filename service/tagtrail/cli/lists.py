@@ -13,20 +13,14 @@ from tagtrail.cli.open_trail import OpenTrail
 from tagtrail.cli.output import TableColumn, time_column
 from tagtrail.cli.query import TrailQuery
 from tagtrail.cli.text import STYLES, Cell, Piece, duration, local_time
-from tagtrail.line import read_line
-from tagtrail.store.answers import (
-    LoggedEntry,
-    Quarantined,
-    Traffic,
-    Violation,
-)
+from tagtrail.store.answers import Quarantined, Traffic
 from tagtrail.store.deployments import EarlierDigest, RecordedDeployment, find_deployments
-from tagtrail.store.entries import find_entries
+from tagtrail.store.entries import LoggedEntry, find_entries
 from tagtrail.store.environments import EnvironmentState, find_environments
 from tagtrail.store.history import TagMove, find_history
 from tagtrail.store.names import find_repositories
 from tagtrail.store.registries import find_quarantined, find_registries, find_traffic
-from tagtrail.store.releases import find_violations
+from tagtrail.store.releases import Violation, find_violations
 from tagtrail.store.tags import TaggedDigest, TagHead, find_heads, read_heads
 from tagtrail.trail.instant import parse_instant
 from tagtrail.trail.versions import version_key
@@ -128,7 +122,7 @@ _BY: Final[TableColumn[Any]] = TableColumn("BY", _actor)
 
 
 def _entry_columns(trail: OpenTrail) -> list[TableColumn[LoggedEntry]]:
-    from tagtrail.wording.line_text import Narrator, ReleaseTags, occurred  # noqa: PLC0415 - only the log needs it
+    from tagtrail.wording.line_text import Narrator, ReleaseTags  # noqa: PLC0415 - only the log needs it
 
     reader = ReleaseTags(trail.store.reader)
     whole, short = (Narrator(trail.style(is_whole=is_whole), reader) for is_whole in (True, False))
@@ -141,7 +135,7 @@ def _entry_columns(trail: OpenTrail) -> list[TableColumn[LoggedEntry]]:
         return cell
 
     return [
-        time_column("WHEN", lambda row: occurred(read_line(row.line), row)),
+        time_column("WHEN", lambda row: row.occurred_at),
         line_column(),
         TableColumn("ENTRY", lambda row: sentence(row, whole), only="pipe"),
         TableColumn("ENTRY", lambda row: sentence(row, short), only="terminal"),
@@ -151,7 +145,7 @@ def _entry_columns(trail: OpenTrail) -> list[TableColumn[LoggedEntry]]:
 ENTRIES: Final[TrailList[LoggedEntry]] = TrailList(
     rows=lambda query, _: query.rows(find_entries),
     columns=_entry_columns,
-    describe=lambda row, trail: describing.describe_entry(row, trail.hosts),
+    describe=lambda row, _: row,
     nothing="No line of the ledger matches.",
 )
 
@@ -315,13 +309,13 @@ _VIOLATION_WORDS = MOVE_WORDS | {"created": "pushed anew"}
 
 def _previous(trail: OpenTrail, *, is_whole: bool) -> Callable[[Violation], str]:
     style = trail.style(is_whole=is_whole)
-    return lambda row: style.digest(row.previous) if row.previous else ""
+    return lambda row: style.digest(row.previous_digest) if row.previous_digest else ""
 
 
 VIOLATIONS: Final[TrailList[Violation]] = TrailList(
     rows=lambda query, _: query.rows(find_violations),
     columns=lambda trail: [
-        time_column("WHEN", lambda row: row.occurred_at),
+        time_column("WHEN", lambda row: row.at),
         TableColumn("MOVE", lambda row: (_VIOLATION_WORDS[row.kind], STYLES[row.kind])),
         *image_columns(trail, lambda row: row, deleted="none"),
         TableColumn("WAS", _previous(trail, is_whole=True), only="pipe"),
@@ -329,7 +323,7 @@ VIOLATIONS: Final[TrailList[Violation]] = TrailList(
         _BY,
         line_column(),
     ],
-    describe=lambda row, trail: describing.describe_violation(row, trail.hosts),
+    describe=lambda row, _: row,
     nothing="No release tag moved or was deleted, as far as the registry reported.",
 )
 QUARANTINE: Final[TrailList[Quarantined]] = TrailList(
