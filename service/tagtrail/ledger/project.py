@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from tagtrail.ledger.publish import KnownTag, Published, publish, publish_move, republish
 from tagtrail.ledger.rulebook import RuleBook, rules_of
 from tagtrail.ledger.submission import Line, TagMove
-from tagtrail.line import Entry, Member, Who, disclosed_value, event_key, read_line, read_who
+from tagtrail.line import Entry, IndexMember, Who, disclosed_value, event_key, read_line, read_who
 from tagtrail.store import annotations, moves
 from tagtrail.store import events as facts
 from tagtrail.store.database import Connection
@@ -239,7 +239,7 @@ def moment_of(entry: Entry) -> Moment:
     return Moment(parse_instant(entry.occurred or entry.at), event_key(entry.event or ""))
 
 
-def add_members(tx: Connection, repository_id: int, index_id: int, members: Sequence[Member]) -> None:
+def add_members(tx: Connection, repository_id: int, index_id: int, members: Sequence[IndexMember]) -> None:
     """Connect an index with the manifests that it refers to."""
     for member in members:
         member_id = manifest_id(tx, repository_id, member.digest)
