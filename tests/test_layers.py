@@ -116,13 +116,9 @@ AMBIGUOUS_NAMES: set[str] = {
     "Actor",
     "Address",
     "Cell",
-    "Connection",
     "Count",
-    "Item",
     "KnownTag",
-    "Lane",
     "Node",
-    "Outcome",
     "Piece",
     "Reference",
     "ReleaseTags",
@@ -143,8 +139,6 @@ FRAGMENTS: set[str] = {
     "headers.py",
     "ledger/lifecycle.py",
     "ledger/rebuild.py",
-    "server/lanes.py",
-    "server/worker.py",
 }
 # Each of these rooms is a family: its files are alike and one registry names them, so they may be small.
 FAMILIES = ("notify/channels", "notify/texts", "web/pages")

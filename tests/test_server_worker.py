@@ -17,9 +17,8 @@ from typing import Any
 import pytest
 
 from tagtrail import logs
-from tagtrail.server.connections import Connection, Progress
+from tagtrail.server.connections import ClientConnection, Progress, parse_plain_head
 from tagtrail.server.gunicorn import serve
-from tagtrail.server.head import parse_plain_head
 from tagtrail.server.limits import KIB, ServerLimits
 from tests.real import TOKEN, eventually, free_port
 
@@ -571,11 +570,11 @@ def test_the_service_opens_no_socket_and_no_file_of_its_own_beside(start: Start)
 
 
 @pytest.fixture
-def ends() -> Iterator[tuple[socket.socket, Connection]]:
+def ends() -> Iterator[tuple[socket.socket, ClientConnection]]:
     """A client's end, and the connection that the service has."""
     ours, theirs = socket.socketpair()
     with ours, theirs:
-        yield theirs, Connection(ours, ("127.0.0.1", 1), ("127.0.0.1", 2), held=KIB)
+        yield theirs, ClientConnection(ours, ("127.0.0.1", 1), ("127.0.0.1", 2), held=KIB)
 
 
 @pytest.mark.parametrize(
@@ -593,7 +592,7 @@ def ends() -> Iterator[tuple[socket.socket, Connection]]:
     ],
 )
 def test_a_request_has_arrived_at_its_last_byte_however_it_is_cut(
-    ends: tuple[socket.socket, Connection], request_bytes: bytes, last: Progress
+    ends: tuple[socket.socket, ClientConnection], request_bytes: bytes, last: Progress
 ) -> None:
     client, connection = ends
     assert connection.receive() is Progress.PARTIAL
@@ -604,7 +603,7 @@ def test_a_request_has_arrived_at_its_last_byte_however_it_is_cut(
     assert connection.received == request_bytes
 
 
-def test_a_client_that_hangs_up_is_gone(ends: tuple[socket.socket, Connection]) -> None:
+def test_a_client_that_hangs_up_is_gone(ends: tuple[socket.socket, ClientConnection]) -> None:
     client, connection = ends
     client.sendall(b"POST /eve")
     client.close()

@@ -24,7 +24,7 @@ from tagtrail.store import moves
 from tagtrail.store.database import Connection, is_trouble_of_the_disk
 from tagtrail.store.events import EntryRow, add_entries
 from tagtrail.store.lines import LedgerEnd, set_projected
-from tagtrail.store.moves import JudgedMove, MoveEnd, MoveRow, TagRow, had_manifest
+from tagtrail.store.moves import JudgedMove, MoveEnd, MoveRow, TagStateRow, had_manifest
 from tagtrail.store.names import find_registry_id, pushed_manifest_id
 from tagtrail.store.registries import add_quarantined
 from tagtrail.trail.moves import Head, Moment, Push, breaks_release, decide, follow
@@ -238,9 +238,9 @@ class _Batch:
             tag.had.add(move.digest)
 
 
-def _tag_row(tag_id: int, tag: _Tag, moved: JudgedMove) -> TagRow:
+def _tag_row(tag_id: int, tag: _Tag, moved: JudgedMove) -> TagStateRow:
     since, latest = moved.move.moment.occurred_at, tag.latest
-    return TagRow(tag.head.digest, tag.head.last, moved.move.seq, since, latest.occurred_at, latest.event, tag_id)
+    return TagStateRow(tag.head.digest, tag.head.last, moved.move.seq, since, latest.occurred_at, latest.event, tag_id)
 
 
 def _quarantine(tx: Connection, line: Line, error: Exception) -> None:

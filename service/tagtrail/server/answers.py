@@ -11,7 +11,7 @@ from gunicorn import util
 from gunicorn.http import RequestParser, errors, wsgi
 
 from tagtrail import logs
-from tagtrail.server.connections import Connection
+from tagtrail.server.connections import ClientConnection
 from tagtrail.server.limits import ServerLimits
 
 _log = logging.getLogger(__name__)
@@ -49,24 +49,26 @@ class Answers:
         self._settings = settings
         self._limits = limits
 
-    def at_once(self, connection: Connection) -> None:
+    def at_once(self, connection: ClientConnection) -> None:
         """Answer a whole request whose answer is short: it is sent in one piece, without waiting for the client."""
         self._serve(connection, iter([bytes(connection.received)]), _BufferedResponse(connection.socket))
         connection.close()
 
-    def at_length(self, connection: Connection) -> None:
+    def at_length(self, connection: ClientConnection) -> None:
         """Answer a whole request as fast as its sender reads."""
         connection.limit_sending(self._limits.progress)
         self._serve(connection, iter([bytes(connection.received)]), _Stream(connection.socket))
         connection.close()
 
-    def while_reading(self, connection: Connection) -> None:
+    def while_reading(self, connection: ClientConnection) -> None:
         """Answer a request whose body is still arriving, and let its sender read the answer even if it sends on."""
         connection.limit_sending(self._limits.progress)
         self._serve(connection, connection.pieces(self._limits.request), _Stream(connection.socket))
         util.close_graceful(connection.socket, timeout=self._limits.farewell, max_drain=_DRAINED)
 
-    def _serve(self, connection: Connection, pieces: Iterator[bytes], sink: "_BufferedResponse | _Stream") -> None:
+    def _serve(
+        self, connection: ClientConnection, pieces: Iterator[bytes], sink: "_BufferedResponse | _Stream"
+    ) -> None:
         request = None
         try:
             request = self._parse(connection, pieces)
@@ -79,13 +81,13 @@ class Answers:
             if not sink.begun:
                 refuse(connection, _status_of(error))
 
-    def _parse(self, connection: Connection, pieces: Iterator[bytes]) -> Any:
+    def _parse(self, connection: ClientConnection, pieces: Iterator[bytes]) -> Any:
         try:
             return next(RequestParser(self._settings, pieces, connection.address))
         except (OSError, StopIteration) as error:
             raise _GoneError from error
 
-    def _answer(self, request: Any, connection: Connection, sink: "_BufferedResponse | _Stream") -> None:
+    def _answer(self, request: Any, connection: ClientConnection, sink: "_BufferedResponse | _Stream") -> None:
         response, environ = wsgi.create(request, sink, connection.address, connection.server, self._settings)
         environ["wsgi.multithread"] = True
         response.version = _NAME
@@ -98,7 +100,7 @@ class Answers:
                 parts.close()
 
 
-def refuse(connection: Connection, status: str, *, header: str = "") -> None:
+def refuse(connection: ClientConnection, status: str, *, header: str = "") -> None:
     """Send a bare answer, if the socket takes it without waiting; `header` is one line with its CRLF."""
     text = f"{status}\n"
     head = (
@@ -165,7 +167,7 @@ def _status_of(error: BaseException) -> str:
     return _STATUS.get(type(error), malformed)
 
 
-def _log_failure(connection: Connection, request: Any, error: BaseException) -> None:
+def _log_failure(connection: ClientConnection, request: Any, error: BaseException) -> None:
     """Log what went wrong, but nothing that a malformed request contained: it may be a token in the wrong place."""
     if _status_of(error) == _FAILED:
         logs.error(

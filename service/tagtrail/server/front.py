@@ -19,9 +19,8 @@ from gunicorn.util import http_date
 
 from tagtrail import logs
 from tagtrail.server.answers import refuse
-from tagtrail.server.connections import Address, Connection, Progress
+from tagtrail.server.connections import LONGEST_HEAD, Address, ClientConnection, Progress, parse_plain_head
 from tagtrail.server.handover import Handovers
-from tagtrail.server.head import LONGEST, parse_plain_head
 from tagtrail.server.limits import ServerLimits
 
 _ACCEPTED_AT_ONCE: Final = 64  # connections, so that those accepted first are not kept waiting
@@ -90,7 +89,7 @@ class Front:
         self._limits = limits
         self._places = min(limits.waiting, resource.getrlimit(resource.RLIMIT_NOFILE)[0] // 2)
         self._known: dict[bytes, tuple[Any, int]] = {}  # by the hash of a head: its sender, and the body's length
-        self._waiting: dict[int, tuple[Connection, float]] = {}  # with the deadline, the oldest first
+        self._waiting: dict[int, tuple[ClientConnection, float]] = {}  # with the deadline, the oldest first
         self._held = 0  # bytes, of all that wait
         self._whole: list[_Request] = []
         self._is_open = True
@@ -165,7 +164,7 @@ class Front:
             received = b""
         if received and self._take(sock, received):
             return
-        connection = Connection(sock, address, listener.getsockname(), held=self._limits.held)
+        connection = ClientConnection(sock, address, listener.getsockname(), held=self._limits.held)
         if received is None:
             self._wait(connection)
         else:
@@ -173,7 +172,7 @@ class Front:
 
     def _take(self, sock: socket.socket, received: bytes) -> bool:
         """Whether this is all of an ordinary POST by a known sender, which is then recorded next."""
-        end = received.find(b"\r\n\r\n", 0, LONGEST) + 4
+        end = received.find(b"\r\n\r\n", 0, LONGEST_HEAD) + 4
         if end < 4:
             return False
         head = received[:end]
@@ -194,7 +193,7 @@ class Front:
         self._known[digest] = sender, plain.length
         return sender, plain.length
 
-    def _sort(self, connection: Connection, progress: Progress) -> None:
+    def _sort(self, connection: ClientConnection, progress: Progress) -> None:
         """Give the connection to where its request is served, or keep it until the rest has come."""
         if progress is Progress.PARTIAL:
             self._wait(connection)
@@ -207,12 +206,12 @@ class Front:
         elif not (progress is Progress.WHOLE and self._take(connection.socket, bytes(connection.received))):
             self._hand_over(connection, is_whole=progress is Progress.WHOLE)
 
-    def _hand_over(self, connection: Connection, *, is_whole: bool) -> None:
+    def _hand_over(self, connection: ClientConnection, *, is_whole: bool) -> None:
         if not self._handovers.of(connection, is_whole=is_whole).give(connection):
             refuse(connection, "503 Service Unavailable", header="Retry-After: 1\r\n")
             connection.close()
 
-    def _wait(self, connection: Connection) -> None:
+    def _wait(self, connection: ClientConnection) -> None:
         fd = connection.socket.fileno()
         self._waiting[fd] = connection, time.monotonic() + self._limits.request
         self._held += len(connection.received)
@@ -230,7 +229,7 @@ class Front:
             self._release(fd)
             self._sort(connection, progress)
 
-    def _release(self, fd: int) -> Connection:
+    def _release(self, fd: int) -> ClientConnection:
         connection, _ = self._waiting.pop(fd)
         self._held -= len(connection.received)
         self._poll.unregister(fd)

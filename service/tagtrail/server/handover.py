@@ -10,7 +10,7 @@ from collections.abc import Iterator
 from contextlib import suppress
 from typing import Final
 
-from tagtrail.server.connections import Connection, timeval
+from tagtrail.server.connections import ClientConnection, timeval
 from tagtrail.server.limits import ServerLimits
 
 _LARGEST: Final = 160 * 1024  # bytes of a message: less than the buffer of a socket (net.core.wmem_default)
@@ -25,7 +25,7 @@ class Handover:
         self._giving.setblocking(False)
         self._taking.setsockopt(socket.SOL_SOCKET, socket.SO_RCVTIMEO, timeval(_LOOK_UP))
 
-    def give(self, connection: Connection) -> bool:
+    def give(self, connection: ClientConnection) -> bool:
         """Hand the connection over, and close it here; False, and it stays open, when too many wait already."""
         try:
             socket.send_fds(self._giving, [bytes(connection.received)], [connection.socket.fileno()])
@@ -34,7 +34,7 @@ class Handover:
         connection.close()
         return True
 
-    def take(self, *, wait: bool = True, held: int) -> Connection | None:
+    def take(self, *, wait: bool = True, held: int) -> ClientConnection | None:
         """The next connection; None if none has come for a moment, or without `wait` if none is there."""
         try:
             received, descriptors, _, _ = socket.recv_fds(self._taking, _LARGEST, 1, 0 if wait else socket.MSG_DONTWAIT)
@@ -42,7 +42,7 @@ class Handover:
             return None
         sock = socket.socket(fileno=descriptors[0])
         with suppress(OSError):  # the client has gone meanwhile
-            return Connection(sock, sock.getpeername(), sock.getsockname(), held=held, received=received)
+            return ClientConnection(sock, sock.getpeername(), sock.getsockname(), held=held, received=received)
         sock.close()
         return None
 
@@ -56,7 +56,7 @@ class Handovers:
         self.answers = Handover()
         self.uploads = Handover()
 
-    def of(self, connection: Connection, *, is_whole: bool) -> Handover:
+    def of(self, connection: ClientConnection, *, is_whole: bool) -> Handover:
         """The kind of a connection whose request is whole, or whose body is to be read while it is served."""
         if not is_whole:
             return self.uploads

@@ -8,7 +8,7 @@ from collections.abc import Callable
 
 from tagtrail import logs
 from tagtrail.server.answers import Answers
-from tagtrail.server.connections import Connection
+from tagtrail.server.connections import ClientConnection
 from tagtrail.server.handover import Handover, Handovers
 from tagtrail.server.limits import ServerLimits
 
@@ -22,7 +22,7 @@ class Readers:
         self._held = limits.held
         self._is_resting = False
         self._ending = threading.Event()
-        kinds: list[tuple[str, Handover, Callable[[Connection], None], int]] = [
+        kinds: list[tuple[str, Handover, Callable[[ClientConnection], None], int]] = [
             ("prompt", handovers.prompt, answers.at_once, limits.prompt_threads),
             ("answers", handovers.answers, answers.at_length, limits.answer_threads),
             ("uploads", handovers.uploads, answers.while_reading, limits.upload_threads),
@@ -46,7 +46,7 @@ class Readers:
         """Let the threads end once nothing is left to take. The front hands nothing over any more."""
         self._ending.set()
 
-    def _run(self, handover: Handover, serve: Callable[[Connection], None]) -> None:
+    def _run(self, handover: Handover, serve: Callable[[ClientConnection], None]) -> None:
         while True:
             if self._is_resting:
                 self._ending.wait()

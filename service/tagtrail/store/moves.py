@@ -153,7 +153,7 @@ def get_last_move(db: Connection, tag_id: int) -> Moment | None:
     return Moment(*row) if row else None
 
 
-class TagRow(NamedTuple):
+class TagStateRow(NamedTuple):
     """The columns of `tags` that a move or a repeated push changes; `id` is the tag's."""
 
     head_id: int | None
@@ -165,7 +165,7 @@ class TagRow(NamedTuple):
     id: int
 
 
-def set_moved_tags(tx: Connection, rows: Iterable[TagRow]) -> None:
+def set_moved_tags(tx: Connection, rows: Iterable[TagStateRow]) -> None:
     """Write where tags stand whose heads have changed."""
     tx.executemany(
         "UPDATE tags SET head_id = ?, last_id = ?, head_seq = ?, head_since = ?, occurred_at = ?, event = ?"
@@ -186,7 +186,7 @@ def set_tag_state(tx: Connection, tag_id: int, state: TagState, *, last_move: Mo
         set_repeated_tags(tx, [(latest.occurred_at, latest.event, tag_id)])
         return
     since, head = last_move.moment.occurred_at, state.head
-    row = TagRow(head.digest, head.last, last_move.seq, since, latest.occurred_at, latest.event, tag_id)
+    row = TagStateRow(head.digest, head.last, last_move.seq, since, latest.occurred_at, latest.event, tag_id)
     set_moved_tags(tx, [row])
 
 
