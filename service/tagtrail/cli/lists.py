@@ -10,8 +10,8 @@ import msgspec
 from tagtrail.api import describing
 from tagtrail.api.documents import RegistryDocument
 from tagtrail.cli.open_trail import OpenTrail
-from tagtrail.cli.output import TableColumn, time_column
 from tagtrail.cli.query import TrailQuery
+from tagtrail.cli.table import WHOLE, TableColumn, time_column
 from tagtrail.cli.text import STYLES, Cell, Piece, duration, local_time
 from tagtrail.store.answers import Quarantined, Traffic
 from tagtrail.store.deployments import EarlierDigest, RecordedDeployment, find_deployments
@@ -89,8 +89,8 @@ def image_columns(trail: OpenTrail, of: Callable[[T], ImageRow | None], *, delet
 
     return [
         TableColumn("IMAGE", name, only="pipe"),
-        TableColumn("TAG", tag, only="terminal", style="bold", unbroken=True),
-        TableColumn("DIGEST", digest, only="terminal", unbroken=True, narrow="below"),
+        TableColumn("TAG", tag, only="terminal", style="bold", unbroken=WHOLE),
+        TableColumn("DIGEST", digest, only="terminal", unbroken=WHOLE, narrow="below"),
     ]
 
 
@@ -118,7 +118,7 @@ def _actor(row: Any) -> str:
     return row.actor or ""
 
 
-_BY: Final[TableColumn[Any]] = TableColumn("BY", _actor)
+_BY: Final[TableColumn[Any]] = TableColumn("BY", _actor, narrow="below")
 
 
 def _entry_columns(trail: OpenTrail) -> list[TableColumn[LoggedEntry]]:
@@ -138,7 +138,7 @@ def _entry_columns(trail: OpenTrail) -> list[TableColumn[LoggedEntry]]:
         time_column("WHEN", lambda row: row.occurred_at),
         line_column(),
         TableColumn("ENTRY", lambda row: sentence(row, whole), only="pipe"),
-        TableColumn("ENTRY", lambda row: sentence(row, short), only="terminal"),
+        TableColumn("ENTRY", lambda row: sentence(row, short), only="terminal", unbroken=56),
     ]
 
 
@@ -209,7 +209,7 @@ HISTORY: Final[TrailList[TagMove]] = TrailList(
     columns=lambda trail: [
         time_column("SINCE", lambda row: row.at),
         time_column("UNTIL", lambda row: row.until, missing="now", only="pipe"),
-        TableColumn("FOR", lambda row: duration(row.at, row.until), only="terminal", right=True),
+        TableColumn("FOR", lambda row: duration(row.at, row.until), only="terminal", narrow="below"),
         TableColumn("MOVE", _move),
         TableColumn(
             "IMAGE",
@@ -220,7 +220,7 @@ HISTORY: Final[TrailList[TagMove]] = TrailList(
             "DIGEST",
             lambda row: trail.style(is_whole=False).digest(row.digest) if row.digest else "",
             only="terminal",
-            unbroken=True,
+            unbroken=WHOLE,
         ),
         TableColumn("RELEASE", lambda row: listed(row.release_tags)),
         TableColumn("REPEATED", lambda row: f"{row.repeated}x" if row.repeated else "", only="pipe", right=True),
@@ -253,7 +253,7 @@ DEPLOYMENTS: Final[TrailList[RecordedDeployment]] = TrailList(
         TableColumn("RELEASE", release_tags),
         TableColumn("WENT", lambda row: (row.direction, STYLES[row.direction]), narrow="below"),
         TableColumn("BASIS", lambda row: row.basis, only="pipe"),
-        _BY,
+        TableColumn("BY", _actor),
         TableColumn("CHANGE", lambda row: row.change or "", only="pipe"),
         TableColumn("BEFORE", lambda row: _before(row, trail), narrow="omit"),
         TableColumn("LASTED", _lasted, narrow="below"),
@@ -296,7 +296,7 @@ ENVIRONMENTS: Final[TrailList[EnvironmentState]] = TrailList(
             lambda row: release_tags(row.published) if row.published else ("withdrawn", STYLES["withdrawn"]),
         ),
         time_column("SINCE", lambda row: row.published.at if row.published else row.withdrawn_at),
-        TableColumn("BY", lambda row: row.published.actor or "" if row.published else ""),
+        TableColumn("BY", lambda row: row.published.actor or "" if row.published else "", narrow="below"),
         TableColumn("BACK TO", lambda row: _roll_back(row, trail)),
         line_column(lambda row: row.published.seq if row.published else None),
     ],
@@ -319,7 +319,7 @@ VIOLATIONS: Final[TrailList[Violation]] = TrailList(
         TableColumn("MOVE", lambda row: (_VIOLATION_WORDS[row.kind], STYLES[row.kind])),
         *image_columns(trail, lambda row: row, deleted="none"),
         TableColumn("WAS", _previous(trail, is_whole=True), only="pipe"),
-        TableColumn("WAS", _previous(trail, is_whole=False), only="terminal", unbroken=True),
+        TableColumn("WAS", _previous(trail, is_whole=False), only="terminal", unbroken=WHOLE),
         _BY,
         line_column(),
     ],

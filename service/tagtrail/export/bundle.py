@@ -94,8 +94,8 @@ class _Sink:
 FORMAT: Final = "bundle"
 COMMAND_LINE: Final = "the command line"
 BEGUN: Final = "begun"  # the `action` of the first line
-INTERRUPTED: Final = "broken off by whoever asked"
-FAILED: Final = "broken off by a failure of the service"
+INTERRUPTED: Final = "interrupted by the caller"
+FAILED: Final = "interrupted by a failure of the service"
 
 Told = Callable[[int], None]
 

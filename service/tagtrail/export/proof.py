@@ -92,7 +92,7 @@ def read_earlier(db: Connection, text: str, log: Log) -> Checkpoint:
     if earlier.origin != log.origin:
         raise Refused(
             f"the earlier checkpoint is of the log {earlier.origin}, and this is {log.origin}: another log, or another"
-            " epoch of it; the line that began this epoch says why"
+            " epoch; the line that began this epoch says why"
         )
     if earlier.size > log.size:
         raise Refused(

@@ -22,7 +22,7 @@ from tagtrail.wording.clauses import MOVE_WORDS, Clause, Manner, Named, Part
 from tagtrail.wording.text import counted, listed, size, visible
 
 VIOLATION: Final = "VIOLATION: a release tag never moves"
-_READINGS: Final = ("json", "csv", "ndjson", "html")  # formats of `exported` lines that tell of a reading
+_READINGS: Final = ("json", "csv", "ndjson", "html")  # formats of `exported` lines about a reading
 
 _MOST_ANNOTATIONS = 5  # shown beside a line
 _MOST_CHANGES = 5  # tags named of a delete that took many
@@ -110,7 +110,7 @@ class Narrator:
     def _delete(self, entry: Entry, logged: LoggedEntry) -> Clause:
         changes = logged.changes
         if not changes:
-            return (Part("deleted, no tag pointed there" if entry.tag is None else "deleted, it pointed at nothing"),)
+            return (Part("deleted, no tag pointed there" if entry.tag is None else "already deleted"),)
         if len(changes) == 1:
             return self._move(entry, changes[0])
         return (Part("deleted", "deleted"), Part(f": {_tags(changes)}"))
