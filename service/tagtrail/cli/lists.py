@@ -122,14 +122,14 @@ _BY: Final[TableColumn[Any]] = TableColumn("BY", _actor, narrow="below")
 
 
 def _entry_columns(trail: OpenTrail) -> list[TableColumn[LoggedEntry]]:
-    from tagtrail.wording.line_text import Narrator, ReleaseTags  # noqa: PLC0415 - only the log needs it
+    from tagtrail.wording.line_text import LineText, ReleaseTags  # noqa: PLC0415 - only the log needs it
 
     reader = ReleaseTags(trail.store.reader)
-    whole, short = (Narrator(trail.style(is_whole=is_whole), reader) for is_whole in (True, False))
+    whole, short = (LineText(trail.style(is_whole=is_whole), reader) for is_whole in (True, False))
 
-    def sentence(row: LoggedEntry, narrator: Narrator) -> Cell:
+    def sentence(row: LoggedEntry, text: LineText) -> Cell:
         cell: list[Piece] = []
-        for clause in narrator.tell(row):
+        for clause in text.describe(row):
             cell += [("  ", "")] if cell else []
             cell += [(part.text, STYLES.get(part.role, "")) for part in clause]
         return cell
