@@ -141,7 +141,7 @@ class DeliveryDocument(msgspec.Struct, frozen=True):
     subject: Annotated[
         str,
         Meta(
-            description="Deliveries of one subject are sent in order: a repository, `service` for alerts, `*` for a summary."
+            description="Deliveries of one subject are sent in order: a repository, `service` (alerts) or `*` (a summary)."
         ),
     ]
     state: DeliveryState

@@ -1,7 +1,7 @@
-"""What is asked of the trail and what it answers: a filter and a place in a list, and a frozen row for each list.
+"""The rows that lists return.
 
-Instants are nanoseconds since 1970 UTC. `seq` is the ledger line that an answer rests on, `host` the registry's
-name as the client called it in that line, `actor` whoever that line discloses (None: nobody was named, or erased).
+Instants are nanoseconds since 1970 UTC. `seq` is the ledger line that an answer is derived from, `host` the registry's
+host as the client called it in that line, `actor` the person in that line's disclosure (None: no name, or erased).
 """
 
 from dataclasses import dataclass
@@ -11,7 +11,7 @@ from tagtrail.trail.deployments import Basis, Direction
 
 @dataclass(frozen=True, slots=True)
 class Naming:
-    """A tag was the digest in question from `since` until `until` (None: still)."""
+    """A tag pointed to the digest from `since` to `until` (None: still)."""
 
     registry: str
     repository: str
@@ -26,7 +26,7 @@ class Naming:
 
 @dataclass(frozen=True, slots=True)
 class Publishing:
-    """The digest in question was published for an environment from `since` until `until` (None: still)."""
+    """The digest was published for an environment from `since` to `until` (None: still)."""
 
     environment: str
     registry: str
@@ -61,9 +61,9 @@ class Member:
 
 @dataclass(frozen=True, slots=True)
 class Usage:
-    """Every tag that named a digest and every environment it was published for; release tags first, newest first.
+    """Every tag that pointed to a digest and every environment it was published for; release tags first, newest first.
 
-    `is_whole` is false where there are more than were asked for.
+    `is_whole` is false if there are more than requested.
     """
 
     digest: str
@@ -74,7 +74,7 @@ class Usage:
 
 @dataclass(frozen=True, slots=True)
 class IndexUsage:
-    """An index that lists the digest in question, as `platform`, and where the index itself was used."""
+    """An index that lists the digest as `platform`, and the uses of the index."""
 
     platform: str | None
     usage: Usage
@@ -82,7 +82,7 @@ class IndexUsage:
 
 @dataclass(frozen=True, slots=True)
 class DigestAnswer:
-    """All that the trail knows of a digest; `platforms` if it is an index, `indexes` if it is part of some."""
+    """Everything that the trail knows about a digest; `platforms` if it is an index, `indexes` if indexes list it."""
 
     held: tuple[Held, ...]
     usage: Usage
@@ -97,7 +97,7 @@ class DigestAnswer:
 
 @dataclass(frozen=True, slots=True)
 class Quarantined:
-    """Something that could not be recorded as what it claims to be; `size` in bytes."""
+    """A body or an event that could not be understood; `size` in bytes."""
 
     seq: int
     received_at: int
@@ -109,7 +109,7 @@ class Quarantined:
 
 @dataclass(frozen=True, slots=True)
 class Traffic:
-    """Events of a registry's UTC day that are no evidence of change: `pull_manifest`, `head_blob`, `push_blob` ..."""
+    """A registry's counted events of one UTC day: `pull_manifest`, `head_blob`, `push_blob` ..."""
 
     registry: str
     day: str
@@ -119,7 +119,7 @@ class Traffic:
 
 @dataclass(frozen=True, slots=True)
 class HeardRegistry:
-    """A registry that was heard of: its last event by our clock, the running instance, and the starts we saw."""
+    """A registry that sent events: its last event by our clock, the running instance, and the observed starts."""
 
     registry: str
     host: str

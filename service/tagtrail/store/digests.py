@@ -1,4 +1,4 @@
-"""A digest: every tag that named it, every environment it was published for, and the index it belongs to."""
+"""A digest: every tag that pointed to it, every environment it was published for, and the indexes that list it."""
 
 from collections.abc import Sequence
 from itertools import islice
@@ -14,7 +14,7 @@ from tagtrail.store.query import Filter, Query
 from tagtrail.store.series import Row, Series, Source, Span, marks, walk
 from tagtrail.trail.instant import LATEST
 
-MOST_INDEXES: Final = 20  # indexes that a manifest belongs to, the newest ones
+MOST_INDEXES: Final = 20  # indexes that list a manifest, the newest ones
 _MOST_MANIFESTS = 1_000  # repositories that hold one digest
 _MOST_MEMBERS = 200  # of an index
 
@@ -22,7 +22,7 @@ _MOVES = Series("moves m", ("m.occurred_at", "m.event", "m.tag_id"))
 
 
 def get_digest(db: Connection, query: Query) -> DigestAnswer:
-    """All that is known of the digest, at most `limit` of each kind of use, newest first.
+    """Everything known about the digest, at most `limit` uses of each kind, newest first.
 
     Looks at `digest`, `registry` and `repository` of the filter. Raises BadParameter for a prefix that fits several
     digests, NotRecorded for a digest that no line names.
