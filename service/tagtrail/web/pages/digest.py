@@ -3,8 +3,7 @@
 from dataclasses import dataclass, replace
 from typing import Final
 
-from tagtrail.store.answers import DigestAnswer
-from tagtrail.store.digests import get_digest
+from tagtrail.store.digests import RecordedDigest, get_digest
 from tagtrail.store.query import Query
 from tagtrail.web.context import Page, Visit
 
@@ -13,20 +12,16 @@ _MOST: Final = 200  # tags and environments of each kind
 
 @dataclass(frozen=True, slots=True)
 class DigestView:
-    """All that is known of the digest, and its reference in each repository that holds it."""
+    """The digest."""
 
-    found: DigestAnswer
-    references: tuple[str, ...]
+    found: RecordedDigest
 
 
 def make_digest(visit: Visit, *, digest: str) -> DigestView:
     """A digest, whole or by its beginning. Raises BadParameter and NotRecorded."""
     asked = visit.filter("registry", "repository")
     found = get_digest(visit.db, Query(visit.rules, replace(asked, digest=digest), limit=_MOST))
-    references = tuple(
-        visit.hosts.reference(held.registry, held.host, held.repository, digest=found.digest) for held in found.held
-    )
-    return DigestView(found, references)
+    return DigestView(found)
 
 
 DIGEST: Final = Page("digest", "/digests/<digest:digest>", make_digest)

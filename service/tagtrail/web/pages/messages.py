@@ -5,13 +5,13 @@ from typing import Final
 
 from tagtrail.errors import NotRecorded
 from tagtrail.store.outbox import (
-    AttemptedDelivery,
     ChannelState,
-    DeliveryAnswer,
+    DeliveryHistory,
+    RecordedDelivery,
     find_channels,
     find_deliveries,
-    get_attempted,
     get_channel_state,
+    get_delivery_history,
 )
 from tagtrail.web.context import Page, Visit
 from tagtrail.web.paging import Paging
@@ -22,7 +22,7 @@ class Messages:
     """A part of the list, the youngest first, and how each channel stands."""
 
     channels: tuple[ChannelState, ...]
-    items: tuple[DeliveryAnswer, ...]
+    items: tuple[RecordedDelivery, ...]
     paging: Paging
 
 
@@ -30,7 +30,7 @@ class Messages:
 class Message:
     """One message; `may_retry` if it was given up and this visitor may have it tried again."""
 
-    found: AttemptedDelivery
+    found: DeliveryHistory
     may_retry: bool
 
 
@@ -44,10 +44,10 @@ def make_messages(visit: Visit) -> Messages:
 
 def make_message(visit: Visit, *, delivery: str) -> Message:
     """A message by its id. Raises NotRecorded."""
-    found = get_attempted(visit.db, delivery)
+    found = get_delivery_history(visit.db, delivery)
     if found is None:
         raise NotRecorded(f"there is no message {delivery[:80]!r}")
-    return Message(found, found.answer.delivery.state == "failed" and "admin" in visit.caller.scopes)
+    return Message(found, found.delivery.state == "failed" and "admin" in visit.caller.scopes)
 
 
 MESSAGES: Final = Page("messages", "/messages", make_messages, tells_of_people=False)

@@ -18,7 +18,7 @@ from tagtrail.trail.names import Reference
 from tagtrail.web.context import Page, Visit
 from tagtrail.web.filters import find_environment_choices
 from tagtrail.web.paging import Paging
-from tagtrail.web.wiring import Wired, find_wired
+from tagtrail.web.wiring import WiredRegistry, find_wired
 from tagtrail.wording.rollback import choose_tag, doubts_of, make_commands
 
 # The strip of the last weeks: a bar for each day on which something was published, the higher the more it was.
@@ -111,7 +111,7 @@ class Overview:
     paging: Paging
     gathered: tuple[Gathered, ...]
     violations: tuple[Violation, ...]
-    wired: tuple[Wired, ...]
+    wired: tuple[WiredRegistry, ...]
     blocks: tuple[tuple[str, str], ...]
     form: BlockForm
     environments: tuple[str, ...]
@@ -130,7 +130,7 @@ def make_overview(visit: Visit) -> Overview:
         gathered=gather(find_moves(visit.db, Query(visit.rules, limit=_MOVES)).items),
         violations=_find_open_violations(visit),
         wired=wired,
-        blocks=_render_blocks(visit) if not any(registry.last_seen_at for registry in wired) else (),
+        blocks=_render_blocks(visit) if not any(registry.last_seen for registry in wired) else (),
         form=visit.block_form(),
         environments=find_environment_choices(visit),
     )

@@ -5,14 +5,13 @@ from typing import Final
 
 from tagtrail.config.notifications import PLACEHOLDER, BlockForm
 from tagtrail.errors import NotRecorded
-from tagtrail.store.answers import Traffic
 from tagtrail.store.query import Filter, Query
-from tagtrail.store.registries import find_traffic
+from tagtrail.store.registries import Traffic, find_traffic
 from tagtrail.store.search import MOST_COUNTED, Listed, find_listed
 from tagtrail.trail.instant import DAY
 from tagtrail.web.context import Page, Visit
 from tagtrail.web.paging import Paging
-from tagtrail.web.wiring import Wired, find_wired
+from tagtrail.web.wiring import WiredRegistry, find_wired
 
 _DAYS: Final = 7  # of traffic that are shown
 _MOST_COUNTS: Final = 200
@@ -23,14 +22,14 @@ _ROWS: Final = 50  # repositories
 class Registries:
     """All of them, by name."""
 
-    items: tuple[Wired, ...]
+    items: tuple[WiredRegistry, ...]
 
 
 @dataclass(frozen=True, slots=True)
 class RegistryView:
     """One registry; `block` is what to paste into it, without its token. None if it is not configured."""
 
-    wired: Wired
+    wired: WiredRegistry
     block: str | None
     form: BlockForm
     traffic: tuple[Traffic, ...]
