@@ -16,16 +16,17 @@ from tagtrail.api.problems import register_errors
 from tagtrail.config.model import Config
 from tagtrail.config.notifications import render_notifications
 from tagtrail.config.secrets import session_key
+from tagtrail.headers import add_security_headers
 from tagtrail.health import Readiness, make_health_blueprint
 from tagtrail.intake.endpoint import EventsEndpoint
 from tagtrail.ledger.record import Recorder
 from tagtrail.notify.outbox import make_outbox
 from tagtrail.store.database import Store
 from tagtrail.store.tokens import StoredToken, find_tokens
-from tagtrail.tlog.place import make_sealer
+from tagtrail.tlog.place import make_log_signer
 from tagtrail.trail.instant import now
 from tagtrail.web.blueprint import mount_pages
-from tagtrail.web.context import Wiring
+from tagtrail.web.context import Blocks
 from tagtrail.web.sign_in import find_session, prepare_sessions
 
 
@@ -38,6 +39,7 @@ def create_app(config: Config, *, store: Store, clock: Callable[[], int] = now) 
     failures = FailedAuthentications(store, clock=clock)
     access = access_of(config, store=store, failures=failures, clock=clock)
     register_errors(app)
+    app.after_request(add_security_headers)
     app.register_blueprint(
         make_health_blueprint(Readiness(store, checkpoint_every=config.ledger.checkpoint_every, clock=clock))
     )
@@ -45,11 +47,11 @@ def create_app(config: Config, *, store: Store, clock: Callable[[], int] = now) 
         store=store, recorder=recorder, access=access, checkpoint_every=config.ledger.checkpoint_every
     )
     app.register_blueprint(api, url_prefix="/api/v1")
-    sealer = make_sealer(store, config.ledger, public_url=config.public_url)
-    export = make_export_blueprint(store=store, recorder=recorder, access=access, seal=sealer.seal)
+    log_signer = make_log_signer(store, config.ledger, public_url=config.public_url)
+    export = make_export_blueprint(store=store, recorder=recorder, access=access, sign=log_signer.sign)
     app.register_blueprint(export, url_prefix="/api/v1")
     app.register_blueprint(make_log_blueprint(store=store, access=access))
-    mount_pages(app, store=store, recorder=recorder, access=access, csrf=csrf, wiring=wiring_of(config))
+    mount_pages(app, store=store, recorder=recorder, access=access, csrf=csrf, blocks=blocks_of(config))
     app.wsgi_app = EventsEndpoint(  # type: ignore[method-assign]  # as Flask's documentation says to wrap it
         app.wsgi_app,
         tokens=ingest_tokens(config),
@@ -85,7 +87,7 @@ def access_of(
     )
 
 
-def wiring_of(config: Config) -> Wiring:
+def blocks_of(config: Config) -> Blocks:
     """For each registry that has its token, the settings to paste into it."""
     return {
         registry.name: partial(render_notifications, config, registry)

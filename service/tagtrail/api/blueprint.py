@@ -1,7 +1,6 @@
 """`/api/v1`: the questions over HTTP, and the one thing that can be told: a deployment."""
 
 from collections.abc import Callable
-from typing import Final
 
 import msgspec
 from flask import Blueprint, Response, request
@@ -26,16 +25,8 @@ from tagtrail.store.filters import DEFAULT_LIMIT, read_filter, read_limit, refus
 from tagtrail.store.lines import get_last_seq
 from tagtrail.store.query import Query
 from tagtrail.store.status import get_status
-from tagtrail.tlog.unsigned import find_arrears
+from tagtrail.tlog.unsigned import find_unsigned_lag
 from tagtrail.trail.rules import Rules
-
-_HEADERS: Final = {
-    "Cache-Control": "private, no-cache",
-    "Content-Security-Policy": "default-src 'none'; frame-ancestors 'none'",
-    "Cross-Origin-Resource-Policy": "same-origin",
-    "Vary": "Accept, Authorization",
-    "X-Content-Type-Options": "nosniff",
-}
 
 
 def make_api_blueprint(
@@ -46,7 +37,7 @@ def make_api_blueprint(
     A checkpoint is due every so many seconds; the status tells where none comes.
     """
     blueprint = Blueprint("api", __name__)
-    blueprint.after_request(_add_headers)
+    blueprint.after_request(_let_browsers_revalidate)
     readings = DisclosureLog(recorder)
 
     def admit(scope: Scope) -> Redaction:
@@ -63,9 +54,8 @@ def make_api_blueprint(
     return blueprint
 
 
-def _add_headers(response: Response) -> Response:
-    for name, value in _HEADERS.items():
-        response.headers.setdefault(name, value)
+def _let_browsers_revalidate(response: Response) -> Response:
+    response.headers.setdefault("Cache-Control", "private, no-cache")
     return response
 
 
@@ -121,8 +111,8 @@ def _add_status(
         admit("read")
         refuse_unknown(read_parameters(request), accepted=())
         with store.snapshot() as db:
-            found, arrears = get_status(db), find_arrears(db)
-        document = describe_status(found, arrears, at=recorder.now(), checkpoint_every=checkpoint_every)
+            found, lag = get_status(db), find_unsigned_lag(db)
+        document = describe_status(found, lag, at=recorder.now(), checkpoint_every=checkpoint_every)
         return Response(msgspec.json.encode(document), content_type="application/json")
 
 

@@ -49,7 +49,6 @@ def problem(
     document = ProblemDocument(title=title, status=status, detail=detail, parameter=parameter)
     response = Response(msgspec.json.encode(document), status, dict(headers or {}), content_type=MEDIA_TYPE)
     response.headers.setdefault("Cache-Control", "no-store")
-    response.headers["X-Content-Type-Options"] = "nosniff"
     return response
 
 

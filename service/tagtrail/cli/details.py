@@ -7,9 +7,9 @@ import click
 import msgspec
 
 from tagtrail.cli.lists import line_column, release_tags
-from tagtrail.cli.output import TableColumn, time_column
 from tagtrail.cli.query import TrailQuery, query_options
 from tagtrail.cli.references import Subject, find_environment, find_subject, read_reference
+from tagtrail.cli.table import WHOLE, TableColumn, time_column
 from tagtrail.cli.text import STYLES, duration, local_time
 from tagtrail.errors import BadParameter, NotRecorded
 from tagtrail.store.deployments import EarlierDigest, RecordedDeployment
@@ -101,7 +101,7 @@ def _tag_columns(query: TrailQuery) -> list[TableColumn[TagUse]]:
             lambda row: short.name(row.registry, row.host, row.repository, row.tag, None),
             only="terminal",
             style="bold",
-            unbroken=True,
+            unbroken=WHOLE,
         ),
         TableColumn("KIND", lambda row: "release" if row.release else "moving"),
         *_period_columns(),
@@ -114,7 +114,7 @@ def _environment_columns(query: TrailQuery) -> list[TableColumn[EnvironmentUse]]
     short = query.trail.style(is_whole=False)
     return [
         TableColumn("ENVIRONMENT", lambda row: row.environment, style="bold"),
-        TableColumn("TAG", lambda row: short.name(row.registry, None, row.repository, row.tag, None), unbroken=True),
+        TableColumn("TAG", lambda row: short.name(row.registry, None, row.repository, row.tag, None), unbroken=WHOLE),
         TableColumn("WENT", lambda row: (row.direction, STYLES[row.direction])),
         *_period_columns(),
         TableColumn("BASIS", lambda row: row.basis, only="pipe"),
@@ -131,7 +131,7 @@ def _period_columns() -> "list[TableColumn[TagUse | EnvironmentUse]]":
 
 _PLATFORMS: list[TableColumn[PlatformManifest]] = [
     TableColumn("PLATFORM", lambda row: row.platform or "unknown", style="bold"),
-    TableColumn("DIGEST", lambda row: row.digest),
+    TableColumn("DIGEST", lambda row: row.digest, unbroken=WHOLE, narrow="below"),
 ]
 
 
@@ -208,7 +208,7 @@ def _compared_columns(query: TrailQuery) -> list[TableColumn[_Compared]]:
         TableColumn("RELEASE", lambda row: release_tags(row.image)),
         TableColumn("DIGEST", lambda row: whole.digest(row.image.digest), only="pipe"),
         TableColumn(
-            "DIGEST", lambda row: short.digest(row.image.digest), only="terminal", unbroken=True, narrow="below"
+            "DIGEST", lambda row: short.digest(row.image.digest), only="terminal", unbroken=WHOLE, narrow="below"
         ),
         time_column("SINCE", lambda row: row.image.at),
         time_column("UNTIL", lambda row: row.image.until, missing="now"),

@@ -13,7 +13,8 @@ import msgspec
 from tagtrail.cli.groups import LazyCommand, LazyGroup
 from tagtrail.cli.open_trail import find_ledger
 from tagtrail.cli.options import config_path, data_directory, data_path, json_option, location_options, notify_config
-from tagtrail.cli.output import Output, TableColumn, time_column
+from tagtrail.cli.output import Output
+from tagtrail.cli.table import TableColumn, time_column
 from tagtrail.config.load import load
 from tagtrail.errors import BadParameter, NotDelivered, NotRecorded
 from tagtrail.ledger.rulebook import load_rulebook

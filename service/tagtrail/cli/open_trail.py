@@ -11,13 +11,13 @@ from tagtrail.errors import ConfigurationError, StorageUnavailable
 from tagtrail.ledger.rulebook import load_rulebook
 from tagtrail.store.database import Store
 from tagtrail.trail.rules import Hosts, Rules
-from tagtrail.wording.clauses import Manner
+from tagtrail.wording.clauses import Style
 
 if TYPE_CHECKING:  # a question does not need the configuration, nor the key that signs
     from tagtrail.config.document import Node
     from tagtrail.config.model import Ledger, NotifyConfig
     from tagtrail.ledger.record import Recorder
-    from tagtrail.tlog.signer import LogPlace, Sealer
+    from tagtrail.tlog.signer import LogPlace, LogSigner
 
 DEFAULT_DATA = Path("tagtrail-data")
 CONFIG_VARIABLE = "TAGTRAIL_CONFIG"
@@ -32,9 +32,9 @@ class OpenTrail:
     rules: Rules
     hosts: Hosts
 
-    def style(self, *, is_whole: bool) -> Manner:
+    def style(self, *, is_whole: bool) -> Style:
         """How references and digests are written: whole for a program, short for a person."""
-        return Manner(self.hosts, self.rules.has_several_registries, is_whole)
+        return Style(self.hosts, self.rules.has_several_registries, is_whole)
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,11 +52,11 @@ class LedgerLocation:
 
         return log_place(self.data, self.ledger, public_url=self.public_url)
 
-    def make_signer(self, store: Store) -> "Sealer":
+    def make_signer(self, store: Store) -> "LogSigner":
         """The signer of this ledger's log."""
-        from tagtrail.tlog.place import make_sealer  # noqa: PLC0415 - as above
+        from tagtrail.tlog.place import make_log_signer  # noqa: PLC0415 - as above
 
-        return make_sealer(store, self.ledger, public_url=self.public_url)
+        return make_log_signer(store, self.ledger, public_url=self.public_url)
 
     def make_recorder(self, store: Store, notify: "NotifyConfig") -> "Recorder":
         """A recorder that notifies the configured channels. Refuses a ledger that differs from its checkpoints.

@@ -1,4 +1,4 @@
-"""The state of the wiring: what each registry sent, and how much of it could not be understood."""
+"""The wiring: for each registry, when its events arrived and how many of them are in quarantine."""
 
 import msgspec
 
@@ -8,25 +8,25 @@ from tagtrail.store.registries import MOST_QUARANTINED, KnownRegistry, count_qua
 from tagtrail.trail.rules import Rules
 
 
-class WiredRegistry(KnownRegistry, frozen=True, kw_only=True):
-    """A registry, and how much of what it sent was quarantined, counted up to MOST_QUARANTINED."""
+class RegistryWiring(KnownRegistry, frozen=True, kw_only=True):
+    """A registry and the number of its events in quarantine, counted up to MOST_QUARANTINED."""
 
     quarantined: int
 
     @property
     def quarantined_text(self) -> str:
-        """The number as it is shown."""
+        """How many events are in quarantine, as it is shown."""
         return f"{self.quarantined} or more" if self.quarantined >= MOST_QUARANTINED else str(self.quarantined)
 
     @property
     def restarts(self) -> int:
-        """How often the registry was restarted since its first event; events that waited in it then are lost."""
+        """How often the registry restarted since its first event. A restart loses the events that waited in it."""
         return max(0, self.starts - 1)
 
 
-def find_wired(db: Connection, rules: Rules) -> tuple[WiredRegistry, ...]:
+def find_wiring(db: Connection, rules: Rules) -> tuple[RegistryWiring, ...]:
     """Every registry, by name."""
     return tuple(
-        WiredRegistry(**msgspec.structs.asdict(each), quarantined=count_quarantined(db, each.registry))
+        RegistryWiring(**msgspec.structs.asdict(each), quarantined=count_quarantined(db, each.registry))
         for each in find_known_registries(db, Query(rules)).items
     )
