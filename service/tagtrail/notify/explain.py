@@ -45,7 +45,7 @@ def read_notifications(data: MessageData) -> list[Notification]:
 def explain_routes(
     config: NotifyConfig, notifications: Sequence[Notification], subject: Notification
 ) -> list[RouteDecision]:
-    """What each route decides for notifications that are sent as one message.
+    """The decision of each route for notifications that are sent as one message.
 
     If a route matches none of them, `why` says which of its conditions `subject` does not meet.
     """
