@@ -140,9 +140,7 @@ class DeliveryDocument(msgspec.Struct, frozen=True):
     channel: str
     subject: Annotated[
         str,
-        Meta(
-            description="Deliveries of one subject are sent in order: a repository, `service` for alerts, `*` for a summary."
-        ),
+        Meta(description="Its deliveries keep their order: a repository, `service` for alerts, `*` for a summary."),
     ]
     state: DeliveryState
     made_at: Time
