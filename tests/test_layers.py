@@ -15,7 +15,7 @@ ROOT = Path(tagtrail.__file__).parent
 # The rooms from the ground floor up: a room imports itself and those before its group, never one beside or after it.
 GROUPS: tuple[tuple[str, ...], ...] = (
     ("trail", "errors", "__init__"),
-    ("line", "logs", "headers"),
+    ("line", "locks", "logs", "headers"),
     ("store",),
     ("ledger",),
     ("access", "wording"),
