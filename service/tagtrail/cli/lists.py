@@ -7,22 +7,25 @@ from typing import Any, Final, Generic, Protocol, TypeVar
 
 import msgspec
 
-from tagtrail.api import describing
-from tagtrail.api.documents import RegistryDocument
 from tagtrail.cli.open_trail import OpenTrail
 from tagtrail.cli.query import TrailQuery
 from tagtrail.cli.table import WHOLE, TableColumn, time_column
 from tagtrail.cli.text import STYLES, Cell, Piece, duration, local_time
-from tagtrail.store.answers import Quarantined, Traffic
 from tagtrail.store.deployments import EarlierDigest, RecordedDeployment, find_deployments
 from tagtrail.store.entries import LoggedEntry, find_entries
 from tagtrail.store.environments import EnvironmentState, find_environments
 from tagtrail.store.history import TagMove, find_history
 from tagtrail.store.names import find_repositories
-from tagtrail.store.registries import find_quarantined, find_registries, find_traffic
+from tagtrail.store.registries import (
+    KnownRegistry,
+    Quarantined,
+    Traffic,
+    find_known_registries,
+    find_quarantined,
+    find_traffic,
+)
 from tagtrail.store.releases import Violation, find_violations
 from tagtrail.store.tags import TaggedDigest, TagHead, find_heads, read_heads
-from tagtrail.trail.instant import parse_instant
 from tagtrail.trail.versions import version_key
 from tagtrail.wording.clauses import MOVE_WORDS
 from tagtrail.wording.text import listed, size
@@ -329,14 +332,14 @@ VIOLATIONS: Final[TrailList[Violation]] = TrailList(
 QUARANTINE: Final[TrailList[Quarantined]] = TrailList(
     rows=lambda query, _: query.rows(find_quarantined),
     columns=lambda _: [
-        time_column("WHEN", lambda row: row.received_at),
+        time_column("WHEN", lambda row: row.at),
         TableColumn("REGISTRY", lambda row: row.registry, style="bold"),
         TableColumn("SIZE", lambda row: size(row.size), right=True),
         TableColumn("REASON", lambda row: row.reason),
-        TableColumn("SHA-256", lambda row: row.sha256.hex() if row.sha256 else "", only="pipe"),
+        TableColumn("SHA-256", lambda row: row.sha256 or "", only="pipe"),
         line_column(),
     ],
-    describe=lambda row, _: describing.describe_quarantined(row),
+    describe=lambda row, _: row,
     nothing="Nothing is in quarantine.",
 )
 TRAFFIC: Final[TrailList[Traffic]] = TrailList(
@@ -347,34 +350,27 @@ TRAFFIC: Final[TrailList[Traffic]] = TrailList(
         TableColumn("ACTION", lambda row: row.action.replace("_", " ")),
         TableColumn("EVENTS", lambda row: f"{row.events:,}", right=True),
     ],
-    describe=lambda row, _: describing.describe_traffic(row),
+    describe=lambda row, _: row,
     nothing="No traffic was counted.",
 )
 
 
-def _registries(query: TrailQuery) -> Iterator[RegistryDocument]:
-    with query.trail.store.snapshot() as db:
-        heard = find_registries(db)
-    documents = describing.describe_registries(heard, query.trail.rules)
-    return (each for each in documents if query.filter.registry in (None, each.registry))
+def _registries(query: TrailQuery) -> Iterator[KnownRegistry]:
+    return (each for each in query.rows(find_known_registries) if query.filter.registry in (None, each.registry))
 
 
-def _instant(text: str | None) -> int | None:
-    return parse_instant(text) if text else None
+def _ago(row: KnownRegistry) -> str:
+    return f"{duration(row.last_seen, None)} ago" if row.last_seen else ""
 
 
-def _ago(row: RegistryDocument) -> str:
-    return f"{duration(parse_instant(row.last_seen), None)} ago" if row.last_seen else ""
-
-
-REGISTRIES: Final[TrailList[RegistryDocument]] = TrailList(
+REGISTRIES: Final[TrailList[KnownRegistry]] = TrailList(
     rows=lambda query, _: _registries(query),
     columns=lambda _: [
         TableColumn("REGISTRY", lambda row: row.registry, style="bold"),
         TableColumn("HOST", lambda row: ", ".join([row.host or "", *row.aliases]).strip(", ")),
-        time_column("LAST EVENT", lambda row: _instant(row.last_seen), missing="never"),
+        time_column("LAST EVENT", lambda row: row.last_seen, missing="never"),
         TableColumn("AGO", _ago, right=True),
-        time_column("FIRST SEEN", lambda row: _instant(row.first_seen), only="pipe"),
+        time_column("FIRST SEEN", lambda row: row.first_seen, only="pipe"),
         TableColumn("STARTS", lambda row: str(row.starts), right=True),
         TableColumn("LOGIN", lambda row: row.authentication or "not configured", only="pipe"),
         TableColumn("INSTANCE", lambda row: row.instance or "", only="pipe"),
