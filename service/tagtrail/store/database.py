@@ -6,7 +6,6 @@ busy handler sleeps and starves, and versions before 3.51.3 can damage the write
 checkpoint at once (https://www.sqlite.org/wal.html#walresetbug).
 """
 
-import fcntl
 import os
 import threading
 from collections.abc import Iterator
@@ -15,6 +14,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from tagtrail.errors import StorageUnavailable
+from tagtrail.locks import open_lock, release_lock, take_lock
 
 if TYPE_CHECKING:
     import sqlite3 as sqlite3  # noqa: PLC0414 - other files of this folder take it from here
@@ -161,12 +161,12 @@ class Store:
     def _lock(self) -> None:
         """Take the file lock that writers of all processes share. Only on local disks, as SQLite's WAL itself."""
         if self._write_lock is None:
-            self._write_lock = os.open(self.directory / "write.lock", os.O_CREAT | os.O_RDWR | os.O_CLOEXEC, 0o600)
-        fcntl.flock(self._write_lock, fcntl.LOCK_EX)
+            self._write_lock = open_lock(self.directory / "write.lock")
+        take_lock(self._write_lock)
 
     def _unlock(self) -> None:
         if self._write_lock is not None:
-            fcntl.flock(self._write_lock, fcntl.LOCK_UN)
+            release_lock(self._write_lock)
 
 
 def is_trouble_of_the_disk(error: BaseException) -> bool:
