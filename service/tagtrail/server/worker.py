@@ -4,7 +4,6 @@ Whichever worker holds the front's lock is the front; the others wait for the lo
 them when the front's process ends, however it ends. A single worker is both.
 """
 
-import fcntl
 import gc
 import os
 import select
@@ -17,6 +16,7 @@ from threading import Thread
 
 from gunicorn.workers.base import Worker
 
+from tagtrail.locks import open_lock, release_lock, take_lock
 from tagtrail.server.answers import Answers, Settings
 from tagtrail.server.front import Front
 from tagtrail.server.readers import Readers
@@ -48,12 +48,12 @@ class FrontWorker(Worker):  # type: ignore[misc]  # gunicorn has no types
         limits, handovers = self.app.limits, self.app.handovers
         answers = Answers(self.wsgi, settings=Settings(self.cfg), limits=limits)
         self._readers = Readers(answers, handovers, limits=limits)
-        self._lock = os.open(self.app.front_lock, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+        self._lock = open_lock(self.app.front_lock)
         self._front: Front | None = None
         self._turn = threading.Lock()  # guards the decision whether to become the front
         self._is_stopping = False
         front = Thread(target=self._be_front, name="front", daemon=True)
-        if self._try_lock() and self.cfg.workers > 1:
+        if take_lock(self._lock, patience=0) and self.cfg.workers > 1:
             self._readers.rest()
         self._readers.start()
         front.start()
@@ -61,16 +61,9 @@ class FrontWorker(Worker):  # type: ignore[misc]  # gunicorn has no types
             self._rest()
         self._stop(front)
 
-    def _try_lock(self) -> bool:
-        try:
-            fcntl.flock(self._lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            return False
-        return True
-
     def _be_front(self) -> None:
         """Wait for the lock, then be the front until the end; or give the lock on where this process stops, too."""
-        fcntl.flock(self._lock, fcntl.LOCK_EX)
+        take_lock(self._lock)
         with self._turn:
             if not self._is_stopping:
                 listeners = [listener.sock for listener in self.sockets]
@@ -80,7 +73,7 @@ class FrontWorker(Worker):  # type: ignore[misc]  # gunicorn has no types
             if self.cfg.workers > 1:
                 self._readers.rest()
             self._front.run()
-        fcntl.flock(self._lock, fcntl.LOCK_UN)
+        release_lock(self._lock)
 
     def _rest(self) -> None:
         """Tell the master that we live, then sleep until a signal comes or the next sign of life is due."""

@@ -9,7 +9,6 @@ Lines are appended first and projected in batches. A reader never sees the time 
 asks is projected in what it sees.
 """
 
-import fcntl
 import logging
 import os
 import threading
@@ -21,6 +20,7 @@ from typing import TYPE_CHECKING
 
 from tagtrail import logs
 from tagtrail.errors import StorageUnavailable
+from tagtrail.locks import open_lock, release_lock, take_lock
 
 if TYPE_CHECKING:
     import sqlite3 as sqlite3  # noqa: PLC0414 - other files of this folder take it from here
@@ -227,15 +227,13 @@ class Store:
     def _lock(self, *, wait: bool = True) -> None:
         """Take the file lock that writers of all processes share. Only on local disks, as SQLite's WAL itself."""
         if self._write_lock is None:
-            self._write_lock = os.open(self.directory / "write.lock", os.O_CREAT | os.O_RDWR | os.O_CLOEXEC, 0o600)
-        try:
-            fcntl.flock(self._write_lock, fcntl.LOCK_EX | (0 if wait else fcntl.LOCK_NB))
-        except BlockingIOError as error:
-            raise StoreBusy("another process is writing to the ledger") from error
+            self._write_lock = open_lock(self.directory / "write.lock")
+        if not take_lock(self._write_lock, patience=None if wait else 0):
+            raise StoreBusy("another process is writing to the ledger")
 
     def _unlock(self) -> None:
         if self._write_lock is not None:
-            fcntl.flock(self._write_lock, fcntl.LOCK_UN)
+            release_lock(self._write_lock)
 
 
 class WriteBack:
