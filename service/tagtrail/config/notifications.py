@@ -8,7 +8,7 @@ import sys
 
 import yaml
 
-from tagtrail.config.model import Config, Registry
+from tagtrail.config.model import Config, RegistryConfig
 from tagtrail.errors import ConfigurationError
 
 PLACEHOLDER = "THE-TOKEN"
@@ -45,7 +45,7 @@ _WILDCARD_NOTE = """\
 """
 
 
-def choose_registry(config: Config, name: str | None) -> Registry:
+def choose_registry(config: Config, name: str | None) -> RegistryConfig:
     """The registry of that name, or the only one. Raises ConfigurationError when that is not exactly one."""
     found = [registry for registry in config.registries if name in (None, registry.name)]
     if len(found) != 1:
@@ -55,19 +55,19 @@ def choose_registry(config: Config, name: str | None) -> Registry:
     return found[0]
 
 
-def render_notifications(config: Config, registry: Registry, *, token: str | None = None) -> str:
+def render_notifications(config: Config, registry: RegistryConfig, *, token: str | None = None) -> str:
     """The block as YAML text with comments. The registry's first token is the one to present.
 
     With `token` that stands in its place, for whoever may not have it. Raises ConfigurationError for a registry without
     tokens: `with_ingest_token` gives it the one on disk.
     """
-    if not registry.tokens or registry.tokens[0].secret is None:
+    if not registry.tokens:
         raise ConfigurationError(f"registry {registry.name!r} has no token yet; start the service once to make one")
     return _TEMPLATE.format(
         registry=registry.name,
         note=_note(config),
         url=_quote(endpoint_url(config)),
-        authorization=_quote(f"Bearer {token or registry.tokens[0].secret.reveal()}"),
+        authorization=_quote(f"Bearer {token or registry.tokens[0].reveal()}"),
     )
 
 
