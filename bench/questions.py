@@ -8,10 +8,11 @@ from typing import Any
 from urllib.parse import quote, urlencode
 
 from tagtrail.api.listings import LISTINGS
-from tagtrail.api.requests import read_question
+from tagtrail.api.requests import read_query
 from tagtrail.store.database import Connection, Store
 from tagtrail.store.digests import get_digest
 from tagtrail.store.filters import read_filter
+from tagtrail.store.query import Query
 from tagtrail.trail.instant import SECOND, format_instant
 from tagtrail.trail.rules import Rules
 
@@ -154,10 +155,10 @@ def path_of(name: str, parameters: dict[str, str]) -> str:
 def _asking(name: str, parameters: dict[str, str]) -> Callable[[Connection], object]:
     if name == _DIGEST:
         wanted = read_filter(parameters, accepted=("digest",))
-        return lambda db: get_digest(db, wanted)
+        return lambda db: get_digest(db, Query(_RULES, wanted))
     listing = _LISTINGS[name]
-    asked = read_question(parameters, listing, _RULES)
-    return lambda db: listing.find(db, asked.question, asked.cut)
+    query = read_query(parameters, listing, _RULES)
+    return lambda db: listing.find(db, query)
 
 
 def draw(question: str, known: Known, count: int) -> Iterator[tuple[str, dict[str, str]]]:

@@ -1,6 +1,6 @@
-"""`make demo`: a real registry and tagtrail side by side, a story of pushes, and what tagtrail says of it afterwards.
+"""`make demo`: a real registry and tagtrail side by side, a story of pushes, and the answers of tagtrail.
 
-Everything listens on free ports of this machine, lies in a temporary directory, and is gone at the end.
+Everything listens on free ports of this machine and lives in a temporary directory, which is removed at the end.
 """
 
 import os
@@ -15,7 +15,7 @@ from tempfile import TemporaryDirectory
 from zipfile import ZipFile
 
 ROOT = Path(__file__).resolve().parent.parent
-sys.path.insert(0, str(ROOT))  # the parts are those that the tests use
+sys.path.insert(0, str(ROOT))  # the demo uses the parts of the tests
 
 from tests.real import TOKEN, Registry, Service  # noqa: E402
 from tests.story import APP, USERS, tell_story  # noqa: E402
@@ -24,21 +24,21 @@ from tests.terminal import at_terminal  # noqa: E402
 NEEDED = {"docker-registry": "the registry, CNCF Distribution 2.x", "skopeo": "the client that pushes"}
 QUESTIONS = (
     ("The audit log, newest first:", ["log"]),
-    ("What is published for every environment, and what it could go back to:", ["environments"]),
-    ("Everything that the tag prod ever was:", ["history", f"{APP}:prod"]),
-    ("Release tags that moved, though they never should:", ["violations"]),
-    ("How to go back in production:", ["rollback", f"{APP}@production"]),
+    ("The image published for every environment, and the one to go back to:", ["environments"]),
+    ("Every move of the tag prod:", ["history", f"{APP}:prod"]),
+    ("Release tags that moved, which they never should:", ["violations"]),
+    ("How to roll back production:", ["rollback", f"{APP}@production"]),
 )
 
 
 def main() -> int:
-    """Tell the story and ask the questions; the exit code."""
+    """Push the story and run the queries; returns the exit code."""
     missing = [f"{command} ({what})" for command, what in NEEDED.items() if shutil.which(command) is None]
     if missing:
         say(f"The demo needs {' and '.join(missing)}.")
         say("On Debian and Ubuntu: apt-get install docker-registry skopeo")
         return 1
-    signal.signal(signal.SIGTERM, lambda *_: sys.exit(1))  # so that everything is cleaned up then, too
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(1))  # so that the temporary files are removed then, too
     with TemporaryDirectory(prefix="tagtrail-demo-") as directory, running(Path(directory)) as (service, registry):
         say(f"tagtrail listens on {service.url}, a registry on {registry.host}; the registry posts its events.\n")
         steps = iter(range(1, 100))
@@ -46,13 +46,13 @@ def main() -> int:
         for heading, words in QUESTIONS:
             ask(service, heading, words)
         audit(service, Path(directory) / "audit")
-    say("\nThat was the demo; nothing of it is left. `make run` starts tagtrail for your own registry.")
+    say("\nThe demo has removed its files. `make run` starts tagtrail for your own registry.")
     return 0
 
 
 @contextmanager
 def running(directory: Path, **of_registry: str) -> Iterator[tuple[Service, Registry]]:
-    """Both services, until the end of the block, however it ends. More may be configured of the registry."""
+    """Run both services until the block ends. `of_registry` are further settings of the registry."""
     settings = {
         "registries": [{"name": "main", "authentication": "htpasswd", "tokens": [{"value": TOKEN}], **of_registry}],
         "ledger": {"name": "tagtrail.example"},
@@ -68,12 +68,12 @@ def running(directory: Path, **of_registry: str) -> Iterator[tuple[Service, Regi
 
 
 def say(text: str) -> None:
-    """Print at once, so that the order holds beside what the commands print."""
+    """Print at once, to keep the order with the output of the commands."""
     print(text, flush=True)
 
 
 def ask(service: Service, heading: str, words: list[str]) -> None:
-    """Run a command of the real command line, and show what a person sees at a terminal, even where there is none."""
+    """Run a command and show its output as at a terminal, even in a pipe."""
     say(f"\n{heading}\n\n$ tagtrail {' '.join(words)}")
     command = [sys.executable, "-m", "tagtrail", *words]
     environment = os.environ | {"TAGTRAIL_CONFIG": str(service.config)}
@@ -84,7 +84,7 @@ def ask(service: Service, heading: str, words: list[str]) -> None:
 
 
 def audit(service: Service, directory: Path) -> None:
-    """What an auditor gets, and how they check it: with nothing but the unpacked export and a Python of their own."""
+    """Make an export and check it as an auditor does: with the unpacked files and a Python, nothing else."""
     directory.mkdir()
     tagtrail = [sys.executable, "-m", "tagtrail"]
     environment = os.environ | {"TAGTRAIL_CONFIG": str(service.config)}
@@ -98,7 +98,7 @@ def audit(service: Service, directory: Path) -> None:
     with ZipFile(directory / "audit.zip") as bundle:
         bundle.extractall(directory)
     (unpacked,) = (path for path in directory.iterdir() if path.is_dir())
-    say(f"{key}\n\nWhat the auditor's own machine says of it, offline:\n\n$ python3 -I verify.py --key ...")
+    say(f"{key}\n\nThe auditor checks it on another machine, offline:\n\n$ python3 -I verify.py --key ...")
     say(run(sys.executable, "-I", "verify.py", "--key", key, cwd=unpacked).rstrip())
 
 

@@ -1,7 +1,7 @@
-"""`make screenshots`: the demo's story after eight weeks of others, and pictures of the best pages of it.
+"""`make screenshots`: eight weeks of history, the demo's story, and pictures of the best pages.
 
-They are written to docs/screenshots, or to the directory that is named. The people, releases and distances in time are
-the same each time; the dates are those of the day.
+The pictures are written to docs/screenshots, or to the directory given as an argument. People, releases and time
+distances are the same in every run; the dates depend on the day.
 """
 
 import sys
@@ -11,7 +11,7 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 
 ROOT = Path(__file__).resolve().parent.parent
-sys.path.insert(0, str(ROOT))  # the parts are those of the demo and of the tests
+sys.path.insert(0, str(ROOT))  # the pictures use the parts of the demo and the tests
 
 import requests  # noqa: E402
 from deploy.demo import running, say  # noqa: E402
@@ -25,8 +25,8 @@ from tests.weeks import weeks  # noqa: E402
 from tagtrail.trail.instant import SECOND  # noqa: E402
 
 SIZE = ViewportSize(width=1280, height=800)
-LARGEST = 200_000  # bytes of a picture
-PICTURES: dict[str, tuple[str | None, Scheme]] = {  # None is the deployment with which the story goes back
+LARGEST = 200_000  # bytes per picture
+PICTURES: dict[str, tuple[str | None, Scheme]] = {  # None is the page of the story's rollback
     "overview": ("/", "light"),
     "timeline": ("/registries/main/team/web", "light"),
     "deployment": (None, "light"),
@@ -35,7 +35,7 @@ PICTURES: dict[str, tuple[str | None, Scheme]] = {  # None is the deployment wit
 
 
 def main(directory: Path) -> int:
-    """Tell everything and take the pictures; the exit code."""
+    """Push everything and take the pictures; returns the exit code."""
     directory.mkdir(parents=True, exist_ok=True)
     with (
         TemporaryDirectory(prefix="tagtrail-pictures-") as place,
@@ -55,7 +55,7 @@ def main(directory: Path) -> int:
 
 
 def tell(service: Service, registry: Registry, place: Path) -> None:
-    """Eight weeks of other repositories, as the registry would have sent them, and then the story itself."""
+    """Post eight weeks of events of other repositories, then push the story."""
     earlier = [replace(event, host="registry.example") for event in weeks(time.time_ns() - 5_400 * SECOND)]
     for at in range(0, len(earlier), 50):
         if (answer := service.post(envelope(*earlier[at : at + 50]))) != 202:
@@ -64,14 +64,14 @@ def tell(service: Service, registry: Registry, place: Path) -> None:
 
 
 def address_of_rollback(service: Service) -> str:
-    """The page of the deployment with which the story goes back."""
-    asked = {"repository": APP, "environment": "production", "limit": "1"}
-    newest = requests.get(f"{service.url}/api/v1/deployments", params=asked, timeout=10).json()["items"][0]
+    """The address of the deployment that is the story's rollback."""
+    query = {"repository": APP, "environment": "production", "limit": "1"}
+    newest = requests.get(f"{service.url}/api/v1/deployments", params=query, timeout=10).json()["items"][0]
     return f"/deployments/{newest['seq']}/{newest['environment']}"
 
 
 def take(browser: Browser, url: str, scheme: Scheme, file: Path) -> None:
-    """One picture of what somebody sees first; where the page is, is not in it."""
+    """Take a picture of the top of the page, without the browser's frame."""
     context = browser.new_context(viewport=SIZE, device_scale_factor=1, color_scheme=scheme, timezone_id="UTC")
     page = context.new_page()
     page.goto(url)

@@ -13,7 +13,7 @@ from tagtrail.notify.outbox import make_outbox
 from tagtrail.notify.worker import DeliveryWorker
 from tagtrail.store.database import Store
 from tagtrail.store.outbox import COLUMNS, Attempt, Delivery, find_attempts, find_lines
-from tests.asking import RULES
+from tests.api_client import RULES
 from tests.chat import ChatRoom
 from tests.conftest import Clock, Ledger
 

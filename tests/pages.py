@@ -9,7 +9,7 @@ from itertools import pairwise
 from flask.testing import FlaskClient
 from werkzeug.test import TestResponse
 
-from tests.asking import bearer
+from tests.api_client import bearer
 
 _INLINE = ("a", "span", "b", "code", "time", "em")  # what stands before another of these is not parted from it
 _UNSEEN = ("script", "style", "title")

@@ -18,7 +18,7 @@ from tagtrail.ledger.record import Recorder
 from tagtrail.store.database import Store
 from tagtrail.store.tokens import StoredToken, find_tokens
 from tagtrail.trail.names import is_loopback
-from tests.asking import bearer, make_client
+from tests.api_client import bearer, make_client
 from tests.conftest import Ledger
 from tests.events import push
 

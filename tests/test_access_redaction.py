@@ -23,7 +23,7 @@ from tagtrail.line import Who
 from tagtrail.store.leases import claim, end_attempt
 from tagtrail.store.outbox import Attempt
 from tagtrail.trail.instant import DAY
-from tests.asking import RULES, bearer, make_client, tell
+from tests.api_client import RULES, bearer, make_client, tell
 from tests.conftest import Ledger
 from tests.events import SomeEvent, digest_of, push
 from tests.test_access_callers import configured

@@ -17,7 +17,7 @@ from tagtrail.api import rendering
 from tagtrail.api.listings import LISTINGS, Listing
 from tagtrail.errors import StorageUnavailable
 from tagtrail.line import hash_leaf
-from tests.asking import RULES, make_app, make_client, story, tell
+from tests.api_client import RULES, make_app, make_client, story, tell
 from tests.conftest import Ledger
 from tests.events import SomeEvent, digest_of, envelope, push
 

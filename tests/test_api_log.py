@@ -15,7 +15,7 @@ from tagtrail.store.lines import get_line
 from tagtrail.tlog.proofs import read_proof
 from tests.conftest import Clock
 from tests.events import push
-from tests.log import Log, checkpoint_of, make_log
+from tests.signed_log import Log, checkpoint_of, make_log
 
 READER = hashlib.sha256(b"reader").digest()
 ELSEWHERE = {"Host": "tagtrail.example"}

@@ -18,7 +18,7 @@ from tagtrail.ledger.record import Recorder
 from tagtrail.store.database import Store
 from tagtrail.store.leases import end_attempt
 from tagtrail.store.outbox import Attempt, Delivery, add_delivery
-from tests.asking import RULES, make_app, story
+from tests.api_client import RULES, make_app, story
 from tests.checker import check_ledger
 from tests.conftest import Clock, Ledger
 from tests.events import SomeEvent, digest_of, envelope

@@ -2,24 +2,25 @@
 
 import re
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from typing import Any
 
 import pytest
 
 from tagtrail.ledger.record import Recorder
 from tagtrail.store import series
-from tagtrail.store.answers import Cut, Filter, Key, Page
 from tagtrail.store.database import Connection, Store
 from tagtrail.store.deployments import find_deployments
 from tagtrail.store.digests import get_digest
 from tagtrail.store.entries import find_entries, find_lines
 from tagtrail.store.environments import find_environments
 from tagtrail.store.history import find_history
+from tagtrail.store.query import Filter, Key, Page, Query
 from tagtrail.store.registries import find_quarantined, find_traffic
 from tagtrail.store.releases import find_violations
 from tagtrail.store.tags import find_tags
 from tagtrail.trail.instant import SECOND
-from tests.asking import some_events, story
+from tests.api_client import RULES, some_events, story
 from tests.checker import check_ledger
 from tests.conftest import Clock, Ledger
 from tests.events import START, SomeEvent, digest_of, envelope, push
@@ -70,7 +71,7 @@ def pages(db: Connection, find: Find, asked: Filter, limit: int) -> Iterator[Pag
     """Every page, to the end."""
     after: Key | None = None
     while True:
-        page = find(db, asked, Cut(limit, after))
+        page = find(db, Query(RULES, asked, limit, after))
         yield page
         after = page.after
         if after is None:
@@ -86,7 +87,7 @@ def whole(db: Connection, find: Find, asked: Filter, limit: int) -> list[Any]:
 def test_pages_make_the_whole_whatever_the_limit(full: Ledger, name: str) -> None:
     find, asked = LISTS[name]
     db = full.store.reader()
-    everything = find(db, asked, Cut(1_000))
+    everything = find(db, Query(RULES, asked, 1_000))
     assert everything.after is None
     assert len(everything.items) > 2
     for limit in (1, 2, 7, len(everything.items)):
@@ -101,7 +102,7 @@ def test_rare_rows_are_sought_within_bounds_and_all_found(
 ) -> None:
     find, asked = LISTS[name]
     db = full.store.reader()
-    everything = list(find(db, asked, Cut(1_000)).items)
+    everything = list(find(db, Query(RULES, asked, 1_000)).items)
     monkeypatch.setattr(series, "MOST_EXAMINED", 5)
     monkeypatch.setattr(series, "_FIRST_READ", 2)
     monkeypatch.setattr(series, "_LARGEST_READ", 4)
@@ -112,8 +113,8 @@ def test_rare_rows_are_sought_within_bounds_and_all_found(
 def test_pages_are_steady_while_events_arrive(ledger: Ledger, name: str) -> None:
     find, asked = LISTS[name]
     db = fill(ledger).store.reader()
-    before = list(find(db, asked, Cut(1_000)).items)
-    first = find(db, asked, Cut(4))
+    before = list(find(db, Query(RULES, asked, 1_000)).items)
+    first = find(db, Query(RULES, asked, 4))
     ledger.receive(*[push("prod", f"new {number}", 1_000 + number, actor="alice") for number in range(5)])
     rest = [item for page in _from(db, find, asked, first.after) for item in page.items]
     # What a new event ends, such as an interval, is on the first page, which was read before it came.
@@ -122,7 +123,7 @@ def test_pages_are_steady_while_events_arrive(ledger: Ledger, name: str) -> None
 
 def _from(db: Connection, find: Find, asked: Filter, after: Key | None) -> Iterator[Page[Any]]:
     while after is not None:
-        page = find(db, asked, Cut(4, after))
+        page = find(db, Query(RULES, asked, 4, after))
         yield page
         after = page.after
 
@@ -177,17 +178,17 @@ QUESTIONS: list[tuple[Callable[..., object], Filter]] = [
     *((find, asked) for find in (find_tags, find_environments, find_violations, find_quarantined, find_traffic)
       for asked in (Filter(), Filter(registry="main"), Filter(repository="team/app"), Filter(repository="team/*"))),
     (find_history, Filter(repository="team/app", tag="prod")),
-    (lambda db, asked, _: get_digest(db, asked), Filter(digest=digest_of("index"))),
-    (lambda db, asked, _: get_digest(db, asked), Filter(digest=digest_of("arm"))),
-    (lambda db, asked, cut: find_tags(db, asked, cut, at=START + 50 * SECOND), Filter()),
-    (lambda db, asked, cut: find_environments(db, asked, cut, at=START + 50 * SECOND), Filter()),
+    (get_digest, Filter(digest=digest_of("index"))),
+    (get_digest, Filter(digest=digest_of("arm"))),
+    (lambda db, query: find_tags(db, replace(query, at=START + 50 * SECOND)), Filter()),
+    (lambda db, query: find_environments(db, replace(query, at=START + 50 * SECOND)), Filter()),
 ]  # fmt: skip
 
 
 @pytest.mark.parametrize(("find", "asked"), QUESTIONS)
 def test_no_question_scans_or_sorts_a_large_table(full: Ledger, find: Callable[..., object], asked: Filter) -> None:
     db = full.store.reader()
-    steps = list(plans(db, lambda: find(db, asked, Cut(3))))
+    steps = list(plans(db, lambda: find(db, Query(RULES, asked, 3))))
     assert steps
     for statement, step in steps:
         assert not LARGE.match(step), f"{step}\n{statement}"
@@ -202,7 +203,7 @@ def test_a_search_for_what_is_not_there_stops_and_says_where_to_go_on(
 ) -> None:
     monkeypatch.setattr(series, "MOST_EXAMINED", 5)
     db = full.store.reader()
-    page = find_deployments(db, Filter(actor="nobody"), Cut(3))
+    page = find_deployments(db, Query(RULES, Filter(actor="nobody"), 3))
     assert page.items == ()
     assert page.after is not None
     found = list(pages(db, find_deployments, Filter(actor="nobody"), 3))
@@ -215,5 +216,5 @@ def test_no_statement_uses_offset_or_counts_all(full: Ledger) -> None:
     for find, asked in QUESTIONS:
         if asked.digest in (digest_of("index"), digest_of("arm")):
             continue
-        for statement, _ in plans(db, lambda: find(db, asked, Cut(3))):  # noqa: B023
+        for statement, _ in plans(db, lambda: find(db, Query(RULES, asked, 3))):  # noqa: B023
             assert "OFFSET" not in statement.upper()

@@ -11,8 +11,8 @@ from tagtrail.health import Readiness, make_health_blueprint
 from tagtrail.server.watch import Watch
 from tagtrail.store.status import Verification, keep_verification
 from tagtrail.tlog.signer import LogPlace, Sealer
+from tests.api_client import make_client
 from tests.application import OPEN, open_application
-from tests.asking import make_client
 from tests.conftest import Ledger
 from tests.events import push
 

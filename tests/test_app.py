@@ -6,8 +6,8 @@ import pytest
 from flask.testing import FlaskClient
 
 from tagtrail.access.tokens import make_token
+from tests.api_client import bearer
 from tests.application import GUARDED, INGEST, READER, SEER, open_application
-from tests.asking import bearer
 from tests.conftest import Ledger
 from tests.events import envelope, push
 from tests.test_access_failed_authentications import Later

@@ -10,7 +10,7 @@ from tagtrail.web.pages import PAGES
 from tests.browser import NARROW, WIDE, Desk, Scheme, Window, desk  # noqa: F401 - a fixture
 from tests.chat import ChatRoom
 from tests.events import envelope, push
-from tests.worst import IMAGE, REPOSITORY, SCRIPT, TAG, Worst
+from tests.hostile_data import IMAGE, REPOSITORY, SCRIPT, TAG, Worst
 
 NAMES = [page.name for page in PAGES]
 FAILURES = {"/nowhere": 404, "/?repository=%22%3E%3Cimg%3E": 400, "/log/999999999": 404, "/digests/sha256:00": 404}

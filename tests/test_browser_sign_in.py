@@ -10,8 +10,8 @@ from tests.browser import Desk, Window, desk, path_of  # noqa: F401 - a fixture
 from tests.chat import ChatRoom, Reply
 from tests.command_line import CommandLine
 from tests.events import envelope, push
+from tests.hostile_data import settings_for
 from tests.real import Service, eventually
-from tests.worst import settings_for
 
 SECRET = "the-name-of-somebody"
 LISTS = ("/", "/log", "/log/2", "/deployments", "/violations", "/registries/main/team/app:1.0.0")

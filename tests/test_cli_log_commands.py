@@ -12,7 +12,7 @@ from tagtrail.tlog.signer import LogPlace, Sealer
 from tests.command_line import CommandLine
 from tests.conftest import Ledger
 from tests.events import push
-from tests.log import Log, checkpoint_of, put_back_database, save_database
+from tests.signed_log import Log, checkpoint_of, put_back_database, save_database
 
 
 @pytest.fixture

@@ -13,11 +13,11 @@ from tagtrail.access.callers import Access
 from tagtrail.access.scopes import Scope
 from tagtrail.errors import StorageUnavailable
 from tagtrail.export import bundle as make
-from tests.asking import bearer, make_client
+from tests.api_client import bearer, make_client
 from tests.command_line import CommandLine, tell_deletion, tell_story
 from tests.conftest import Ledger
 from tests.events import push
-from tests.exported import unpack
+from tests.exports import unpack
 
 
 @pytest.fixture

@@ -21,8 +21,8 @@ from tests.checker import check_ledger
 from tests.command_line import tell_deletion, tell_story
 from tests.conftest import Clock
 from tests.events import delete_tag, push
-from tests.exported import exported, prepared, unpack, zipped
-from tests.log import Log, make_log
+from tests.exports import exported, prepared, unpack, zipped
+from tests.signed_log import Log, make_log
 
 FILES = [
     "README.txt", "verify.py", "keys.vkey", "log-key.pem", "checkpoint", "entries.ndjson", "deployments.csv",

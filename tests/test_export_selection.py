@@ -20,8 +20,8 @@ from tests.checker import check_ledger
 from tests.command_line import RULES, tell_deletion, tell_story
 from tests.conftest import Clock
 from tests.events import delete_tag, push
-from tests.exported import exported
-from tests.log import Log, make_log
+from tests.exports import exported
+from tests.signed_log import Log, make_log
 
 
 @pytest.fixture

@@ -12,19 +12,20 @@ from tagtrail.ledger.lifecycle import record_start, record_stop
 from tagtrail.ledger.rulebook import load_rulebook
 from tagtrail.ledger.submission import Draft, Submission
 from tagtrail.line import Entry
-from tagtrail.store.answers import Cut, Filter
 from tagtrail.store.deployments import find_deployments
 from tagtrail.store.export import Named
+from tagtrail.store.query import Query
 from tagtrail.tlog.recovery import begin_epoch
 from tagtrail.trail.instant import format_instant
-from tests.asking import RULES as MANY_RULES
-from tests.asking import some_events
+from tagtrail.trail.rules import Rules
+from tests.api_client import RULES as MANY_RULES
+from tests.api_client import some_events
 from tests.checker import check_ledger
 from tests.command_line import HOST, HOSTILE, RULES, tell_deletion, tell_story
 from tests.conftest import Clock
 from tests.events import push
-from tests.exported import exported
-from tests.log import Log, make_log
+from tests.exports import exported
+from tests.signed_log import Log, make_log
 
 
 @pytest.fixture
@@ -43,7 +44,7 @@ def test_deployments_are_those_of_the_trail(log: Log, tmp_path: Path, seed: int)
     log.ledger.receive(push("1.0", "last", 200))
     declare(log.ledger.store, log.ledger.recorder, Declaration("staging", "team/app:1.0", change="T-1"))
     export = exported(log)
-    page = find_deployments(log.ledger.store.reader(), Filter(), Cut(1_000))
+    page = find_deployments(log.ledger.store.reader(), Query(Rules(), limit=1_000))
     trail = {(answer.seq, answer.environment): answer for answer in page.items}
     rows = {(int(row["seq"]), row["environment"]): row for row in export.rows("deployments.csv")}
     assert rows.keys() == trail.keys()

@@ -15,7 +15,7 @@ from tagtrail.ledger.declare import Origin
 from tagtrail.line import disclosed_value
 from tagtrail.store.annotations import MOST_ANNOTATIONS, find_annotations
 from tagtrail.store.lines import get_last_seq
-from tests.asking import RULES, make_client, story
+from tests.api_client import RULES, make_client, story
 from tests.command_line import CommandLine
 from tests.conftest import Ledger
 from tests.events import INDEX, envelope, push

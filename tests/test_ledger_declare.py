@@ -15,7 +15,7 @@ from tagtrail.errors import BadParameter, Refused
 from tagtrail.ledger.declare import LONGEST, Declaration, Declared, Origin, declare
 from tagtrail.line import disclosed_value
 from tagtrail.trail.rules import RegistryIdentity, Rules
-from tests.asking import RULES, make_client, story
+from tests.api_client import RULES, make_client, story
 from tests.conftest import Ledger
 from tests.events import delete_tag, digest_of, envelope, push
 

@@ -19,7 +19,7 @@ from tagtrail.store.erasing import Holding, rewrite
 from tagtrail.store.lines import get_last_seq
 from tagtrail.store.tree import StoredHashes
 from tagtrail.tlog.tree import Tree
-from tests.asking import RULES, make_client, some_events, story
+from tests.api_client import RULES, make_client, some_events, story
 from tests.checker import data_files
 from tests.command_line import CommandLine
 from tests.conftest import Ledger

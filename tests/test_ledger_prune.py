@@ -19,12 +19,12 @@ from tagtrail.store.rebuilding import dump_projection
 from tagtrail.store.tree import StoredHashes
 from tagtrail.tlog.tree import Tree
 from tagtrail.trail.instant import DAY, SECOND, format_instant
-from tests.asking import RULES, make_client, some_events, story
+from tests.api_client import RULES, make_client, some_events, story
 from tests.checker import check_ledger
 from tests.command_line import CommandLine
 from tests.conftest import Clock, Ledger
 from tests.events import INDEX, MANIFEST, delete_digest, delete_repository, delete_tag, digest_of, envelope, push
-from tests.log import make_log
+from tests.signed_log import make_log
 from tests.test_ledger_erase import forget
 
 

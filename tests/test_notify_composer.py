@@ -13,7 +13,7 @@ from tagtrail.notify.texts.style import MessageContext, listed
 from tagtrail.store.outbox import SERVICE, SUMMARY, Delivery, add_delivery, find_lines, get_delivery, make_id
 from tagtrail.trail.instant import SECOND
 from tagtrail.trail.rules import EnvironmentRule, RegistryIdentity, Rules
-from tests import asking
+from tests import api_client
 from tests.command_line import DAY, HOST, HOSTILE, HOSTILE_AS_SHOWN, HOUR, RULES
 from tests.conftest import Ledger
 from tests.events import START, delete_digest, delete_repository, delete_tag, digest_of, push
@@ -498,8 +498,8 @@ def test_whatever_happens_every_message_is_made_and_names_nobody_to_those_who_mu
     ledger: Ledger, seed: int
 ) -> None:
     chat = open_chat(ledger, public_url="https://tagtrail.example")
-    ledger.put_in_force(asking.RULES)
-    for event in asking.some_events(seed, 120):
+    ledger.put_in_force(api_client.RULES)
+    for event in api_client.some_events(seed, 120):
         ledger.clock.now = max(ledger.clock.now, START + int(event.at * SECOND))
         ledger.receive(event)
     deliveries = chat.deliveries()
@@ -518,8 +518,8 @@ def test_whatever_happens_every_message_is_made_and_names_nobody_to_those_who_mu
 
 def test_the_story_of_the_api_is_told_in_these_titles(ledger: Ledger) -> None:
     chat = open_chat(ledger)
-    ledger.put_in_force(asking.RULES)
-    events = [replace(event, at=event.at * 10) for event in asking.story()]  # so that nothing is gathered
+    ledger.put_in_force(api_client.RULES)
+    events = [replace(event, at=event.at * 10) for event in api_client.story()]  # so that nothing is gathered
     titles = [message.title for event in events for message in chat.hear(event)]
     one, index, only, lab = (digest_of(content)[:19] for content in ("one", "index", "only", "lab"))
     assert one not in " ".join(titles)

@@ -28,7 +28,7 @@ from tests.checker import check_ledger, data_files
 from tests.command_line import CommandLine
 from tests.conftest import Clock, Ledger
 from tests.events import INDEX, delete_digest, delete_repository, delete_tag, digest_of, envelope, push
-from tests.log import make_log, put_back_database, save_database
+from tests.signed_log import make_log, put_back_database, save_database
 
 CHANNELS = (ChannelConfig("chat", "slack"), ChannelConfig("mail", "email"))
 Begin = Callable[..., "NotifiedLedger"]

@@ -13,7 +13,7 @@ from tagtrail.server.watch import Watch
 from tagtrail.store.status import Verification, keep_verification
 from tests.conftest import Clock
 from tests.events import push
-from tests.log import Log, make_log
+from tests.signed_log import Log, make_log
 
 HOUR = 3_600.0
 

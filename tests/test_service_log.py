@@ -17,8 +17,8 @@ from tagtrail.store.tree import iterate_checkpoints
 from tagtrail.tlog.note import read_note, read_verifier_key
 from tests.checker import check_ledger
 from tests.events import envelope, push
-from tests.log import checkpoint_of
 from tests.real import TOKEN, Service, eventually
+from tests.signed_log import checkpoint_of
 
 SETTINGS: dict[str, Any] = {"ledger": {"name": "tagtrail.example", "checkpoint_every": "1s", "verify_every": "1m"}}
 

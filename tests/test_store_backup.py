@@ -22,12 +22,12 @@ from tagtrail.store.database import DATABASE_NAME, Store
 from tagtrail.store.lines import get_last_seq
 from tagtrail.store.tokens import find_tokens
 from tagtrail.tlog.recovery import recover
-from tests.asking import RULES, some_events, story
+from tests.api_client import RULES, some_events, story
 from tests.checker import check_ledger
 from tests.command_line import CommandLine
 from tests.conftest import Clock, Ledger
 from tests.events import envelope, push
-from tests.log import make_log, put_back_database
+from tests.signed_log import make_log, put_back_database
 
 ROOT = Path(__file__).parent.parent
 

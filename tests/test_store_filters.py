@@ -3,8 +3,8 @@
 import pytest
 
 from tagtrail.errors import BadParameter
-from tagtrail.store.answers import Filter
 from tagtrail.store.filters import FILTERS, read_cursor, read_filter, read_instant, read_limit, write_cursor
+from tagtrail.store.query import Filter
 from tests.events import START, digest_of
 
 

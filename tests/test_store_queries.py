@@ -8,23 +8,23 @@ import pytest
 from tagtrail.access.tokens import Sender
 from tagtrail.errors import BadParameter, NotRecorded
 from tagtrail.ledger.record import Recorder
-from tagtrail.store.answers import Cut, EnvironmentState, Filter, Page, TaggedDigest
+from tagtrail.store.answers import EnvironmentState, TaggedDigest
 from tagtrail.store.database import Store
 from tagtrail.store.deployments import find_deployments
 from tagtrail.store.digests import get_digest
 from tagtrail.store.entries import find_entries, find_lines
 from tagtrail.store.environments import Step, choose_step, find_environments
 from tagtrail.store.history import find_history
+from tagtrail.store.query import Filter, Page, Query
 from tagtrail.store.registries import find_quarantined, find_registries, find_traffic
 from tagtrail.store.releases import find_violations
 from tagtrail.store.tags import find_tags
 from tagtrail.trail.instant import DAY, SECOND
-from tests.asking import RULES, some_events, story
+from tests.api_client import RULES, some_events, story
 from tests.checker import check_ledger
 from tests.conftest import Clock, Ledger
 from tests.events import START, SomeEvent, delete_repository, digest_of, envelope, push
 
-ALL = Cut(1_000)
 Find = Callable[..., Page[Any]]
 
 
@@ -47,10 +47,14 @@ def told(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Ledger]:
     store.close()
 
 
-def ask(ledger: Ledger, find: Find, cut: Cut = ALL, *, when: int | None = None, **asked: Any) -> tuple[Any, ...]:
+def ask(ledger: Ledger, find: Find, limit: int = 1_000, *, when: int | None = None, **filters: Any) -> tuple[Any, ...]:
     """The items of the answer."""
-    more = {} if when is None else {"at": when}
-    return find(ledger.store.reader(), Filter(**asked), cut, **more).items
+    return find(ledger.store.reader(), Query(RULES, Filter(**filters), limit, at=when)).items
+
+
+def ask_digest(ledger: Ledger, limit: int = 50, **filters: Any) -> Any:
+    """Everything that is known of a digest."""
+    return get_digest(ledger.store.reader(), Query(RULES, Filter(**filters), limit))
 
 
 def test_the_audit_log_is_newest_first_and_shows_the_exact_line_and_what_it_moved(told: Ledger) -> None:
@@ -300,19 +304,17 @@ def test_violations_are_kept_with_both_digests(told: Ledger) -> None:
 
 
 def test_a_platform_leads_back_to_the_tag_and_the_environment(told: Ledger) -> None:
-    answer = get_digest(told.store.reader(), Filter(digest=digest_of("arm")))
+    answer = ask_digest(told, digest=digest_of("arm"))
     assert answer.usage.tags == ()
     (index,) = answer.indexes
     assert (index.platform, index.usage.digest) == ("linux/arm64", digest_of("index"))
     assert [naming.tag for naming in index.usage.tags] == ["2.0", "prod"]
     assert [publishing.environment for publishing in index.usage.environments] == ["production"]
-    assert [
-        member.digest for member in get_digest(told.store.reader(), Filter(digest=digest_of("index"))).platforms
-    ] == [digest_of("arm")]
+    assert [member.digest for member in ask_digest(told, digest=digest_of("index")).platforms] == [digest_of("arm")]
 
 
 def test_a_digest_lists_every_tag_that_named_it_release_tags_first(told: Ledger) -> None:
-    answer = get_digest(told.store.reader(), Filter(digest=digest_of("one")))
+    answer = ask_digest(told, digest=digest_of("one"))
     assert [(naming.tag, naming.since, naming.until) for naming in answer.usage.tags] == [
         ("1.0.0", at(1), at(30)),
         ("prod", at(20), at(60)),
@@ -321,12 +323,12 @@ def test_a_digest_lists_every_tag_that_named_it_release_tags_first(told: Ledger)
     ]
     assert [publishing.direction for publishing in answer.usage.environments] == ["back", "first"]
     assert answer.usage.is_whole
-    short = get_digest(told.store.reader(), Filter(digest=digest_of("one")), limit=2)
+    short = ask_digest(told, 2, digest=digest_of("one"))
     assert (len(short.usage.tags), short.usage.is_whole) == (2, False)
     with pytest.raises(NotRecorded):
-        get_digest(told.store.reader(), Filter(digest=digest_of("one"), repository="lab/x"))
+        ask_digest(told, digest=digest_of("one"), repository="lab/x")
     with pytest.raises(NotRecorded):
-        get_digest(told.store.reader(), Filter(digest=digest_of("never")))
+        ask_digest(told, digest=digest_of("never"))
 
 
 def test_quarantine_traffic_and_registries(ledger: Ledger) -> None:

@@ -21,7 +21,7 @@ from tagtrail.trail.rules import Rules
 from tests.checker import check_ledger as check_promises
 from tests.conftest import Clock
 from tests.events import delete_tag, push
-from tests.log import Log, checkpoint_of, make_log, put_back_database, save_database
+from tests.signed_log import Log, checkpoint_of, make_log, put_back_database, save_database
 
 
 @pytest.fixture

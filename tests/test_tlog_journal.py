@@ -10,7 +10,7 @@ from tagtrail.tlog.journal import Journal, find_newest_epoch
 from tagtrail.trail.rules import Rules
 from tests.conftest import Clock
 from tests.events import push
-from tests.log import Log, make_log
+from tests.signed_log import Log, make_log
 
 
 @pytest.fixture

@@ -20,7 +20,7 @@ from tagtrail.trail.instant import SECOND
 from tests.checker import check_ledger as check_promises
 from tests.conftest import Clock
 from tests.events import push
-from tests.log import Log, checkpoint_of, make_log, reopened
+from tests.signed_log import Log, checkpoint_of, make_log, reopened
 
 
 @pytest.fixture

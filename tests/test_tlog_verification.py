@@ -12,7 +12,7 @@ from tagtrail.tlog.verification import count_lines, find_trouble
 from tagtrail.trail.rules import Rules
 from tests.conftest import Clock
 from tests.events import push
-from tests.log import Log, make_log
+from tests.signed_log import Log, make_log
 
 
 @pytest.fixture

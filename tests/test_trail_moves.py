@@ -4,12 +4,13 @@ import random
 
 import pytest
 
-from tagtrail.store.answers import Cut, Filter
 from tagtrail.store.compare import find_compared, name_manifests
+from tagtrail.store.query import Filter, Query
 from tagtrail.store.tags import find_tags
 from tagtrail.trail.instant import SECOND
 from tagtrail.trail.moves import Delete, Moment, Push, derive_moves, find_differences
-from tests.asking import some_events
+from tagtrail.trail.rules import Rules
+from tests.api_client import some_events
 from tests.conftest import Ledger
 from tests.events import START, digest_of, envelope
 
@@ -19,7 +20,7 @@ State = dict[tuple[str, str], str]
 
 def state(ledger: Ledger, asked: Filter, *, at: int) -> State:
     """What every tag points at, as the tags' own question tells it."""
-    page = find_tags(ledger.store.reader(), asked, Cut(1_000), at=at)
+    page = find_tags(ledger.store.reader(), Query(Rules(), asked, 1_000, at=at))
     return {(found.repository, found.tag): found.digest for found in page.items}
 
 

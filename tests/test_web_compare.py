@@ -10,8 +10,8 @@ from tagtrail.store.names import Repository, Tag
 from tagtrail.trail.instant import SECOND, format_instant
 from tagtrail.trail.moves import Difference
 from tagtrail.web.pages.compare import Changed, group, sort_changed, summarise
+from tests.api_client import told
 from tests.application import open_application
-from tests.asking import told
 from tests.conftest import Ledger
 from tests.events import START, digest_of, envelope, push
 from tests.pages import visit

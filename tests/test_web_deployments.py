@@ -9,8 +9,8 @@ from tagtrail.ledger.declare import Declaration, declare
 from tagtrail.store.deployments import find_last_time, find_next, get_deployment
 from tagtrail.trail.names import Reference
 from tagtrail.wording.rollback import make_commands
+from tests.api_client import told
 from tests.application import DEPLOYER, GUARDED, READER, SEER, open_application
-from tests.asking import told
 from tests.conftest import Ledger
 from tests.events import delete_tag, digest_of, push
 from tests.pages import visit

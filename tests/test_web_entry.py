@@ -9,8 +9,8 @@ import pytest
 
 from tagtrail.ledger.annotate import RELATIONS
 from tagtrail.tlog.signer import LogPlace, Sealer
+from tests.api_client import told
 from tests.application import DEPLOYER, GUARDED, READER, SEER, open_application
-from tests.asking import told
 from tests.conftest import Ledger
 from tests.events import digest_of, push
 from tests.pages import visit

@@ -7,8 +7,8 @@ import pytest
 from flask.testing import FlaskClient
 
 from tagtrail.trail.instant import SECOND, format_instant
+from tests.api_client import told
 from tests.application import GUARDED, READER, SEER, open_application
-from tests.asking import told
 from tests.conftest import Ledger
 from tests.events import START, digest_of, envelope, push
 from tests.pages import visit

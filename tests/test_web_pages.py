@@ -14,8 +14,8 @@ from tagtrail.web.addresses import Addresses
 from tagtrail.web.blueprint import FOLDER
 from tagtrail.web.context import Page
 from tagtrail.web.pages import PAGES
+from tests.api_client import bearer
 from tests.application import GUARDED, INGEST, READER, SEER, open_application
-from tests.asking import bearer
 from tests.conftest import Ledger
 from tests.events import delete_tag, digest_of, envelope, push
 from tests.pages import Shown, shown, sign_in, visit

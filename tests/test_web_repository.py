@@ -6,8 +6,8 @@ import pytest
 from flask.testing import FlaskClient
 
 from tagtrail.trail.instant import SECOND, format_instant
+from tests.api_client import story
 from tests.application import GUARDED, READER, SEER, open_application
-from tests.asking import story
 from tests.conftest import Ledger
 from tests.events import START, SomeEvent, delete_tag, digest_of, envelope, push
 from tests.pages import Shown, visit

@@ -5,8 +5,8 @@ from pathlib import Path
 import pytest
 from flask.testing import FlaskClient
 
+from tests.api_client import story
 from tests.application import GUARDED, READER, open_application
-from tests.asking import story
 from tests.conftest import Ledger
 from tests.events import INDEX, delete_digest, delete_tag, digest_of, push
 from tests.pages import Shown, visit

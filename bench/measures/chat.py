@@ -106,7 +106,7 @@ def _rest(running: Ours, seconds: float) -> Iterator[Row]:
         goal="<= 200 MB",
         measured=f"{all_of_them / 1e6:.0f} MB",
         reached=all_of_them <= _MEMORY,
-        detail=f"PSS of {len(list(tree(pid)))} processes, {pss_bytes(dispatcher) / 1e6:.0f} MB of it the dispatcher's",
+        detail=f"PSS of {len(list(tree(pid)))} processes, {pss_bytes(dispatcher) / 1e6:.0f} MB for the dispatcher",
     )
 
 

@@ -136,6 +136,24 @@ def disclosed_value(document: bytes) -> bytes:
     return document[document.index(b",", document.index(b",") + 1) + 1 : -1]
 
 
+class _Note(msgspec.Struct, frozen=True):
+    note: str | None = None
+
+
+_who_decoder = msgspec.json.Decoder(Who)
+_note_decoder = msgspec.json.Decoder(_Note)
+
+
+def read_who(document: bytes | None) -> Who | None:
+    """The person that a disclosed document names; None where there is no document, or it was erased."""
+    return None if document is None else _who_decoder.decode(disclosed_value(document))
+
+
+def read_note(document: bytes | None) -> str | None:
+    """The note in the disclosed document of a declared deployment or an annotation; None where there is none."""
+    return None if document is None else _note_decoder.decode(disclosed_value(document)).note
+
+
 _URL_SAFE = bytes.maketrans(b"+/", b"-_")
 _UUID = re.compile(r"[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}", re.ASCII)
 

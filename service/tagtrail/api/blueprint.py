@@ -17,7 +17,7 @@ from tagtrail.api.documents import DeclaredDocument
 from tagtrail.api.listings import LISTINGS, Listing
 from tagtrail.api.openapi import describe_api
 from tagtrail.api.rendering import Answering, document_response, entity_tag
-from tagtrail.api.requests import choose_format, read_body, read_parameters, read_question
+from tagtrail.api.requests import choose_format, read_body, read_parameters, read_query
 from tagtrail.api.status import describe_status
 from tagtrail.errors import NotRecorded
 from tagtrail.ledger.declare import KEY, Declaration, Declared, Origin, declare
@@ -28,10 +28,10 @@ from tagtrail.store.digests import get_digest
 from tagtrail.store.environments import find_roll_back
 from tagtrail.store.filters import DEFAULT_LIMIT, read_filter, read_limit, refuse_unknown
 from tagtrail.store.lines import get_last_seq
+from tagtrail.store.query import Query
 from tagtrail.store.status import get_status
 from tagtrail.tlog.unsigned import find_arrears
-from tagtrail.trail.rules import Rules
-from tagtrail.wording.clauses import Hosts
+from tagtrail.trail.rules import Hosts, Rules
 
 _HEADERS: Final = {
     "Cache-Control": "private, no-cache",
@@ -79,8 +79,10 @@ def _add_listing(
     def answer(suffix: str | None = None) -> Response:
         audience = admit("read")
         shown_as = choose_format(request, suffix)
-        asked = read_question(read_parameters(request), listing, rules())
-        return Answering(store, listing, asked, shown_as, audience).respond(request)
+        parameters = read_parameters(request)
+        query = read_query(parameters, listing, rules())
+        most = query.limit if "limit" in parameters else None
+        return Answering(store, listing, query, most, shown_as, audience).respond(request)
 
     blueprint.add_url_rule(f"/{listing.name}", listing.name, answer)
     blueprint.add_url_rule(f"/{listing.name}.<any(json, csv, ndjson):suffix>", f"{listing.name}_as", answer)
@@ -94,12 +96,12 @@ def _add_digest(blueprint: Blueprint, *, store: Store, rules: Callable[[], Rules
         audience = admit("read")
         parameters = read_parameters(request)
         refuse_unknown(parameters, accepted=accepted)
-        asked = read_filter({**parameters, "digest": digest}, accepted=(*accepted, "digest"))
+        filters = read_filter({**parameters, "digest": digest}, accepted=(*accepted, "digest"))
         limit = read_limit(parameters["limit"]) if "limit" in parameters else DEFAULT_LIMIT
         with store.snapshot() as db:
             tag = entity_tag(request, "json", get_last_seq(db), audience)
-            answer = get_digest(db, asked, limit=limit)
-        return document_response(request, describe_digest(answer, Hosts(rules())), audience=audience, tag=tag)
+            answer = get_digest(db, Query(rules(), filters, limit))
+        return document_response(request, describe_digest(answer, rules().hosts), audience=audience, tag=tag)
 
 
 def _add_declaring(blueprint: Blueprint, *, store: Store, recorder: Recorder, admit: Admit) -> None:
@@ -110,7 +112,7 @@ def _add_declaring(blueprint: Blueprint, *, store: Store, recorder: Recorder, ad
         said, caller = read_body(request, Declaration, what="deployment"), audience.caller
         origin = Origin(caller.address, caller.user_agent, caller.token, caller.sees_identities)
         declared = declare(store, recorder, said, key=request.headers.get(KEY), origin=origin)
-        document = _describe(store, declared, Hosts(recorder.book.latest))
+        document = _describe(store, declared, recorder.book.latest.hosts)
         return document_response(request, document, audience=audience, status=201 if declared.is_new else 200)
 
 

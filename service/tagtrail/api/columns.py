@@ -4,10 +4,9 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
-from tagtrail.api.describing import read_who
-from tagtrail.line import Who, read_line
+from tagtrail.line import Who, read_line, read_who
 from tagtrail.store.answers import LoggedEntry
-from tagtrail.wording.clauses import Hosts
+from tagtrail.trail.rules import Hosts
 from tagtrail.wording.spreadsheet import Cell
 
 _NOBODY: Final = Who()

@@ -5,12 +5,11 @@ from collections.abc import Iterable
 import msgspec
 
 from tagtrail.api import documents as d
-from tagtrail.line import Who, disclosed_value, read_line
+from tagtrail.line import read_line, read_who
 from tagtrail.store import answers as a
 from tagtrail.store.outbox import Attempt, AttemptedDelivery, DeliveryAnswer
 from tagtrail.trail.instant import format_instant
-from tagtrail.trail.rules import RegistryIdentity, Rules
-from tagtrail.wording.clauses import Hosts
+from tagtrail.trail.rules import Hosts, RegistryIdentity, Rules
 from tagtrail.wording.text import format_optional, seconds_between
 
 # Where a digest was used, as documents: repositories, tags, environments and indexes.
@@ -65,9 +64,6 @@ def describe_index(index: a.IndexUsage, hosts: Hosts) -> d.IndexDocument:
     )
 
 
-_who = msgspec.json.Decoder(Who)
-
-
 def describe_entry(answer: a.LoggedEntry, hosts: Hosts) -> d.EntryDocument:
     """A line of the audit log."""
     entry = read_line(answer.line)
@@ -103,11 +99,6 @@ def describe_annotation(answer: a.Annotated) -> d.AnnotationDocument:
         actor=answer.actor,
         actor_assurance=answer.assurance,
     )
-
-
-def read_who(document: bytes | None) -> Who | None:
-    """The person whom a disclosed document tells of; None where it is missing or erased."""
-    return _who.decode(disclosed_value(document)) if document is not None else None
 
 
 def describe_change(change: a.Change) -> d.ChangeDocument:

@@ -10,32 +10,20 @@ from tagtrail.access.redaction import IDENTITIES
 from tagtrail.api import columns, describing, documents
 from tagtrail.api.columns import Column, reader_of
 from tagtrail.api.describing import describe_delivery
-from tagtrail.store.answers import Cut, Filter, Page
 from tagtrail.store.database import Connection
 from tagtrail.store.deployments import find_deployments
 from tagtrail.store.entries import find_entries, find_lines
 from tagtrail.store.environments import find_environments
 from tagtrail.store.history import find_history
 from tagtrail.store.outbox import find_deliveries
+from tagtrail.store.query import Page, Query
 from tagtrail.store.registries import find_quarantined, find_registries, find_traffic
 from tagtrail.store.releases import find_violations
 from tagtrail.store.tags import find_tags
-from tagtrail.trail.rules import Rules
-from tagtrail.wording.clauses import Hosts
+from tagtrail.trail.rules import Hosts
 from tagtrail.wording.spreadsheet import Cell
 
-
-@dataclass(frozen=True, slots=True)
-class Question:
-    """What is asked: a filter, for some lists at an instant, under the rules in force."""
-
-    filter: Filter
-    at: int | None
-    rules: Rules
-    hosts: Hosts
-
-
-Find = Callable[[Connection, Question, Cut], Page[Any]]
+Find = Callable[[Connection, Query], Page[Any]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,9 +39,9 @@ class Listing:
     document: type[msgspec.Struct]
     filters: tuple[str, ...]
     find: Find
-    describe: Callable[[Any, Question], msgspec.Struct]
+    describe: Callable[[Any, Query], msgspec.Struct]
     names: tuple[str, ...]
-    read_cells: Callable[[Any, Question], Sequence[Cell]]
+    read_cells: Callable[[Any, Query], Sequence[Cell]]
     key: tuple[type, ...]
     required: tuple[str, ...] = ()
     has_at: bool = False
@@ -66,30 +54,22 @@ class Listing:
         return not IDENTITIES.isdisjoint(self.names)
 
 
-def _by_filter(find: Callable[[Connection, Filter, Cut], Page[Any]]) -> Find:
-    return lambda db, question, cut: find(db, question.filter, cut)
-
-
-def _at(find: Callable[..., Page[Any]]) -> Find:
-    return lambda db, question, cut: find(db, question.filter, cut, at=question.at)
-
-
-def _described(describe: Callable[[Any, Question], msgspec.Struct], shown: Sequence[Column]) -> dict[str, Any]:
+def _described(describe: Callable[[Any, Query], msgspec.Struct], shown: Sequence[Column]) -> dict[str, Any]:
     """The three fields of a list whose CSV is made of its documents."""
     read = reader_of(shown)
     return {
         "describe": describe,
         "names": tuple(column.name for column in shown),
-        "read_cells": lambda answer, question: read(describe(answer, question)),
+        "read_cells": lambda answer, query: read(describe(answer, query)),
     }
 
 
-def _with_hosts(describe: Callable[[Any, Hosts], msgspec.Struct]) -> Callable[[Any, Question], msgspec.Struct]:
-    return lambda answer, question: describe(answer, question.hosts)
+def _with_hosts(describe: Callable[[Any, Hosts], msgspec.Struct]) -> Callable[[Any, Query], msgspec.Struct]:
+    return lambda answer, query: describe(answer, query.rules.hosts)
 
 
-def _find_registries(db: Connection, question: Question, _: Cut) -> Page[Any]:
-    return Page(tuple(describing.describe_registries(find_registries(db), question.rules)))
+def _find_registries(db: Connection, query: Query) -> Page[Any]:
+    return Page(tuple(describing.describe_registries(find_registries(db), query.rules)))
 
 
 ENTRIES: Final = Listing(
@@ -97,11 +77,11 @@ ENTRIES: Final = Listing(
     summary="The audit log: every line of the ledger, newest first. As NDJSON it is the exact lines: the evidence.",
     document=documents.EntryDocument,
     filters=("registry", "repository", "tag", "digest", "actor", "kind", "environment", "since", "until"),
-    find=_by_filter(find_entries),
-    find_lines=_by_filter(find_lines),
+    find=find_entries,
+    find_lines=find_lines,
     describe=_with_hosts(describing.describe_entry),
     names=columns.ENTRY_NAMES,
-    read_cells=lambda answer, question: columns.read_entry(answer, question.hosts),
+    read_cells=lambda answer, query: columns.read_entry(answer, query.rules.hosts),
     key=(int,),
 )
 TAGS: Final = Listing(
@@ -109,12 +89,10 @@ TAGS: Final = Listing(
     summary="What every tag points at, now or at an instant; by registry, repository and tag.",
     document=documents.TagDocument,
     filters=("registry", "repository", "tag"),
-    find=_at(find_tags),
+    find=find_tags,
     key=(str, str, str),
     has_at=True,
-    **_described(
-        lambda answer, question: describing.describe_tag(answer, question.hosts, question.rules), columns.TAGS
-    ),
+    **_described(lambda answer, query: describing.describe_tag(answer, query.rules.hosts, query.rules), columns.TAGS),
 )
 HISTORY: Final = Listing(
     name="history",
@@ -122,7 +100,7 @@ HISTORY: Final = Listing(
     document=documents.MoveDocument,
     filters=("registry", "repository", "tag", "since", "until"),
     required=("repository", "tag"),
-    find=_by_filter(find_history),
+    find=find_history,
     key=(int, bytes),
     **_described(_with_hosts(describing.describe_move), columns.HISTORY),
 )
@@ -131,7 +109,7 @@ DEPLOYMENTS: Final = Listing(
     summary="What was published for environments, newest first.",
     document=documents.DeploymentDocument,
     filters=("registry", "repository", "tag", "digest", "actor", "environment", "since", "until"),
-    find=_by_filter(find_deployments),
+    find=find_deployments,
     key=(int, bytes, str, int, int),
     **_described(_with_hosts(describing.describe_deployment), columns.DEPLOYMENTS),
 )
@@ -140,7 +118,7 @@ ENVIRONMENTS: Final = Listing(
     summary="What is published for each environment, now or at an instant, and what it could go back to.",
     document=documents.EnvironmentDocument,
     filters=("registry", "repository", "environment"),
-    find=_at(find_environments),
+    find=find_environments,
     key=(str, str, str),
     has_at=True,
     **_described(_with_hosts(describing.describe_environment), columns.ENVIRONMENTS),
@@ -150,7 +128,7 @@ VIOLATIONS: Final = Listing(
     summary="Release tags that moved or were deleted, newest first.",
     document=documents.ViolationDocument,
     filters=("registry", "repository", "tag", "digest", "actor", "since", "until"),
-    find=_by_filter(find_violations),
+    find=find_violations,
     key=(int, bytes, int),
     **_described(_with_hosts(describing.describe_violation), columns.VIOLATIONS),
 )
@@ -159,7 +137,7 @@ QUARANTINE: Final = Listing(
     summary="What was received and could not be recorded as what it claims to be, newest first.",
     document=documents.QuarantinedDocument,
     filters=("registry", "since", "until"),
-    find=_by_filter(find_quarantined),
+    find=find_quarantined,
     key=(int,),
     **_described(lambda answer, _: describing.describe_quarantined(answer), columns.QUARANTINE),
 )
@@ -168,7 +146,7 @@ TRAFFIC: Final = Listing(
     summary="Events that are no evidence of change, counted by registry, UTC day and action; newest day first.",
     document=documents.TrafficDocument,
     filters=("registry", "since", "until"),
-    find=_by_filter(find_traffic),
+    find=find_traffic,
     key=(str, str, str),
     is_ledger=False,
     **_described(lambda answer, _: describing.describe_traffic(answer), columns.TRAFFIC),
@@ -178,7 +156,7 @@ DELIVERIES: Final = Listing(
     summary="The messages to channels, the youngest first, and what became of them.",
     document=documents.DeliveryDocument,
     filters=("channel", "state", "since", "until"),
-    find=_by_filter(find_deliveries),
+    find=find_deliveries,
     key=(str,),
     is_ledger=False,
     **_described(lambda answer, _: describe_delivery(answer), columns.DELIVERIES),

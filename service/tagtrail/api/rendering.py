@@ -16,11 +16,11 @@ from flask import Request, Response
 from tagtrail import __version__
 from tagtrail.access.redaction import IDENTITIES, Audience
 from tagtrail.api.listings import Listing
-from tagtrail.api.requests import MEDIA_TYPES, Asked, Format
-from tagtrail.store.answers import Cut, Key, Page
-from tagtrail.store.database import Store
+from tagtrail.api.requests import MEDIA_TYPES, Format
+from tagtrail.store.database import Connection, Store
 from tagtrail.store.filters import write_cursor
 from tagtrail.store.lines import get_last_seq
+from tagtrail.store.query import Page, Query
 from tagtrail.wording.spreadsheet import MARK, write_cells, write_row
 
 _READ: Final = 1_000  # rows of a whole answer that are read, and sent, at a time
@@ -29,11 +29,12 @@ _json = msgspec.json.Encoder()
 
 @dataclass(frozen=True, slots=True)
 class Answering:
-    """A list's answer to a request that was read."""
+    """A list's answer to a query; CSV and NDJSON have at most `most` rows, or all of them (None)."""
 
     store: Store
     listing: Listing
-    asked: Asked
+    query: Query
+    most: int | None
     format: Format
     audience: Audience
 
@@ -42,14 +43,14 @@ class Answering:
 
         Raises BadParameter, NotRecorded, NotAllowed and (where a reading cannot be recorded) StorageUnavailable.
         """
-        if self.asked.question.filter.actor is not None:
+        if self.query.filters.actor is not None:
             self.audience.caller.require("identity")
         with self.store.snapshot() as db:
             last_seq = get_last_seq(db)
             tag = entity_tag(request, self.format, last_seq, self.audience) if self.listing.is_ledger else None
             if tag is not None and request.if_none_match.contains_weak(tag):
                 return _with_tag(Response(status=304), tag)
-            page = self._find(db, last_seq, self._first_cut())
+            page = self._find(db, self._first_query(last_seq))
         if self._tells_of_people:
             self.audience.record(request, self.format)
         response = self._page(request, page) if self.format == "json" else self._whole(page, last_seq)
@@ -61,29 +62,26 @@ class Answering:
     def _tells_of_people(self) -> bool:
         """Whether anything about people can be learned from the answer; the ledger's lines hold nothing of them."""
         is_lines = self.format == "ndjson" and self.listing.find_lines is not None
-        return self.asked.question.filter.actor is not None or (self.listing.tells_of_people and not is_lines)
+        return self.query.filters.actor is not None or (self.listing.tells_of_people and not is_lines)
 
-    def _find(self, db: Any, last_seq: int, cut: Cut) -> Page[Any]:
+    def _find(self, db: Connection, query: Query) -> Page[Any]:
         """A page of the rows, of which nothing is shown that the audience may not see."""
-        question = self.asked.question
-        question = replace(question, filter=replace(question.filter, last_seq=last_seq))
         find = self.listing.find_lines if self.format == "ndjson" else None
-        page = (find or self.listing.find)(db, question, cut)
+        page = (find or self.listing.find)(db, query)
         return replace(page, items=self.audience.see(page.items))
 
-    def _first_cut(self) -> Cut:
-        if self.format == "json":
-            return self.asked.cut
-        return replace(self.asked.cut, limit=min(self.asked.limit or _READ, _READ))
+    def _first_query(self, last_seq: int) -> Query:
+        query = replace(self.query, filters=replace(self.query.filters, last_seq=last_seq))
+        return query if self.format == "json" else replace(query, limit=min(self.most or _READ, _READ))
 
     def _page(self, request: Request, page: Page[Any]) -> Response:
-        listing, question = self.listing, self.asked.question
+        listing, query = self.listing, self.query
         following = write_cursor(page.after) if page.after else None
-        body = _json.encode({"items": [listing.describe(row, question) for row in page.items], "next": following})
+        body = _json.encode({"items": [listing.describe(row, query) for row in page.items], "next": following})
         response = Response(body, content_type=MEDIA_TYPES["json"])
         if following is not None:
-            query = urlencode({**request.args.to_dict(), "cursor": following})
-            response.headers["Link"] = f'<?{query}>; rel="next"'
+            address = urlencode({**request.args.to_dict(), "cursor": following})
+            response.headers["Link"] = f'<?{address}>; rel="next"'
         return response
 
     def _whole(self, first: Page[Any], last_seq: int) -> Response:
@@ -96,17 +94,15 @@ class Answering:
         if self.format == "csv":
             names = self.listing.names
             yield MARK + write_row([names[at] for at in self._columns()]).encode()
-        left = self.asked.limit
+        left = self.most
         while True:
             yield self._rows(page)
             left = None if left is None else left - len(page.items)
             if page.after is None or left == 0:
                 return
-            page = self._read_on(page.after, last_seq, min(left or _READ, _READ))
-
-    def _read_on(self, after: Key, last_seq: int, limit: int) -> Page[Any]:
-        with self.store.snapshot() as db:
-            return self._find(db, last_seq, Cut(limit, after))
+            query = replace(self._first_query(last_seq), limit=min(left or _READ, _READ), after=page.after)
+            with self.store.snapshot() as db:
+                page = self._find(db, query)
 
     def _columns(self) -> list[int]:
         """Which of the list's columns are there for this audience."""
@@ -114,13 +110,13 @@ class Answering:
         return [at for at, name in enumerate(self.listing.names) if sees_all or name not in IDENTITIES]
 
     def _rows(self, page: Page[Any]) -> bytes:
-        listing, question = self.listing, self.asked.question
+        listing, query = self.listing, self.query
         if self.format == "csv":
-            rows, shown = [listing.read_cells(row, question) for row in page.items], self._columns()
+            rows, shown = [listing.read_cells(row, query) for row in page.items], self._columns()
             return "".join([write_cells([row[at] for at in shown]) for row in rows]).encode()
         if listing.find_lines is not None:
             return b"\n".join((*page.items, b""))
-        return b"".join([_json.encode(listing.describe(row, question)) + b"\n" for row in page.items])
+        return b"".join([_json.encode(listing.describe(row, query)) + b"\n" for row in page.items])
 
 
 def entity_tag(request: Request, shown_as: str, last_seq: int, audience: Audience) -> str:

@@ -2,28 +2,17 @@
 
 import re
 from collections.abc import Collection, Mapping
-from dataclasses import dataclass
 from typing import Final, Literal, TypeVar, cast
 
 import msgspec
 from flask import Request
 from werkzeug.exceptions import NotAcceptable, RequestEntityTooLarge, UnsupportedMediaType
 
-from tagtrail.api.listings import Listing, Question
+from tagtrail.api.listings import Listing
 from tagtrail.errors import BadParameter
-from tagtrail.store.answers import Cut
 from tagtrail.store.filters import DEFAULT_LIMIT, read_cursor, read_filter, read_instant, read_limit, read_text
+from tagtrail.store.query import Query
 from tagtrail.trail.rules import Rules
-from tagtrail.wording.clauses import Hosts
-
-
-@dataclass(frozen=True, slots=True)
-class Asked:
-    """A question to a list, and the part of the answer that is wanted; `limit` is None where none was given."""
-
-    question: Question
-    cut: Cut
-    limit: int | None
 
 
 def read_parameters(request: Request) -> dict[str, str]:
@@ -34,16 +23,16 @@ def read_parameters(request: Request) -> dict[str, str]:
     return request.args.to_dict()
 
 
-def read_question(parameters: Mapping[str, str], listing: Listing, rules: Rules) -> Asked:
-    """What the parameters ask of the list. Raises BadParameter."""
-    wanted = read_filter(parameters, accepted=accepted_by(listing))
+def read_query(parameters: Mapping[str, str], listing: Listing, rules: Rules) -> Query:
+    """The query to the list that the parameters describe. Raises BadParameter."""
+    filters = read_filter(parameters, accepted=accepted_by(listing))
     for name in listing.required:
         if name not in parameters:
             raise BadParameter(name, f"{name} is missing: the {listing.name} of which {name}?")
     at = read_instant("at", parameters["at"]) if "at" in parameters else None
-    limit = read_limit(parameters["limit"]) if "limit" in parameters else None
+    limit = read_limit(parameters["limit"]) if "limit" in parameters else DEFAULT_LIMIT
     after = read_cursor(read_text("cursor", parameters["cursor"]), listing.key) if "cursor" in parameters else None
-    return Asked(Question(wanted, at, rules, Hosts(rules)), Cut(limit or DEFAULT_LIMIT, after), limit)
+    return Query(rules, filters, limit, after, at)
 
 
 def accepted_by(listing: Listing) -> Collection[str]:

@@ -11,11 +11,11 @@ from tagtrail.cli.place import Trail
 from tagtrail.cli.screen import Screen
 from tagtrail.cli.table import Column
 from tagtrail.errors import NotRecorded
-from tagtrail.store.answers import Cut, Filter, Page
 from tagtrail.store.database import Connection
+from tagtrail.store.query import Filter, Page, Query
 
 T = TypeVar("T")
-Find = Callable[[Connection, Filter, Cut], Page[T]]
+Find = Callable[[Connection, Query], Page[T]]
 Describe = Callable[[T], msgspec.Struct]
 
 
@@ -50,16 +50,16 @@ class Asked:
         """The same question with another filter."""
         return replace(self, filter=replace(self.filter, **changes))
 
-    def each(self, find: Find[T]) -> Iterator[T]:
+    def each(self, find: Find[T], *, at: int | None = None) -> Iterator[T]:
         """All rows of the list, each page in a read transaction of its own."""
-        after = None
+        query = Query(self.trail.rules, self.filter, limit=_PAGE, at=at)
         while True:
             with self.trail.store.snapshot() as db:
-                page = find(db, self.filter, Cut(_PAGE, after))
+                page = find(db, query)
             yield from page.items
-            after = page.after
-            if after is None:
+            if page.after is None:
                 return
+            query = replace(query, after=page.after)
 
     def answer(
         self, rows: Iterator[T], columns: Sequence[Column[T]], describe: Describe[T], *, nothing: Nothing

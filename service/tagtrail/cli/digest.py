@@ -12,6 +12,7 @@ from tagtrail.cli.table import Column
 from tagtrail.cli.words import local_time, size, visible
 from tagtrail.store.answers import DigestAnswer, Held, Member, Naming, Publishing, Usage
 from tagtrail.store.digests import get_digest
+from tagtrail.store.query import Query
 
 _MOST = 1_000  # tags and environments of one digest, where no limit is given
 
@@ -31,7 +32,7 @@ def digest(asked: Asked, text: str) -> None:
         text = subject.digest or ""
     asked = asked.about(digest=text)
     with asked.trail.store.snapshot() as db:
-        answer = get_digest(db, asked.filter, limit=asked.most or _MOST)
+        answer = get_digest(db, Query(asked.trail.rules, asked.filter, limit=asked.most or _MOST))
     if asked.as_json:
         asked.screen.json([describe_digest(answer, asked.trail.hosts)])
     else:

@@ -1,7 +1,6 @@
 """`tagtrail environments`: what is published for each environment, now or at a time."""
 
 from dataclasses import dataclass
-from functools import partial
 
 import click
 from rich.text import Text
@@ -39,7 +38,7 @@ def show_environments(asked: Asked, *, at: int | None, is_named: bool) -> None:
     then = None if at is None else end_of_second(at)
     when = "" if at is None else f" at {local_time(at)}"
     asked.answer(
-        asked.each(partial(find_environments, at=then)),
+        asked.each(find_environments, at=then),
         _columns(asked.trail),
         lambda row: describe_environment(row, asked.trail.hosts),
         nothing=Nothing(f"Nothing was published for any environment{when}.", is_unknown=is_named),

@@ -22,8 +22,8 @@ from tagtrail.config.secrets import Secret
 from tagtrail.errors import BadParameter, ConfigurationError, NotRecorded
 from tagtrail.notify.explain import RouteDecision, find_notifications, judge
 from tagtrail.notify.routes import Notification, Routes
-from tagtrail.store.answers import Filter
 from tagtrail.store.messages import find_gathered, find_message_data, get_newest_line
+from tagtrail.store.query import Filter
 from tagtrail.trail.instant import SECOND, format_instant, now, parse_instant
 
 _IDENTITY: Final = "msg_00000000-0000-7000-8000-000000000000"
@@ -109,8 +109,8 @@ def _find(asked: Asked, subject: Subject) -> _Question:
         if seq is None:
             raise NotRecorded(f"no move of {subject.repository}:{subject.tag} is recorded")
         lines = find_gathered(db, seq, within=int(config.settle * SECOND))
-        happenings = find_notifications(find_message_data(db, lines))
-        alone = find_notifications(find_message_data(db, [seq]))
+        happenings = find_notifications(find_message_data(db, lines, asked.trail.rules))
+        alone = find_notifications(find_message_data(db, [seq], asked.trail.rules))
     # One of very many tags may be none of those that a message is made of; it went the way that they did.
     asked_for = (one for one in (*reversed(happenings), *alone) if one.tag == subject.tag)
     about = next(asked_for, replace(alone[-1], tag=subject.tag))

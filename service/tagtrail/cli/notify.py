@@ -3,7 +3,7 @@
 import os
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import closing
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import islice
 from typing import Final
 
@@ -18,8 +18,8 @@ from tagtrail.cli.table import Column
 from tagtrail.cli.words import counted, local_time, visible
 from tagtrail.config.load import load
 from tagtrail.errors import BadParameter, NotDelivered, NotRecorded
+from tagtrail.ledger.rulebook import load_rulebook
 from tagtrail.notify.message import Fact, Message
-from tagtrail.store.answers import Cut, Filter
 from tagtrail.store.database import Connection, Store
 from tagtrail.store.filters import STATES
 from tagtrail.store.leases import drop as remove
@@ -35,6 +35,7 @@ from tagtrail.store.outbox import (
     make_id,
 )
 from tagtrail.store.outbox import retry as try_again
+from tagtrail.store.query import Filter, Query
 from tagtrail.trail.instant import format_instant, now
 
 _MOST: Final = 50  # deliveries shown
@@ -178,13 +179,13 @@ def _show_deliveries(store: Store, asked: Filter, *, limit: int, as_json: bool) 
 
 def _iterate(db: Connection, asked: Filter) -> Iterator[DeliveryAnswer]:
     """All that fits, page by page."""
-    after = None
+    query = Query(load_rulebook(db).latest, asked, limit=500)
     while True:
-        page = find_deliveries(db, asked, Cut(500, after))
+        page = find_deliveries(db, query)
         yield from page.items
-        after = page.after
-        if after is None:
+        if page.after is None:
             return
+        query = replace(query, after=page.after)
 
 
 def _last_detail(db: Connection, delivery: str) -> str:

@@ -17,8 +17,8 @@ from tagtrail.ledger.rulebook import load_rulebook
 from tagtrail.store.database import Store
 from tagtrail.tlog.place import log_place
 from tagtrail.tlog.signer import LogPlace
-from tagtrail.trail.rules import Rules
-from tagtrail.wording.clauses import Hosts, Manner
+from tagtrail.trail.rules import Hosts, Rules
+from tagtrail.wording.clauses import Manner
 
 DEFAULT_DATA = Path("tagtrail-data")
 
@@ -34,7 +34,7 @@ class Trail:
     @property
     def has_several_registries(self) -> bool:
         """Whether a repository's name does not say which registry is meant."""
-        return len(self.rules.registries) > 1
+        return self.rules.has_several_registries
 
     def manner(self, *, is_whole: bool) -> Manner:
         """How images and digests are written: whole for a program, short for a person."""
@@ -104,7 +104,7 @@ def open_trail(directory: Path) -> Trail:
         rules = load_rulebook(store.reader()).latest
     except (ValueError, msgspec.MsgspecError) as error:
         raise StorageUnavailable(f"the ledger in {str(directory)!r} cannot be understood: {error}") from error
-    return Trail(store, rules, Hosts(rules))
+    return Trail(store, rules, rules.hosts)
 
 
 def find_ledger(directory: Path) -> Store:

@@ -6,8 +6,8 @@ from dataclasses import dataclass
 from tagtrail.cli.asked import Asked
 from tagtrail.errors import BadParameter, NotRecorded, Refused
 from tagtrail.ledger.resolve import find_registries
-from tagtrail.store.answers import Filter
 from tagtrail.store.names import find_repositories, is_glob
+from tagtrail.store.query import Filter
 from tagtrail.trail.names import Reference, is_tag, parse_reference
 
 PARAMETER = "reference"

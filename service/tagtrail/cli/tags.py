@@ -1,7 +1,5 @@
 """`tagtrail tags`: what every tag points at, now or at a time."""
 
-from functools import partial
-
 import click
 
 from tagtrail.api.describing import describe_tag
@@ -45,7 +43,7 @@ def show_tags(asked: Asked, *, at: int | None, is_named: bool) -> None:
     when = "" if at is None else f" at {local_time(at)}"
     named = f" {asked.filter.repository}:{asked.filter.tag}" if asked.filter.repository and asked.filter.tag else ""
     asked.answer(
-        asked.each(partial(find_tags, at=then)),
+        asked.each(find_tags, at=then),
         [*columns.image(asked.trail, lambda row: row), _RELEASES, _SINCE, columns.BY, columns.LINE],
         lambda row: describe_tag(row, asked.trail.hosts, asked.trail.rules),
         nothing=Nothing(f"no tag{named} pointed at anything{when or ' that is recorded'}", is_unknown=is_named),

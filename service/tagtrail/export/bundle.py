@@ -26,7 +26,6 @@ from tagtrail.ledger.rulebook import RuleBook, load_rulebook
 from tagtrail.store.database import Store
 from tagtrail.store.tree import StoredCheckpoint
 from tagtrail.tlog.note import Checkpoint
-from tagtrail.wording.clauses import Hosts
 
 # A zip that is handed over while it is made: fixed dates, one compression, nothing that tells when or where.
 
@@ -127,7 +126,7 @@ class Bundle:
     def members(self, told: Told = lambda lines: None) -> Iterator[tuple[str, Iterable[bytes]]]:
         """Each file's name and its pieces, in the order of the zip; `told` counts lines as they are dealt with."""
         reading, selection, log = self.reading, self.selection, self.log
-        hosts = Hosts(self.book.before(selection.end).latest)
+        hosts = self.book.before(selection.end).latest.hosts
         deployments = Deployments(
             reading,
             selection,

@@ -10,13 +10,9 @@ from functools import lru_cache
 from struct import Struct
 from typing import Final, get_args
 
-import msgspec
-
-from tagtrail.api.describing import read_who
 from tagtrail.export.selection import Reading, Selection
-from tagtrail.ledger.declare import Declaration
 from tagtrail.ledger.rulebook import RuleBook
-from tagtrail.line import Entry, disclosed_value, read_line
+from tagtrail.line import Entry, read_line, read_note, read_who
 from tagtrail.store.database import Connection
 from tagtrail.store.events import find_facts
 from tagtrail.store.export import (
@@ -34,7 +30,7 @@ from tagtrail.store.publications import Place
 from tagtrail.trail.deployments import Deployment, Direction, Publication, derive_deployments
 from tagtrail.trail.instant import format_instant, parse_instant
 from tagtrail.trail.moves import Interval, Moment, Move, derive_moves, intervals
-from tagtrail.wording.clauses import Hosts
+from tagtrail.trail.rules import Hosts
 from tagtrail.wording.spreadsheet import MARK, Cell, write_cells, write_row
 from tagtrail.wording.text import format_optional, seconds_between
 
@@ -261,7 +257,6 @@ class Deployments:
 
 
 def _show_persons(stored: StoredLine, entry: Entry) -> tuple[Cell, Cell]:
-    who, note = read_who(stored.who), None
-    if stored.raw is not None and entry.kind == "deployment":
-        note = msgspec.json.decode(disclosed_value(stored.raw), type=Declaration).note
+    who = read_who(stored.who)
+    note = read_note(stored.raw) if entry.kind == "deployment" else None
     return (who.actor if who is not None else ""), note

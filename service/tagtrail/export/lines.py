@@ -6,12 +6,11 @@ from typing import Final
 
 import msgspec
 
-from tagtrail.api.describing import read_who
 from tagtrail.errors import StorageUnavailable
 from tagtrail.export.selection import INCLUDED, Reading, Selection
-from tagtrail.line import Who
+from tagtrail.line import Who, read_who
 from tagtrail.store.export import Disclosed, read_disclosures, read_lines, read_persons
-from tagtrail.wording.clauses import Hosts
+from tagtrail.trail.rules import Hosts
 from tagtrail.wording.spreadsheet import MARK, write_row
 
 _URL_SAFE = bytes.maketrans(b"+/", b"-_")

@@ -6,8 +6,8 @@ from dataclasses import dataclass, field
 from typing import Any, Final
 
 from tagtrail.errors import BadParameter
-from tagtrail.store.answers import Filter
 from tagtrail.store.filters import read_filter, read_text, refuse_unknown
+from tagtrail.store.query import Filter
 from tagtrail.trail.instant import format_instant
 
 FILTERS: Final = ("since", "until", "registry", "repository", "tag", "digest", "environment", "kind")

@@ -24,7 +24,7 @@ import msgspec
 from tagtrail.errors import BadParameter
 from tagtrail.ledger.record import Recorder
 from tagtrail.ledger.submission import Draft
-from tagtrail.line import Entry, Who, disclosed_value
+from tagtrail.line import Entry, Who, disclosed_value, read_who
 from tagtrail.store.database import Store
 from tagtrail.store.erasing import (
     Holding,
@@ -44,8 +44,6 @@ _MOST_RANGES: Final = 2_000  # in one line, which has at most 60,000 bytes
 # What makes one word of two: alice-bot and alice@example.org are not alice; and accents that belong to the last letter.
 _JOINING: Final = "\u0300-\u036f@/+_-"
 _ESCAPE = re.compile(r'(?:\\u[0-9a-fA-F]{4})+|\\["\\/bfnrt]')  # of JSON; one character may be two of the former
-
-_who = msgspec.json.Decoder(Who)
 
 
 @dataclass(frozen=True, slots=True)
@@ -140,7 +138,7 @@ class _Wanted:
 
 
 def _find_holding(stored: StoredLine, wanted: _Wanted) -> Holding | None:
-    who = _who.decode(disclosed_value(stored.who)) if stored.who is not None else Who()
+    who = read_who(stored.who) or Who()
     if wanted.is_all_of(who.actor):
         return Holding(stored.seq, who=True, raw=stored.raw is not None)
     in_who = wanted.is_all_of(who.address) or wanted.is_in(who.user_agent)

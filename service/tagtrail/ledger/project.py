@@ -8,11 +8,9 @@ import hashlib
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
-import msgspec
-
 from tagtrail.ledger.publish import KnownTag, Published, publish, publish_move, republish
 from tagtrail.ledger.rulebook import RuleBook, rules_of
-from tagtrail.line import Entry, Who, disclosed_value, event_key
+from tagtrail.line import Entry, Who, disclosed_value, event_key, read_who
 from tagtrail.store import annotations, moves
 from tagtrail.store import events as facts
 from tagtrail.store.database import Connection
@@ -131,7 +129,7 @@ class Projector:
 
     def _actor_id(self, tx: Connection, line: Line) -> int | None:
         """The id of whoever the line discloses."""
-        who = msgspec.json.decode(disclosed_value(line.who), type=Who) if line.who else Who()
+        who = read_who(line.who) or Who()
         return self._names.actor_id(tx, who.actor) if who.actor else None
 
     def _add_row(self, tx: Connection, scope: "_Scope", *, tag_id: int | None, manifest: int | None) -> None:

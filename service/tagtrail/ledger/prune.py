@@ -14,10 +14,10 @@ from tagtrail.errors import BadParameter, StorageUnavailable
 from tagtrail.ledger.record import Recorder
 from tagtrail.ledger.submission import Draft
 from tagtrail.line import Entry
-from tagtrail.store.answers import Filter
 from tagtrail.store.database import Connection, Store
 from tagtrail.store.lines import find_window
 from tagtrail.store.pruning import count_raw, iterate_prunable, remove_lines, remove_raw
+from tagtrail.store.query import Filter
 from tagtrail.trail.instant import DAY, format_instant
 
 LEAST_DAYS: Final = 30  # of age that a line has before it can be pruned

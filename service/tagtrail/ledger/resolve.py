@@ -7,10 +7,10 @@ from itertools import islice
 from typing import Final
 
 from tagtrail.errors import Refused
-from tagtrail.store.answers import Filter
 from tagtrail.store.database import Connection
 from tagtrail.store.images import find_called_host, find_hosts, find_known_tag, find_recent_tags, had_digest, was_pushed
 from tagtrail.store.names import Repository, find_repositories, iterate_repositories
+from tagtrail.store.query import Filter
 from tagtrail.trail.names import Reference
 from tagtrail.trail.rules import Rules
 

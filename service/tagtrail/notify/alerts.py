@@ -14,10 +14,10 @@ from tagtrail.notify.routes import Notification, Routes
 from tagtrail.notify.worker import ReportKind
 from tagtrail.store import alerts as stored
 from tagtrail.store.alerts import AlertKind
-from tagtrail.store.answers import Filter
 from tagtrail.store.database import Connection, Store
 from tagtrail.store.lines import find_window
 from tagtrail.store.outbox import SERVICE, Delivery, add_delivery, get_channel_state, make_id, was_made
+from tagtrail.store.query import Filter
 from tagtrail.store.registries import find_registries
 from tagtrail.store.status import find_verification
 from tagtrail.trail.instant import DAY, SECOND, now

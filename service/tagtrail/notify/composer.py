@@ -14,14 +14,16 @@ from tagtrail.notify.texts import alerts as amiss
 from tagtrail.notify.texts import deployments, moves, summaries, violations
 from tagtrail.notify.texts.style import MessageContext, MessageDraft
 from tagtrail.store.alerts import count_given_up, get_alert
-from tagtrail.store.answers import Filter, Publishing
+from tagtrail.store.answers import Publishing
 from tagtrail.store.database import Connection, Store
 from tagtrail.store.digests import get_digest
 from tagtrail.store.messages import MessageData, MessageDeployment, MessageMove, find_message_data
 from tagtrail.store.moves import TagFilter
 from tagtrail.store.outbox import SERVICE, SUMMARY, Delivery, find_lines, get_last_problem
+from tagtrail.store.query import Filter, Query
 from tagtrail.store.summaries import summarize
 from tagtrail.trail.instant import now
+from tagtrail.trail.rules import Rules
 
 _MOST_USES: Final = 20  # of a digest that lost its release tag
 
@@ -47,18 +49,18 @@ class MessageComposer:
                 return _tell_service(db, context, delivery)
             lines = find_lines(db, delivery.id)
             if delivery.subject == SUMMARY:
-                summed = summarize(db, lines, most=summaries.MOST_TAGS, wants=self._wants(channel))
+                summed = summarize(db, lines, context.rules, most=summaries.MOST_TAGS, wants=self._wants(channel))
                 if not summed.count:
                     return amiss.tell_nothing(delivery.id, delivery.made_at, lines)
                 return summaries.tell(context, summed, identity=delivery.id, lines=lines)
-            told = find_message_data(db, lines, wants=self._wants(channel))
+            told = find_message_data(db, lines, context.rules, wants=self._wants(channel))
             return _tell_lines(db, context, told, lines, identity=delivery.id, made_at=delivery.made_at)
 
     def tell_lines(self, lines: Sequence[int], channel: ChannelConfig, *, identity: str) -> Message:
         """The message that these lines would be told by."""
         with self._store.snapshot() as db:
             context = self._manner(db, identities=channel.identities)
-            told = find_message_data(db, lines, wants=self._wants(channel))
+            told = find_message_data(db, lines, context.rules, wants=self._wants(channel))
             return _tell_lines(db, context, told, lines, identity=identity, made_at=self._clock())
 
     def _wants(self, channel: ChannelConfig) -> TagFilter:
@@ -91,7 +93,7 @@ def _tell_first(db: Connection, context: MessageContext, told: MessageData) -> M
     broken = [move for move in told.moves if move.violates]
     if broken:
         is_gone = any(line.entry.kind == "delete" and line.entry.tag is None for line in told.lines)
-        concerned = [one for move in broken[: violations.MOST_TOLD] for one in _find_concerned(db, move)]
+        concerned = [one for move in broken[: violations.MOST_TOLD] for one in _find_concerned(db, context.rules, move)]
         left_out = told.moves_left_out if len(broken) == len(told.moves) else 0  # violations are read first
         telling = violations.tell(context, broken, told.lines, concerned, is_gone=is_gone, left_out=left_out)
         others = [move for move in told.moves if not move.violates and not _is_published(move, told.deployments)]
@@ -151,13 +153,13 @@ def _in_order(told: MessageData, headline: tuple[str, ...]) -> tuple[str, ...]:
     )
 
 
-def _find_concerned(db: Connection, broken: MessageMove) -> tuple[Publishing, ...]:
+def _find_concerned(db: Connection, rules: Rules, broken: MessageMove) -> tuple[Publishing, ...]:
     """Where the image was published that lost its release tag, newest first."""
     if broken.previous is None:
         return ()
-    asked = Filter(registry=broken.registry, repository=broken.repository, digest=broken.previous.digest)
+    filters = Filter(registry=broken.registry, repository=broken.repository, digest=broken.previous.digest)
     try:
-        return get_digest(db, asked, limit=_MOST_USES).usage.environments
+        return get_digest(db, Query(rules, filters, limit=_MOST_USES)).usage.environments
     except TagtrailError:
         return ()
 

@@ -4,9 +4,7 @@ from collections import defaultdict
 from collections.abc import Sequence
 from typing import Any, Final
 
-import msgspec
-
-from tagtrail.line import disclosed_value, read_line
+from tagtrail.line import read_line, read_note
 from tagtrail.store.answers import Annotated
 from tagtrail.store.database import Connection
 from tagtrail.store.events import EntryRow
@@ -18,13 +16,6 @@ _ANNOTATED: Final = (
     "SELECT n.seq, n.annotates, e.received_at, l.line, a.name, d.raw FROM annotations n JOIN entries e ON e.seq = n.seq"
     " JOIN lines l ON l.seq = n.seq LEFT JOIN actors a ON a.id = e.actor_id LEFT JOIN disclosures d ON d.seq = n.seq"
 )
-
-
-class _Raw(msgspec.Struct):
-    note: str | None = None
-
-
-_raw = msgspec.json.Decoder(_Raw)
 
 
 def add_annotation(
@@ -84,7 +75,7 @@ def _read(row: tuple[Any, ...]) -> Annotated:
         received_at=received_at,
         relation=entry.relation or "",
         change=entry.change,
-        note=_raw.decode(disclosed_value(raw)).note if raw is not None else None,
+        note=read_note(raw),
         actor=actor,
         assurance=entry.actor_assurance,
     )

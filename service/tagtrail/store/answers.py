@@ -5,58 +5,10 @@ name as the client called it in that line, `actor` whoever that line discloses (
 """
 
 from dataclasses import dataclass
-from typing import Generic, TypeVar
 
 from tagtrail.line import Assurance
 from tagtrail.trail.deployments import Basis, Direction
 from tagtrail.trail.moves import MoveKind
-
-T = TypeVar("T")
-Key = tuple[int | str | bytes, ...]  # where a row stands in its list; each list says what its key is made of
-
-
-@dataclass(frozen=True, slots=True)
-class Filter:
-    """What is asked for; None leaves a thing open.
-
-    `repository` is a name, or a glob as `trail/patterns.py` reads it. `digest` is whole, or a prefix such as
-    `sha256:5208` or `5208`. `since` (inclusive) and `until` (exclusive) are by our clock for entries, quarantine
-    and deliveries, by the registry's for everything else. Lines after `last_seq` are left out, so that a long answer
-    has an end.
-    """
-
-    registry: str | None = None
-    repository: str | None = None
-    tag: str | None = None
-    digest: str | None = None
-    actor: str | None = None
-    kind: str | None = None
-    environment: str | None = None
-    channel: str | None = None
-    state: str | None = None
-    since: int | None = None
-    until: int | None = None
-    last_seq: int | None = None
-
-
-@dataclass(frozen=True, slots=True)
-class Cut:
-    """Which part of a list: at most `limit` rows, after the row with the key `after`."""
-
-    limit: int = 50
-    after: Key | None = None
-
-
-@dataclass(frozen=True, slots=True)
-class Page(Generic[T]):
-    """A part of a list. `after` is where it goes on, None at the end.
-
-    A page may have fewer rows than asked for, even none, and go on all the same: the search for what is rare
-    stops after a bounded number of rows, so that no page takes long.
-    """
-
-    items: tuple[T, ...]
-    after: Key | None = None
 
 
 @dataclass(frozen=True, slots=True)

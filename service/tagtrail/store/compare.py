@@ -5,7 +5,6 @@ from dataclasses import dataclass
 from itertools import islice
 from typing import Final
 
-from tagtrail.store.answers import Filter
 from tagtrail.store.database import Connection
 from tagtrail.store.names import (
     Tag,
@@ -16,6 +15,7 @@ from tagtrail.store.names import (
     is_glob,
     restricts_repositories,
 )
+from tagtrail.store.query import Filter
 from tagtrail.store.releases import Releases
 from tagtrail.store.series import Row, Series, Source, Span, marks, walk
 from tagtrail.trail.moves import Moment, Move
@@ -52,18 +52,18 @@ class NamedDigest:
 
 
 def find_compared(
-    db: Connection, asked: Filter, *, since: int, until: int, tags: Collection[str] | None = None
+    db: Connection, filters: Filter, *, since: int, until: int, tags: Collection[str] | None = None
 ) -> Compared:
     """The moves between the instants, by the registry's clock; `tags` are the only ones to look at, if given.
 
     Looks at `registry` and `repository` of the filter.
     """
     span = Span((until + 1, b"", 0), since + 1)
-    rows = list(islice(walk(db, _MOVES, _source(db, asked, tags), span), MOST_COMPARED + 1))
+    rows = list(islice(walk(db, _MOVES, _source(db, filters, tags), span), MOST_COMPARED + 1))
     if len(rows) > MOST_COMPARED:
         since = int(rows[-1][0])
     named = find_tags_of(db, {row[2] for row in rows})
-    keep = _keep(db, asked)
+    keep = _keep(db, filters)
     kept = [row for row in rows if row[0] > since and keep(named[row[2]])]
     return Compared(
         moves=tuple((named[row[2]], _move(row)) for row in kept),
@@ -85,27 +85,27 @@ def name_manifests(db: Connection, manifest_ids: Collection[int], *, at: int) ->
     }
 
 
-def _source(db: Connection, asked: Filter, tags: Collection[str] | None) -> Source:
+def _source(db: Connection, filters: Filter, tags: Collection[str] | None) -> Source:
     """Along certain tags, along those of one repository, or along time."""
     if tags is not None:
-        repositories = find_repositories(db, asked) if restricts_repositories(asked) else None
+        repositories = find_repositories(db, filters) if restricts_repositories(filters) else None
         found = [identity for tag in sorted(tags) for identity in find_tag_ids(db, tag, repositories)]
         return _along(found)
-    if asked.repository is None or is_glob(asked.repository):
+    if filters.repository is None or is_glob(filters.repository):
         return Source()
-    return _along(find_tag_ids_in(db, find_repositories(db, asked)))
+    return _along(find_tag_ids_in(db, find_repositories(db, filters)))
 
 
 def _along(tag_ids: Collection[int]) -> Source:
     return Source(column="m.tag_id", ids=tuple(tag_ids)) if tag_ids else Source("0")
 
 
-def _keep(db: Connection, asked: Filter) -> Callable[[Tag], bool]:
+def _keep(db: Connection, filters: Filter) -> Callable[[Tag], bool]:
     """Whether a tag fits, for what no index leads to."""
-    if restricts_repositories(asked):
-        ids = frozenset(repository.id for repository in find_repositories(db, asked))
+    if restricts_repositories(filters):
+        ids = frozenset(repository.id for repository in find_repositories(db, filters))
         return lambda tag: tag.repository.id in ids
-    return lambda tag: asked.registry in (None, tag.repository.registry)
+    return lambda tag: filters.registry in (None, tag.repository.registry)
 
 
 def _move(row: Row) -> Move[int]:

@@ -4,7 +4,7 @@ from collections.abc import Callable, Iterator
 from heapq import merge
 from typing import Final
 
-from tagtrail.store.answers import Cut, DeploymentAnswer, Filter, Following, Key, Page, Published
+from tagtrail.store.answers import DeploymentAnswer, Following, Published
 from tagtrail.store.database import Connection
 from tagtrail.store.names import (
     find_actor_id,
@@ -15,6 +15,7 @@ from tagtrail.store.names import (
     restricts_repositories,
 )
 from tagtrail.store.publications import BY_KEY, KEY, find_published, read_deployments
+from tagtrail.store.query import Filter, Key, Page, Query
 from tagtrail.store.releases import Releases
 from tagtrail.store.series import GLANCE, MANY_RANGES, Row, Series, Source, Span, gather, walk
 from tagtrail.trail.deployments import Basis
@@ -29,30 +30,33 @@ _WITH_ENTRIES = Series(
 Wanted = dict[str, frozenset[int | str]]  # for each column that is asked about, the values that will do
 
 
-def find_deployments(db: Connection, asked: Filter, cut: Cut, *, basis: Basis | None = None) -> Page[DeploymentAnswer]:
+def find_deployments(db: Connection, query: Query, *, basis: Basis | None = None) -> Page[DeploymentAnswer]:
     """The deployments that the filter asks for, newest first by the registry's clock; no withdrawals.
 
     `basis` leaves only those that were reported, or declared.
 
     Key: (occurred_at, event, environment, repository's id, tag's id).
     """
-    found, after = find_keys(db, asked, cut, basis=basis)
+    found, after = find_keys(db, query, basis=basis)
     return Page(tuple(read_deployments(db, found, Releases(db))), after)
 
 
-def find_keys(db: Connection, asked: Filter, cut: Cut, *, basis: Basis | None = None) -> tuple[list[Key], Key | None]:
+def find_keys(db: Connection, query: Query, *, basis: Basis | None = None) -> tuple[list[Key], Key | None]:
     """The keys of the deployments that the filter asks for, and the key to go on after."""
-    wanted = _find_wanted(db, asked)
+    filters = query.filters
+    wanted = _find_wanted(db, filters)
     if basis is not None:
         wanted["p.basis"] = frozenset({basis})
     series = _WITH_ENTRIES if wanted.keys() & {"e.registry_id", "e.actor_id"} else PUBLICATIONS
-    span = Span(cut.after or (LATEST if asked.until is None else asked.until, b"", "", 0, 0), asked.since or 0)
-    keep = _keep(series, wanted, LATEST if asked.last_seq is None else asked.last_seq)
+    span = Span(query.after or (LATEST if filters.until is None else filters.until, b"", "", 0, 0), filters.since or 0)
+    keep = _keep(series, wanted, LATEST if filters.last_seq is None else filters.last_seq)
     if len(wanted.get("p.repository_id", ())) > MANY_RANGES:
-        found, after = gather(walk(db, series, _by_time(asked), span), series, limit=cut.limit, keep=keep, most=GLANCE)
-        if len(found) == cut.limit:
+        found, after = gather(
+            walk(db, series, _by_time(filters), span), series, limit=query.limit, keep=keep, most=GLANCE
+        )
+        if len(found) == query.limit:
             return [row[: len(KEY)] for row in found], after
-    found, after = gather(_walk(db, series, asked, wanted, span), series, limit=cut.limit, keep=keep)
+    found, after = gather(_walk(db, series, filters, wanted, span), series, limit=query.limit, keep=keep)
     return [row[: len(KEY)] for row in found], after
 
 
@@ -95,26 +99,26 @@ def find_last_time(db: Connection, key: Key) -> Published | None:
     return find_published(db, row, Releases(db), was_rolled_back=False) if row else None
 
 
-def _find_wanted(db: Connection, asked: Filter) -> Wanted:
+def _find_wanted(db: Connection, filters: Filter) -> Wanted:
     """What the filter says about the columns; an empty set where nothing can fit. Raises BadParameter."""
     wanted: Wanted = {}
-    repositories = find_repositories(db, asked) if restricts_repositories(asked) else None
+    repositories = find_repositories(db, filters) if restricts_repositories(filters) else None
     if repositories is not None:
         wanted["p.repository_id"] = frozenset(repository.id for repository in repositories)
-    elif asked.registry is not None:
-        wanted["e.registry_id"] = frozenset({find_registry_id(db, asked.registry) or -1})
-    if asked.environment is not None:
-        wanted["p.environment"] = frozenset({asked.environment})
-    if asked.actor is not None:
-        wanted["e.actor_id"] = frozenset({find_actor_id(db, asked.actor) or -1})
-    if asked.tag is not None:
-        wanted["p.tag_id"] = frozenset(find_tag_ids(db, asked.tag, repositories))
-    if asked.digest is not None:
-        wanted["p.manifest_id"] = frozenset(find_manifest_ids(db, asked.digest, repositories))
+    elif filters.registry is not None:
+        wanted["e.registry_id"] = frozenset({find_registry_id(db, filters.registry) or -1})
+    if filters.environment is not None:
+        wanted["p.environment"] = frozenset({filters.environment})
+    if filters.actor is not None:
+        wanted["e.actor_id"] = frozenset({find_actor_id(db, filters.actor) or -1})
+    if filters.tag is not None:
+        wanted["p.tag_id"] = frozenset(find_tag_ids(db, filters.tag, repositories))
+    if filters.digest is not None:
+        wanted["p.manifest_id"] = frozenset(find_manifest_ids(db, filters.digest, repositories))
     return wanted
 
 
-def _walk(db: Connection, series: Series, asked: Filter, wanted: Wanted, span: Span) -> Iterator[Row]:
+def _walk(db: Connection, series: Series, filters: Filter, wanted: Wanted, span: Span) -> Iterator[Row]:
     """Walk along the narrowest index that the filter allows."""
     if not all(wanted.values()):
         return iter(())
@@ -122,14 +126,14 @@ def _walk(db: Connection, series: Series, asked: Filter, wanted: Wanted, span: S
         return walk(db, series, Source(column="p.manifest_id", ids=tuple(wanted["p.manifest_id"])), span)
     if "p.repository_id" in wanted:
         ids = tuple(wanted["p.repository_id"])
-        names = [asked.environment] if asked.environment is not None else find_environment_names(db)
+        names = [filters.environment] if filters.environment is not None else find_environment_names(db)
         sources = (Source("p.environment = ?", (name,), "p.repository_id", ids) for name in names)
         return merge(*(walk(db, series, source, span) for source in sources), reverse=True)
-    return walk(db, series, _by_time(asked), span)
+    return walk(db, series, _by_time(filters), span)
 
 
-def _by_time(asked: Filter) -> Source:
-    return Source() if asked.environment is None else Source("p.environment = ?", (asked.environment,))
+def _by_time(filters: Filter) -> Source:
+    return Source() if filters.environment is None else Source("p.environment = ?", (filters.environment,))
 
 
 def _keep(series: Series, wanted: Wanted, last_seq: int) -> Callable[[Row], bool]:

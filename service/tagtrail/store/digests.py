@@ -6,10 +6,11 @@ from typing import Final
 
 from tagtrail.errors import NotRecorded
 from tagtrail.line import read_line
-from tagtrail.store.answers import DigestAnswer, Filter, Held, IndexUsage, Member, Naming, Publishing, Usage
+from tagtrail.store.answers import DigestAnswer, Held, IndexUsage, Member, Naming, Publishing, Usage
 from tagtrail.store.database import Connection
 from tagtrail.store.deployments import PUBLICATIONS
 from tagtrail.store.names import find_digest, find_manifest_ids, find_repositories, restricts_repositories
+from tagtrail.store.query import Filter, Query
 from tagtrail.store.series import Row, Series, Source, Span, marks, walk
 from tagtrail.trail.instant import LATEST
 
@@ -20,23 +21,34 @@ _MOST_MEMBERS = 200  # of an index
 _MOVES = Series("moves m", ("m.occurred_at", "m.event", "m.tag_id"))
 
 
-def get_digest(db: Connection, asked: Filter, *, limit: int = 50) -> DigestAnswer:
-    """All that is known of the digest, at most `limit` of each kind, newest first.
+def get_digest(db: Connection, query: Query) -> DigestAnswer:
+    """All that is known of the digest, at most `limit` of each kind of use, newest first.
 
     Looks at `digest`, `registry` and `repository` of the filter. Raises BadParameter for a prefix that fits several
     digests, NotRecorded for a digest that no line names.
     """
-    digest = find_digest(db, asked.digest or "")
-    within = find_repositories(db, asked) if restricts_repositories(asked) or asked.registry is not None else None
+    filters, limit = query.filters, query.limit
+    digest = find_digest(db, filters.digest or "")
+    within = find_repositories(db, filters) if restricts_repositories(filters) or filters.registry is not None else None
     manifests = find_manifest_ids(db, digest, within)[:_MOST_MANIFESTS] if digest is not None else []
     if digest is None or not manifests:
-        raise NotRecorded(f"no digest {asked.digest} is recorded" + (" there" if within is not None else ""))
+        raise NotRecorded(f"no digest {filters.digest} is recorded" + (" there" if within is not None else ""))
     return DigestAnswer(
         held=_find_held(db, manifests, limit),
         usage=_find_usage(db, digest, manifests, limit),
         indexes=_find_indexes(db, manifests, limit),
         platforms=_find_members(db, manifests),
     )
+
+
+def is_index(db: Connection, filters: Filter) -> bool:
+    """Whether the digest of the filter is an index: by its media type, or because it lists manifests."""
+    manifests = find_manifest_ids(db, filters.digest or "", find_repositories(db, filters))[:_MOST_MANIFESTS]
+    sql = (
+        "SELECT 1 FROM manifests m WHERE m.id IN ({}) AND (instr(m.media_type, 'index') > 0"
+        " OR EXISTS (SELECT 1 FROM index_members i WHERE i.index_id = m.id)) LIMIT 1"
+    )
+    return db.execute(sql.format(marks(manifests)), tuple(manifests)).fetchone() is not None
 
 
 def _find_held(db: Connection, manifests: Sequence[int], limit: int) -> tuple[Held, ...]:

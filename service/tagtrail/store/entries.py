@@ -5,7 +5,7 @@ from collections.abc import Iterator, Sequence
 from typing import Any, Final
 
 from tagtrail.store.annotations import find_annotations
-from tagtrail.store.answers import Change, Cut, Filter, LoggedEntry, Page
+from tagtrail.store.answers import Change, LoggedEntry
 from tagtrail.store.database import Connection
 from tagtrail.store.lines import Window, find_window
 from tagtrail.store.names import (
@@ -16,6 +16,7 @@ from tagtrail.store.names import (
     find_tag_ids,
     restricts_repositories,
 )
+from tagtrail.store.query import Filter, Page, Query
 from tagtrail.store.series import GLANCE, MANY_RANGES, Row, Series, Source, Span, find_sparsest, gather, marks, walk
 
 MOST_CHANGES: Final = 100  # of one line that are shown; deleting a repository may move more tags
@@ -28,9 +29,9 @@ _PUBLISHING = Series("publications p CROSS JOIN entries e ON e.seq = p.seq", ("p
 Wanted = dict[str, frozenset[int | str]]  # for each column of `entries` that is asked about, the values that will do
 
 
-def find_entries(db: Connection, asked: Filter, cut: Cut) -> Page[LoggedEntry]:
+def find_entries(db: Connection, query: Query) -> Page[LoggedEntry]:
     """The lines that the filter asks for, newest first. Key: (seq,)."""
-    page = find_seqs(db, asked, cut)
+    page = find_seqs(db, query)
     return Page(tuple(_read_entries(db, page.items)) if page.items else (), page.after)
 
 
@@ -39,11 +40,12 @@ def get_entries(db: Connection, seqs: Sequence[int]) -> tuple[LoggedEntry, ...]:
     return tuple(_read_entries(db, seqs)) if seqs else ()
 
 
-def find_lines(db: Connection, asked: Filter, cut: Cut) -> Page[bytes]:
+def find_lines(db: Connection, query: Query) -> Page[bytes]:
     """As `find_entries`, but nothing of the lines except their bytes: the evidence itself."""
-    if asked == Filter(since=asked.since, until=asked.until, last_seq=asked.last_seq):
-        return _read_range(db, find_window(db, asked), cut)
-    page = find_seqs(db, asked, cut)
+    filters = query.filters
+    if filters == Filter(since=filters.since, until=filters.until, last_seq=filters.last_seq):
+        return _read_range(db, find_window(db, filters), query)
+    page = find_seqs(db, query)
     if not page.items:
         return Page((), page.after)
     rows = db.execute(
@@ -52,31 +54,32 @@ def find_lines(db: Connection, asked: Filter, cut: Cut) -> Page[bytes]:
     return Page(tuple(row[0] for row in rows), page.after)
 
 
-def _read_range(db: Connection, window: Window, cut: Cut) -> Page[bytes]:
+def _read_range(db: Connection, window: Window, query: Query) -> Page[bytes]:
     """Lines that only a time may bound: all of them, as they lie."""
     rows = db.execute(
         "SELECT line, seq FROM lines WHERE seq < ? AND seq >= ? ORDER BY seq DESC LIMIT ?",
-        (cut.after[0] if cut.after else window.last + 1, window.first, cut.limit + 1),
+        (query.after[0] if query.after else window.last + 1, window.first, query.limit + 1),
     ).fetchall()
-    after = (rows[cut.limit - 1][1],) if len(rows) > cut.limit else None
-    return Page(tuple(row[0] for row in rows[: cut.limit]), after)
+    after = (rows[query.limit - 1][1],) if len(rows) > query.limit else None
+    return Page(tuple(row[0] for row in rows[: query.limit]), after)
 
 
-def find_seqs(db: Connection, asked: Filter, cut: Cut) -> Page[int]:
+def find_seqs(db: Connection, query: Query) -> Page[int]:
     """The numbers of the lines that the filter asks for, newest first."""
-    wanted = find_wanted(db, asked)
-    window = find_window(db, asked)
+    filters = query.filters
+    wanted = find_wanted(db, filters)
+    window = find_window(db, filters)
     if wanted is None:
         return Page(())
-    span = Span((cut.after[0] if cut.after else window.last + 1,), window.first)
-    series, source = _choose(db, wanted, asked.environment, span)
+    span = Span((query.after[0] if query.after else window.last + 1,), window.first)
+    series, source = _choose(db, wanted, filters.environment, span)
     if len(source.ids) > MANY_RANGES:
-        page = _gather(walk(db, _ENTRIES, Source(), span), _ENTRIES, wanted, cut.limit, most=GLANCE)
-        if len(page.items) == cut.limit:
+        page = _gather(walk(db, _ENTRIES, Source(), span), _ENTRIES, wanted, query.limit, most=GLANCE)
+        if len(page.items) == query.limit:
             return page
     rest = {column: values for column, values in wanted.items() if column != source.column}
     shown = series if rest else Series(series.table, series.key)
-    return _gather(_drop_repeated(walk(db, shown, source, span)), series, rest, cut.limit)
+    return _gather(_drop_repeated(walk(db, shown, source, span)), series, rest, query.limit)
 
 
 def _gather(rows: Iterator[Row], series: Series, wanted: Wanted, limit: int, *, most: int | None = None) -> Page[int]:
@@ -88,21 +91,21 @@ def _gather(rows: Iterator[Row], series: Series, wanted: Wanted, limit: int, *, 
     return Page(tuple(row[0] for row in found), after)
 
 
-def find_wanted(db: Connection, asked: Filter) -> Wanted | None:
+def find_wanted(db: Connection, filters: Filter) -> Wanted | None:
     """What the filter says about the columns of `entries`; None where nothing can fit. Raises BadParameter."""
     wanted: Wanted = {}
-    if asked.kind is not None:
-        wanted["e.kind"] = frozenset({asked.kind})
-    if asked.actor is not None:
-        wanted["e.actor_id"] = frozenset({find_actor_id(db, asked.actor) or -1})
-    repositories = find_repositories(db, asked) if restricts_repositories(asked) else None
-    if asked.registry is not None and repositories is None:
-        wanted["e.registry_id"] = frozenset({find_registry_id(db, asked.registry) or -1})
-    if asked.tag is not None:
-        wanted["e.tag_id"] = frozenset(find_tag_ids(db, asked.tag, repositories))
-    if asked.digest is not None:
-        wanted["e.manifest_id"] = frozenset(find_manifest_ids(db, asked.digest, repositories))
-    if repositories is not None and asked.tag is None and asked.digest is None:
+    if filters.kind is not None:
+        wanted["e.kind"] = frozenset({filters.kind})
+    if filters.actor is not None:
+        wanted["e.actor_id"] = frozenset({find_actor_id(db, filters.actor) or -1})
+    repositories = find_repositories(db, filters) if restricts_repositories(filters) else None
+    if filters.registry is not None and repositories is None:
+        wanted["e.registry_id"] = frozenset({find_registry_id(db, filters.registry) or -1})
+    if filters.tag is not None:
+        wanted["e.tag_id"] = frozenset(find_tag_ids(db, filters.tag, repositories))
+    if filters.digest is not None:
+        wanted["e.manifest_id"] = frozenset(find_manifest_ids(db, filters.digest, repositories))
+    if repositories is not None and filters.tag is None and filters.digest is None:
         wanted["e.repository_id"] = frozenset(repository.id for repository in repositories)
     return wanted if all(wanted.values()) else None
 

@@ -5,22 +5,12 @@ from dataclasses import dataclass, replace
 from itertools import chain
 from typing import Final, cast
 
-from tagtrail.store.answers import (
-    BoardRow,
-    Cut,
-    DeploymentAnswer,
-    EnvironmentState,
-    Filter,
-    Key,
-    Page,
-    Posting,
-    Published,
-    Recent,
-)
+from tagtrail.store.answers import BoardRow, DeploymentAnswer, EnvironmentState, Posting, Published, Recent
 from tagtrail.store.database import Connection
 from tagtrail.store.deployments import find_environment_names
 from tagtrail.store.names import Repository, iterate_repositories
 from tagtrail.store.publications import Place, find_published, read_deployments
+from tagtrail.store.query import Key, Page, Query
 from tagtrail.store.releases import Releases
 from tagtrail.store.series import marks
 from tagtrail.trail.instant import LATEST
@@ -45,40 +35,41 @@ class Step:
     seq: int
 
 
-def find_environments(db: Connection, asked: Filter, cut: Cut, *, at: int | None = None) -> Page[EnvironmentState]:
-    """What is published for each environment in each repository now, or at the instant `at` by the registry's clock.
+def find_environments(db: Connection, query: Query) -> Page[EnvironmentState]:
+    """What is published for each environment in each repository now, or at the instant `at` of the query.
 
     By environment, registry and repository, which also make the key. Looks at those of the filter.
     """
     found: list[_Standing] = []
     after: Key | None = None
-    for examined, (environment, repository) in enumerate(_walk_places(db, asked, cut), 1):
-        if len(found) == cut.limit:
+    for examined, (environment, repository) in enumerate(_walk_places(db, query), 1):
+        if len(found) == query.limit:
             return Page(_read_states(db, found), after)
         after = (environment, repository.registry, repository.name)
-        standing = _find_standing(db, environment, repository, at)
+        standing = _find_standing(db, environment, repository, query.at)
         found += [standing] if standing else []
-        if examined >= max(_MOST_EXAMINED, cut.limit + 1):
+        if examined >= max(_MOST_EXAMINED, query.limit + 1):
             return Page(_read_states(db, found), after)
     return Page(_read_states(db, found))
 
 
-def find_board(db: Connection, asked: Filter, cut: Cut, *, recent_since: int) -> Page[BoardRow]:
+def find_board(db: Connection, query: Query, *, recent_since: int) -> Page[BoardRow]:
     """Each repository that was ever published, by name, with its environments. Key: (registry, repository).
 
     With each environment comes what was published since the instant, the newest MOST_RECENT of it. Looks at
     `registry`, `repository` and `environment` of the filter.
     """
-    names = [name for name in find_environment_names(db) if asked.environment in (None, name)]
+    filters = query.filters
+    names = [name for name in find_environment_names(db) if filters.environment in (None, name)]
     if not names:
         return Page(())
-    start = cast("tuple[str, str]", cut.after or ("", ""))
+    start = cast("tuple[str, str]", query.after or ("", ""))
     having = f"EXISTS (SELECT 1 FROM publications p WHERE p.environment IN ({marks(names)}) AND p.repository_id = r.id)"
     rows: list[BoardRow] = []
-    for repository in iterate_repositories(db, asked, start=start, having=having, values=names):
-        if (repository.registry, repository.name) == cut.after:
+    for repository in iterate_repositories(db, filters, start=start, having=having, values=names):
+        if (repository.registry, repository.name) == query.after:
             continue
-        if len(rows) == cut.limit:
+        if len(rows) == query.limit:
             return Page(tuple(rows), (rows[-1].registry, rows[-1].repository))
         rows.append(_read_board_row(db, repository, names, recent_since))
     return Page(tuple(rows))
@@ -110,16 +101,17 @@ def find_roll_back(db: Connection, key: Key) -> Published | None:
     return _choose(db, place, steps, Releases(db), previous=None)
 
 
-def _walk_places(db: Connection, asked: Filter, cut: Cut) -> Iterator[tuple[str, Repository]]:
-    """Each environment with each repository where it was ever published, after the cut's key."""
-    first, registry, name = cast("tuple[str, str, str]", cut.after or ("", "", ""))
+def _walk_places(db: Connection, query: Query) -> Iterator[tuple[str, Repository]]:
+    """Each environment with each repository where it was ever published, after the query's key."""
+    filters = query.filters
+    first, registry, name = cast("tuple[str, str, str]", query.after or ("", "", ""))
     for environment in find_environment_names(db):
-        if environment < first or asked.environment not in (None, environment):
+        if environment < first or filters.environment not in (None, environment):
             continue
         start = (registry, name) if environment == first else ("", "")
         having = "EXISTS (SELECT 1 FROM publications p WHERE p.environment = ? AND p.repository_id = r.id)"
-        for repository in iterate_repositories(db, asked, start=start, having=having, values=(environment,)):
-            if (environment, repository.registry, repository.name) != cut.after:
+        for repository in iterate_repositories(db, filters, start=start, having=having, values=(environment,)):
+            if (environment, repository.registry, repository.name) != query.after:
                 yield environment, repository
 
 

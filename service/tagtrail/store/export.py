@@ -7,10 +7,10 @@ however many lines came after them.
 from collections.abc import Collection, Iterator
 from dataclasses import dataclass
 
-from tagtrail.store.answers import Filter
 from tagtrail.store.database import Connection
 from tagtrail.store.lines import StoredLine
 from tagtrail.store.publications import Place
+from tagtrail.store.query import Filter
 from tagtrail.store.series import marks
 from tagtrail.trail.deployments import Publication
 from tagtrail.trail.moves import Moment
@@ -83,16 +83,16 @@ def find_pruned(db: Connection, first: int, end: int) -> list[int]:
     return [seq for (seq,) in rows]
 
 
-def find_candidates(db: Connection, first: int, end: int, asked: Filter) -> list[Candidate]:
+def find_candidates(db: Connection, first: int, end: int, filters: Filter) -> list[Candidate]:
     """The lines of this part that belong to a repository and fit the filter, but for globs and environments.
 
     A digest that is cut short is every digest that begins so.
     """
-    prefix = None if asked.digest is None else asked.digest if ":" in asked.digest else f"sha256:{asked.digest}"
+    prefix = None if filters.digest is None else filters.digest if ":" in filters.digest else f"sha256:{filters.digest}"
     conditions: dict[str, tuple[str | None, ...]] = {
-        "g.name = ?": (asked.registry,),
-        "t.name = ?": (asked.tag,),
-        "e.kind = ?": (asked.kind,),
+        "g.name = ?": (filters.registry,),
+        "t.name = ?": (filters.tag,),
+        "e.kind = ?": (filters.kind,),
         "m.digest >= ? AND m.digest < ?": (prefix, f"{prefix}{_AFTER_ALL}") if prefix else (None,),
     }
     wanted = {sql: values for sql, values in conditions.items() if values[0] is not None}

@@ -10,9 +10,9 @@ from typing import Any, Final, cast, get_args
 
 from tagtrail.errors import BadParameter
 from tagtrail.line import Kind
-from tagtrail.store.answers import Filter, Key
 from tagtrail.store.names import is_glob
 from tagtrail.store.outbox import DeliveryState
+from tagtrail.store.query import Filter, Key
 from tagtrail.trail.instant import parse_instant
 from tagtrail.trail.names import is_repository, is_tag
 from tagtrail.trail.patterns import REPOSITORY_ALPHABET, compile_glob

@@ -6,11 +6,12 @@ from itertools import islice
 from typing import Final
 
 from tagtrail.line import read_line
-from tagtrail.store.answers import Cut, Filter, HistoryMove, Page, Published
+from tagtrail.store.answers import HistoryMove, Published
 from tagtrail.store.database import Connection
 from tagtrail.store.environments import Step, choose_step
 from tagtrail.store.names import Tag, get_tag
 from tagtrail.store.publications import LAST_HEARD, read_published
+from tagtrail.store.query import Page, Query
 from tagtrail.store.releases import Releases
 from tagtrail.store.series import Row, Series, Source, Span, gather, walk
 from tagtrail.trail.instant import LATEST
@@ -20,18 +21,19 @@ MOST_REPEATED: Final = 1_000  # repeated pushes of one interval are counted up t
 _MOVES = Series("moves", ("occurred_at", "event"), ("seq",))
 
 
-def find_history(db: Connection, asked: Filter, cut: Cut) -> Page[HistoryMove]:
+def find_history(db: Connection, query: Query) -> Page[HistoryMove]:
     """The moves of the tag `tag` of the repository `repository`, newest first. Key: (occurred_at, event).
 
     `since` and `until` are by the registry's clock. Raises BadParameter where the filter does not name one tag, and
     NotRecorded for a tag that no line ever named.
     """
-    tag = get_tag(db, asked)
-    until = LATEST if asked.until is None else asked.until
-    span = Span(cut.after or (until, b""), asked.since or 0)
+    filters = query.filters
+    tag = get_tag(db, filters)
+    until = LATEST if filters.until is None else filters.until
+    span = Span(query.after or (until, b""), filters.since or 0)
     rows = walk(db, _MOVES, Source("tag_id = ?", (tag.id,)), span)
-    last_seq = LATEST if asked.last_seq is None else asked.last_seq
-    found, after = gather(rows, _MOVES, limit=cut.limit, keep=lambda row: row[2] <= last_seq)
+    last_seq = LATEST if filters.last_seq is None else filters.last_seq
+    found, after = gather(rows, _MOVES, limit=query.limit, keep=lambda row: row[2] <= last_seq)
     releases = Releases(db)
     return Page(tuple(_with_repeated(db, tag, row, read_move(db, tag, row[:2], releases)) for row in found), after)
 

@@ -7,8 +7,8 @@ from typing import Final
 import msgspec
 
 from tagtrail.line import disclosed_value
-from tagtrail.store.answers import Filter
 from tagtrail.store.database import Connection, Store
+from tagtrail.store.query import Filter
 
 _BATCH = 2_000  # lines read at a time, so that no read transaction lasts long
 
@@ -170,14 +170,14 @@ class Window:
     last: int
 
 
-def find_window(db: Connection, asked: Filter) -> Window:
+def find_window(db: Connection, filters: Filter) -> Window:
     """The lines written within the filter's time, found by halving: our clock never runs back along the ledger."""
     last = get_last_seq(db)
-    if asked.last_seq is not None:
-        last = min(last, asked.last_seq)
-    first = 0 if asked.since is None else _find_first_at(db, asked.since, last)
-    if asked.until is not None:
-        last = _find_first_at(db, asked.until, last) - 1
+    if filters.last_seq is not None:
+        last = min(last, filters.last_seq)
+    first = 0 if filters.since is None else _find_first_at(db, filters.since, last)
+    if filters.until is not None:
+        last = _find_first_at(db, filters.until, last) - 1
     return Window(first, last)
 
 

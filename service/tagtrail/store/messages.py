@@ -5,14 +5,16 @@ from dataclasses import dataclass
 from typing import Any, Final
 
 from tagtrail.line import Entry, read_line
-from tagtrail.store.answers import Cut, DeploymentAnswer, EnvironmentState, Filter, NamedBy
+from tagtrail.store.answers import DeploymentAnswer, EnvironmentState, NamedBy
 from tagtrail.store.database import Connection
 from tagtrail.store.environments import find_environments
 from tagtrail.store.moves import TagFilter, find_unmatched_deletes
 from tagtrail.store.publications import KEY, read_deployments
+from tagtrail.store.query import Filter, Query
 from tagtrail.store.releases import Releases
 from tagtrail.store.series import marks
 from tagtrail.trail.moves import MoveKind
+from tagtrail.trail.rules import Rules
 
 MOST_MOVES: Final = 100  # of all lines of one message; the rest is counted
 MOST_LOOKED_BACK: Final = 1_000  # publications looked at for how long a digest stood
@@ -101,7 +103,9 @@ class MessageData:
     moves_left_out: int = 0
 
 
-def find_message_data(db: Connection, seqs: Sequence[int], *, wants: TagFilter | None = None) -> MessageData:
+def find_message_data(
+    db: Connection, seqs: Sequence[int], rules: Rules, *, wants: TagFilter | None = None
+) -> MessageData:
     """What these lines have to tell. Those that are no longer kept are left out; at most some hundreds.
 
     One delete may be of many tags: told are those that somebody `wants`, or all where that is none of them.
@@ -113,18 +117,18 @@ def find_message_data(db: Connection, seqs: Sequence[int], *, wants: TagFilter |
     return MessageData(
         lines=tuple(_find_lines(db, seqs)),
         moves=tuple(_read_move(db, key, releases) for key in keys[:MOST_MOVES]),
-        deployments=tuple(_find_deployments(db, seqs, releases, unwanted)),
+        deployments=tuple(_find_deployments(db, seqs, rules, releases, unwanted)),
         moves_left_out=max(0, len(keys) - MOST_MOVES),
     )
 
 
-def get_newest_line(db: Connection, asked: Filter) -> int | None:
+def get_newest_line(db: Connection, filters: Filter) -> int | None:
     """The line behind the newest move of the tag that the filter names, in the repository that it names."""
     row = db.execute(
         "SELECT m.seq FROM moves m JOIN tags t ON t.id = m.tag_id JOIN repositories r ON r.id = t.repository_id"
         " JOIN registries g ON g.id = r.registry_id WHERE g.name = ? AND r.name = ? AND t.name = ?"
         " ORDER BY m.occurred_at DESC, m.event DESC LIMIT 1",
-        (asked.registry, asked.repository, asked.tag),
+        (filters.registry, filters.repository, filters.tag),
     ).fetchone()
     return int(row[0]) if row else None
 
@@ -213,7 +217,7 @@ def _stood(db: Connection, key: Sequence[Any], manifest_id: int | None, conditio
 
 
 def _find_deployments(
-    db: Connection, seqs: Sequence[int], releases: Releases, unwanted: frozenset[tuple[int, int]]
+    db: Connection, seqs: Sequence[int], rules: Rules, releases: Releases, unwanted: frozenset[tuple[int, int]]
 ) -> list[MessageDeployment]:
     columns = ", ".join(KEY)
     rows = db.execute(
@@ -223,10 +227,12 @@ def _find_deployments(
         f" WHERE p.seq IN ({marks(seqs)}) ORDER BY {columns}",
         seqs,
     ).fetchall()
-    return [_read_deployment(db, row, releases) for row in rows if (row[len(KEY)], row[len(KEY) - 1]) not in unwanted]
+    return [
+        _read_deployment(db, row, rules, releases) for row in rows if (row[len(KEY)], row[len(KEY) - 1]) not in unwanted
+    ]
 
 
-def _read_deployment(db: Connection, row: tuple[Any, ...], releases: Releases) -> MessageDeployment:
+def _read_deployment(db: Connection, row: tuple[Any, ...], rules: Rules, releases: Releases) -> MessageDeployment:
     key, (seq, manifest_id, registry, repository, tag, _) = row[: len(KEY)], row[len(KEY) :]
     occurred_at, _, environment, repository_id, _ = key
     answer = read_deployments(db, [key], releases)[0] if manifest_id is not None else None
@@ -240,7 +246,7 @@ def _read_deployment(db: Connection, row: tuple[Any, ...], releases: Releases) -
     previous = _named(releases, before_id, before_digest, occurred_at - 1, None)
     if previous is not None and not previous.then:  # it may have lost its name since it was published
         previous = _named(releases, before_id, before_digest, before_at, None)
-    asked = Filter(registry=registry, repository=repository, environment=environment)
+    filters = Filter(registry=registry, repository=repository, environment=environment)
     return MessageDeployment(
         environment=environment,
         registry=registry,
@@ -252,7 +258,7 @@ def _read_deployment(db: Connection, row: tuple[Any, ...], releases: Releases) -
         previous=previous,
         lasted=_find_stretch(db, key, before_id),
         had=_find_stretch(db, key, manifest_id),
-        state=next(iter(find_environments(db, asked, Cut(1)).items), None),
+        state=next(iter(find_environments(db, Query(rules, filters, limit=1)).items), None),
     )
 
 

@@ -4,7 +4,7 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Final, TypeAlias
 
-from tagtrail.store.answers import Cut, Filter, HistoryMove, Page
+from tagtrail.store.answers import HistoryMove
 from tagtrail.store.database import Connection
 from tagtrail.store.history import read_move
 from tagtrail.store.names import (
@@ -15,6 +15,7 @@ from tagtrail.store.names import (
     is_glob,
     restricts_repositories,
 )
+from tagtrail.store.query import Filter, Page, Query
 from tagtrail.store.releases import Releases
 from tagtrail.store.series import Row, Series, Source, Span, gather, marks, walk
 from tagtrail.trail.instant import LATEST
@@ -139,41 +140,42 @@ _WITH_NAMES = Series(
 )
 
 
-def find_moves(db: Connection, asked: Filter, cut: Cut) -> Page[HistoryMove]:
+def find_moves(db: Connection, query: Query) -> Page[HistoryMove]:
     """The moves that the filter asks for, newest first by the registry's clock. Key: (occurred_at, event, tag's id).
 
     Looks at `registry`, `repository`, `tag`, `since` and `until`. Repeated pushes are not counted here.
     """
-    span = Span(cut.after or (LATEST if asked.until is None else asked.until, b"", 0), asked.since or 0)
-    rows, series = _walk(db, asked, span)
-    found, after = gather(rows, series, limit=cut.limit, keep=_keep(db, asked, series))
+    filters = query.filters
+    span = Span(query.after or (LATEST if filters.until is None else filters.until, b"", 0), filters.since or 0)
+    rows, series = _walk(db, filters, span)
+    found, after = gather(rows, series, limit=query.limit, keep=_keep(db, filters, series))
     releases, tags = Releases(db), find_tags_of(db, {row[2] for row in found})
     return Page(tuple(read_move(db, tags[row[2]], row[:2], releases) for row in found), after)
 
 
-def _walk(db: Connection, asked: Filter, span: Span) -> tuple[Iterator[Row], Series]:
+def _walk(db: Connection, filters: Filter, span: Span) -> tuple[Iterator[Row], Series]:
     """Along the tags of one repository, or along time."""
-    if asked.repository is not None and not is_glob(asked.repository):
-        ids = find_tag_ids_in(db, find_repositories(db, asked))
-        series = _WITH_NAMES if asked.tag is not None else _MOVES
+    if filters.repository is not None and not is_glob(filters.repository):
+        ids = find_tag_ids_in(db, find_repositories(db, filters))
+        series = _WITH_NAMES if filters.tag is not None else _MOVES
         return (walk(db, series, Source(column="m.tag_id", ids=ids), span) if ids else iter(())), series
-    is_narrowed = asked.registry or asked.tag or restricts_repositories(asked)
+    is_narrowed = filters.registry or filters.tag or restricts_repositories(filters)
     series = _WITH_NAMES if is_narrowed else _MOVES
     return walk(db, series, Source(), span), series
 
 
-def _keep(db: Connection, asked: Filter, series: Series) -> Callable[[Row], bool]:
+def _keep(db: Connection, filters: Filter, series: Series) -> Callable[[Row], bool]:
     wanted: dict[str, frozenset[int | str]] = {}
     if series is _WITH_NAMES:
-        if asked.tag is not None:
-            wanted["t.name"] = frozenset({asked.tag})
-        if restricts_repositories(asked):
-            wanted["t.repository_id"] = frozenset(each.id for each in find_repositories(db, asked))
-        elif asked.registry is not None:
-            wanted["r.registry_id"] = frozenset({find_registry_id(db, asked.registry) or -1})
+        if filters.tag is not None:
+            wanted["t.name"] = frozenset({filters.tag})
+        if restricts_repositories(filters):
+            wanted["t.repository_id"] = frozenset(each.id for each in find_repositories(db, filters))
+        elif filters.registry is not None:
+            wanted["r.registry_id"] = frozenset({find_registry_id(db, filters.registry) or -1})
     tests = [((series.key + series.facts).index(column), values) for column, values in wanted.items()]
     seq_at = len(series.key)
-    last_seq = LATEST if asked.last_seq is None else asked.last_seq
+    last_seq = LATEST if filters.last_seq is None else filters.last_seq
     return lambda row: row[seq_at] <= last_seq and all(row[at] in values for at, values in tests)
 
 

@@ -7,8 +7,8 @@ from functools import lru_cache
 from typing import Final
 
 from tagtrail.errors import BadParameter, NotRecorded
-from tagtrail.store.answers import Filter
 from tagtrail.store.database import Connection
+from tagtrail.store.query import Filter
 from tagtrail.store.series import marks
 from tagtrail.trail.moves import Moment
 from tagtrail.trail.names import is_digest, is_repository, is_tag
@@ -166,16 +166,16 @@ def find_actor_id(db: Connection, name: str) -> int | None:
 
 
 def iterate_repositories(
-    db: Connection, asked: Filter, *, start: tuple[str, str] = ("", ""), having: str = "1", values: Sequence[str] = ()
+    db: Connection, filters: Filter, *, start: tuple[str, str] = ("", ""), having: str = "1", values: Sequence[str] = ()
 ) -> Iterator[Repository]:
     """The repositories that the filter asks for, by registry and name, from the pair `start` on.
 
     `having` is a further condition on the row `r`. Raises BadParameter for what is neither name nor glob.
     """
-    condition, pattern = _name_condition(asked.repository)
+    condition, pattern = _name_condition(filters.repository)
     registries = db.execute("SELECT id, name FROM registries WHERE name >= ? ORDER BY name", (start[0],)).fetchall()
     for registry_id, registry in registries:
-        if asked.registry not in (None, registry):
+        if filters.registry not in (None, registry):
             continue
         least: str | None = start[1] if registry == start[0] else ""
         relation, size = ">=", _FIRST_READ
@@ -186,31 +186,31 @@ def iterate_repositories(
                 (registry_id, least, pattern, *values, size),
             ).fetchall()
             for repository_id, name in rows:
-                if _matches(asked.repository, name):
+                if _matches(filters.repository, name):
                     yield Repository(repository_id, registry, name)
             least, relation = (rows[-1][1] if len(rows) == size else None), ">"
             size = min(size * 4, _LARGEST_READ)
 
 
-def find_repositories(db: Connection, asked: Filter) -> list[Repository]:
+def find_repositories(db: Connection, filters: Filter) -> list[Repository]:
     """All repositories that the filter asks for."""
-    return list(iterate_repositories(db, asked))
+    return list(iterate_repositories(db, filters))
 
 
-def get_repository(db: Connection, asked: Filter) -> Repository | None:
+def get_repository(db: Connection, filters: Filter) -> Repository | None:
     """The one repository of that exact name. Raises BadParameter when several registries have it."""
-    if asked.repository is None or is_glob(asked.repository):
+    if filters.repository is None or is_glob(filters.repository):
         raise BadParameter("repository", "name one repository, such as team/app")
-    found = find_repositories(db, asked)
+    found = find_repositories(db, filters)
     if len(found) > 1:
         registries = ", ".join(repository.registry for repository in found)
-        raise BadParameter("registry", f"{asked.repository} is in several registries: {registries}; name one of them")
+        raise BadParameter("registry", f"{filters.repository} is in several registries: {registries}; name one of them")
     return found[0] if found else None
 
 
-def restricts_repositories(asked: Filter) -> bool:
+def restricts_repositories(filters: Filter) -> bool:
     """Whether the filter leaves any repository out by its name."""
-    return asked.repository not in (None, _EVERYTHING)
+    return filters.repository not in (None, _EVERYTHING)
 
 
 def find_tag_ids(db: Connection, tag: str, repositories: Sequence[Repository] | None) -> list[int]:
@@ -248,17 +248,17 @@ def find_tags_of(db: Connection, tag_ids: Collection[int]) -> dict[int, Tag]:
     return {tag_id: Tag(tag_id, name, Repository(*place)) for tag_id, name, *place in rows}
 
 
-def get_tag(db: Connection, asked: Filter) -> Tag:
+def get_tag(db: Connection, filters: Filter) -> Tag:
     """The one tag that the filter names. Raises BadParameter and NotRecorded."""
-    if asked.tag is None:
+    if filters.tag is None:
         raise BadParameter("tag", "name the tag")
-    repository = get_repository(db, asked)
+    repository = get_repository(db, filters)
     if repository is None:
-        raise NotRecorded(f"no repository {asked.repository} is recorded")
-    found = find_tag_ids(db, asked.tag, [repository])
+        raise NotRecorded(f"no repository {filters.repository} is recorded")
+    found = find_tag_ids(db, filters.tag, [repository])
     if not found:
-        raise NotRecorded(f"no tag {asked.tag} is recorded in {asked.repository}")
-    return Tag(found[0], asked.tag, repository)
+        raise NotRecorded(f"no tag {filters.tag} is recorded in {filters.repository}")
+    return Tag(found[0], filters.tag, repository)
 
 
 def find_digest(db: Connection, text: str) -> str | None:

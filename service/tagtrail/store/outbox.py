@@ -6,8 +6,8 @@ from dataclasses import dataclass
 from typing import Final, Literal
 from uuid import UUID
 
-from tagtrail.store.answers import Cut, Filter, Page
 from tagtrail.store.database import Connection
+from tagtrail.store.query import Filter, Page, Query
 from tagtrail.store.series import MOST_EXAMINED
 
 DeliveryState = Literal["waiting", "sending", "sent", "failed", "merged"]
@@ -221,23 +221,24 @@ class AttemptedDelivery:
     attempts: tuple[Attempt, ...]
 
 
-def find_deliveries(db: Connection, asked: Filter, cut: Cut) -> Page[DeliveryAnswer]:
+def find_deliveries(db: Connection, query: Query) -> Page[DeliveryAnswer]:
     """Deliveries, the youngest first. Key: (id,). Looks at `channel`, `state`, `since`, `until` (by the id)."""
-    below = cut.after[0] if cut.after else _AFTER_ALL if asked.until is None else _least_id(asked.until)
-    most = max(MOST_EXAMINED, cut.limit + 1)
+    filters = query.filters
+    below = query.after[0] if query.after else _AFTER_ALL if filters.until is None else _least_id(filters.until)
+    most = max(MOST_EXAMINED, query.limit + 1)
     rows = db.execute(
         f"SELECT {COLUMNS} FROM deliveries WHERE id < ? AND id >= ? ORDER BY id DESC LIMIT ?",
-        (below, "" if asked.since is None else _least_id(asked.since), most),
+        (below, "" if filters.since is None else _least_id(filters.since), most),
     ).fetchall()
-    fitting = [found for found in (Delivery(*row) for row in rows) if _fits(found, asked)]
-    items = tuple(DeliveryAnswer(each, find_lines(db, each.id)[:_MOST_LINES]) for each in fitting[: cut.limit])
-    if len(fitting) > cut.limit:
+    fitting = [found for found in (Delivery(*row) for row in rows) if _fits(found, filters)]
+    items = tuple(DeliveryAnswer(each, find_lines(db, each.id)[:_MOST_LINES]) for each in fitting[: query.limit])
+    if len(fitting) > query.limit:
         return Page(items, (items[-1].delivery.id,))
     return Page(items, (rows[-1][0],) if len(rows) == most else None)
 
 
-def _fits(delivery: Delivery, asked: Filter) -> bool:
-    return asked.channel in (None, delivery.channel) and asked.state in (None, delivery.state)
+def _fits(delivery: Delivery, filters: Filter) -> bool:
+    return filters.channel in (None, delivery.channel) and filters.state in (None, delivery.state)
 
 
 def _least_id(instant: int) -> str:

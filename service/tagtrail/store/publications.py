@@ -4,11 +4,10 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Final
 
-import msgspec
-
-from tagtrail.line import disclosed_value, read_line
-from tagtrail.store.answers import DeploymentAnswer, Key, Published
+from tagtrail.line import read_line, read_note
+from tagtrail.store.answers import DeploymentAnswer, Published
 from tagtrail.store.database import Connection
+from tagtrail.store.query import Key
 from tagtrail.store.releases import Releases
 from tagtrail.store.series import Row
 from tagtrail.trail.deployments import Basis, Deployment, Publication
@@ -140,12 +139,6 @@ _PUBLISHED = (
 )
 
 
-class _Raw(msgspec.Struct):
-    """What a declared deployment keeps of its request beside what stands in the line."""
-
-    note: str | None = None
-
-
 def read_deployments(db: Connection, keys: Sequence[Key], releases: Releases) -> list[DeploymentAnswer]:
     """The deployments with these keys, in that order."""
     rows = [db.execute(_DEPLOYMENT, key).fetchone() for key in keys]
@@ -180,7 +173,7 @@ def _deployment(row: Row, previous: Row | None, releases: Releases) -> Deploymen
         actor=actor,
         assurance=entry.actor_assurance,
         change=entry.change,
-        note=msgspec.json.decode(disclosed_value(raw), type=_Raw).note if raw else None,
+        note=read_note(raw),
         release_then=releases.at(manifest_id, occurred_at),
         release_now=releases.now(manifest_id),
         previous=None if previous is None else read_published(previous, releases, was_rolled_back=went_back),

@@ -6,9 +6,10 @@ from heapq import merge
 from itertools import islice
 from typing import Final, cast
 
-from tagtrail.store.answers import Cut, Filter, HeardRegistry, Page, Quarantined, Traffic
+from tagtrail.store.answers import HeardRegistry, Quarantined, Traffic
 from tagtrail.store.database import Connection
 from tagtrail.store.lines import find_window
+from tagtrail.store.query import Filter, Page, Query
 from tagtrail.store.series import Series, Source, Span, gather, walk
 from tagtrail.trail.instant import SECOND, day_of
 
@@ -20,15 +21,16 @@ _READ = 256  # rows read at a time
 _AFTER_ALL = "~"  # sorts after every action
 
 
-def find_quarantined(db: Connection, asked: Filter, cut: Cut) -> Page[Quarantined]:
+def find_quarantined(db: Connection, query: Query) -> Page[Quarantined]:
     """What was quarantined, newest first. Key: (seq,). Looks at `registry`, `since`, `until` (our clock)."""
-    window = find_window(db, asked)
-    span = Span(cut.after or (window.last + 1,), window.first)
+    filters = query.filters
+    window = find_window(db, filters)
+    span = Span(query.after or (window.last + 1,), window.first)
     found, after = gather(
         walk(db, _QUARANTINE, Source(), span),
         _QUARANTINE,
-        limit=cut.limit,
-        keep=lambda row: asked.registry in (None, row[1]),
+        limit=query.limit,
+        keep=lambda row: filters.registry in (None, row[1]),
     )
     return Page(tuple(_read_quarantined(db, row[0]) for row in found), after)
 
@@ -50,28 +52,29 @@ def _read_quarantined(db: Connection, seq: int) -> Quarantined:
     return Quarantined(*row)
 
 
-def find_traffic(db: Connection, asked: Filter, cut: Cut) -> Page[Traffic]:
+def find_traffic(db: Connection, query: Query) -> Page[Traffic]:
     """The counts of each registry, UTC day and action, newest day first. Key: (day, registry, action).
 
     Looks at `registry`, and at `since` and `until` as whole days: those of both instants are included.
     """
-    names = [asked.registry] if asked.registry is not None else _find_counted_registries(db)
-    walks = (_walk_traffic(db, name, asked, cast("tuple[str, str, str] | None", cut.after)) for name in names)
-    rows = list(islice(merge(*walks, reverse=True), cut.limit + 1))
-    items = tuple(Traffic(registry, day, action, events) for day, registry, action, events in rows[: cut.limit])
-    return Page(items, rows[cut.limit - 1][:3] if len(rows) > cut.limit else None)
+    filters = query.filters
+    names = [filters.registry] if filters.registry is not None else _find_counted_registries(db)
+    walks = (_walk_traffic(db, name, filters, cast("tuple[str, str, str] | None", query.after)) for name in names)
+    rows = list(islice(merge(*walks, reverse=True), query.limit + 1))
+    items = tuple(Traffic(registry, day, action, events) for day, registry, action, events in rows[: query.limit])
+    return Page(items, rows[query.limit - 1][:3] if len(rows) > query.limit else None)
 
 
 def _walk_traffic(
-    db: Connection, registry: str, asked: Filter, after: tuple[str, str, str] | None
+    db: Connection, registry: str, filters: Filter, after: tuple[str, str, str] | None
 ) -> Iterator[tuple[str, str, str, int]]:
     """The registry's rows (day, registry, action, events) after the key, newest day first."""
-    day, action = (_LAST_DAY if asked.until is None else day_of(asked.until)), _AFTER_ALL
+    day, action = (_LAST_DAY if filters.until is None else day_of(filters.until)), _AFTER_ALL
     if after is not None:
         # Of the key's own day, a registry before the key's comes whole, one after it not at all.
         action = after[2] if registry == after[1] else _AFTER_ALL if registry < after[1] else ""
         day = after[0]
-    first = "" if asked.since is None else day_of(asked.since)
+    first = "" if filters.since is None else day_of(filters.since)
     while True:
         rows = db.execute(
             "SELECT day, action, events FROM traffic WHERE registry = ? AND (day, action) < (?, ?) AND day >= ?"

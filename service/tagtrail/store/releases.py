@@ -4,7 +4,7 @@ from collections.abc import Collection
 from typing import Any, Final
 
 from tagtrail.line import read_line
-from tagtrail.store.answers import Cut, Filter, NamedBy, Page, Violation
+from tagtrail.store.answers import NamedBy, Violation
 from tagtrail.store.database import Connection
 from tagtrail.store.names import (
     find_actor_id,
@@ -13,6 +13,7 @@ from tagtrail.store.names import (
     find_repositories,
     restricts_repositories,
 )
+from tagtrail.store.query import Filter, Page, Query
 from tagtrail.store.series import Row, Series, Source, Span, gather, marks, walk
 from tagtrail.trail.instant import LATEST
 
@@ -93,17 +94,18 @@ _WITH_NAMES = Series(
 )
 
 
-def find_violations(db: Connection, asked: Filter, cut: Cut) -> Page[Violation]:
+def find_violations(db: Connection, query: Query) -> Page[Violation]:
     """The violations that the filter asks for, newest first by the registry's clock.
 
     `digest` fits the digest before and the one after. Key: (occurred_at, event, tag's id).
     """
-    span = Span(cut.after or (LATEST if asked.until is None else asked.until, b"", 0), asked.since or 0)
-    wanted = _wanted(db, asked)
+    filters = query.filters
+    span = Span(query.after or (LATEST if filters.until is None else filters.until, b"", 0), filters.since or 0)
+    wanted = _wanted(db, filters)
     series = _WITH_NAMES if wanted else _VIOLATIONS
     tests = [((series.key + series.facts).index(column), values) for column, values in wanted.items()]
-    digests = None if asked.digest is None else frozenset(find_manifest_ids(db, asked.digest))
-    last_seq = LATEST if asked.last_seq is None else asked.last_seq
+    digests = None if filters.digest is None else frozenset(find_manifest_ids(db, filters.digest))
+    last_seq = LATEST if filters.last_seq is None else filters.last_seq
 
     def keep(row: Row) -> bool:
         seq, now, before = row[len(_KEY) : len(_KEY) + len(_FACTS)]
@@ -114,21 +116,21 @@ def find_violations(db: Connection, asked: Filter, cut: Cut) -> Page[Violation]:
         )
 
     rows = walk(db, series, Source("m.violates = 1"), span)
-    found, after = gather(rows, series, limit=cut.limit, keep=keep)
+    found, after = gather(rows, series, limit=query.limit, keep=keep)
     return Page(tuple(_read_violation(db, row) for row in found), after)
 
 
-def _wanted(db: Connection, asked: Filter) -> dict[str, frozenset[Any]]:
+def _wanted(db: Connection, filters: Filter) -> dict[str, frozenset[Any]]:
     """For each column that is asked about, the values that will do."""
     wanted: dict[str, frozenset[Any]] = {}
-    if restricts_repositories(asked):
-        wanted["t.repository_id"] = frozenset(repository.id for repository in find_repositories(db, asked))
-    elif asked.registry is not None:
-        wanted["e.registry_id"] = frozenset({find_registry_id(db, asked.registry)})
-    if asked.actor is not None:
-        wanted["e.actor_id"] = frozenset({find_actor_id(db, asked.actor) or -1})
-    if asked.tag is not None:
-        wanted["t.name"] = frozenset({asked.tag})
+    if restricts_repositories(filters):
+        wanted["t.repository_id"] = frozenset(repository.id for repository in find_repositories(db, filters))
+    elif filters.registry is not None:
+        wanted["e.registry_id"] = frozenset({find_registry_id(db, filters.registry)})
+    if filters.actor is not None:
+        wanted["e.actor_id"] = frozenset({find_actor_id(db, filters.actor) or -1})
+    if filters.tag is not None:
+        wanted["t.name"] = frozenset({filters.tag})
     return wanted
 
 

@@ -4,9 +4,9 @@ from collections.abc import Collection
 from dataclasses import dataclass
 from typing import Final
 
-from tagtrail.store.answers import Cut, Filter, Page
 from tagtrail.store.database import Connection
 from tagtrail.store.names import iterate_repositories
+from tagtrail.store.query import Page, Query
 from tagtrail.trail.names import Reference, is_tag
 
 _MOST_EXAMINED = 2_000  # repositories in which a tag's name is looked for, the newest first
@@ -93,14 +93,15 @@ class Listed:
     last_at: int | None
 
 
-def find_listed(db: Connection, asked: Filter, cut: Cut) -> Page[Listed]:
+def find_listed(db: Connection, query: Query) -> Page[Listed]:
     """The repositories that the filter asks for, by registry and name. Key: (registry, repository)."""
-    start = (str(cut.after[0]), str(cut.after[1])) if cut.after else ("", "")
+    filters = query.filters
+    start = (str(query.after[0]), str(query.after[1])) if query.after else ("", "")
     found: list[Listed] = []
-    for repository in iterate_repositories(db, asked, start=start):
-        if (repository.registry, repository.name) == cut.after:
+    for repository in iterate_repositories(db, filters, start=start):
+        if (repository.registry, repository.name) == query.after:
             continue
-        if len(found) == cut.limit:
+        if len(found) == query.limit:
             return Page(tuple(found), (found[-1].registry, found[-1].repository))
         found.append(Listed(repository.registry, repository.name, *_count(db, repository.id)))
     return Page(tuple(found))

@@ -12,8 +12,8 @@ from dataclasses import dataclass
 from itertools import islice
 from typing import Any, Final
 
-from tagtrail.store.answers import Key
 from tagtrail.store.database import Connection
+from tagtrail.store.query import Key
 
 Row = tuple[Any, ...]
 

@@ -6,12 +6,14 @@ from dataclasses import dataclass, field
 from itertools import islice
 from typing import Any
 
-from tagtrail.store.answers import Cut, DeploymentAnswer, Filter, NamedBy
+from tagtrail.store.answers import DeploymentAnswer, NamedBy
 from tagtrail.store.database import Connection
 from tagtrail.store.environments import find_environments
 from tagtrail.store.moves import TagFilter, find_unmatched_deletes
+from tagtrail.store.query import Filter, Query
 from tagtrail.store.releases import Releases
 from tagtrail.store.series import marks
+from tagtrail.trail.rules import Rules
 
 _READ = 500  # lines read at a time
 
@@ -65,7 +67,9 @@ class _Tag:
     environments: set[str] = field(default_factory=set)
 
 
-def summarize(db: Connection, seqs: Sequence[int], *, most: int, wants: TagFilter | None = None) -> TagSummary:
+def summarize(
+    db: Connection, seqs: Sequence[int], rules: Rules, *, most: int, wants: TagFilter | None = None
+) -> TagSummary:
     """What the lines made, with at most so many tags: violations first, then environments' tags, then the newest.
 
     Of several tags that one line deletes only those that `wants` accepts count, as in `find_message_data`. A declared
@@ -117,7 +121,7 @@ def summarize(db: Connection, seqs: Sequence[int], *, most: int, wants: TagFilte
         repositories=len(repositories),
         tag_count=len(tags),
         tags=tuple(_read_tag(db, tag_id, tags[tag_id], releases) for tag_id in first[:most]),
-        environments=tuple(_read_environment(db, *key) for key in islice(environments, most)),
+        environments=tuple(_read_environment(db, rules, *key) for key in islice(environments, most)),
     )
 
 
@@ -142,13 +146,13 @@ def _rows(db: Connection, sql: str, seqs: Sequence[int]) -> Iterable[Any]:
         yield from db.execute(sql.format(marks(some)), tuple(some))
 
 
-def _read_environment(db: Connection, environment: str, repository_id: int) -> SummaryEnvironment:
+def _read_environment(db: Connection, rules: Rules, environment: str, repository_id: int) -> SummaryEnvironment:
     registry, repository = db.execute(
         "SELECT g.name, r.name FROM repositories r JOIN registries g ON g.id = r.registry_id WHERE r.id = ?",
         (repository_id,),
     ).fetchone()
-    asked = Filter(registry=registry, repository=repository, environment=environment)
-    state = next(iter(find_environments(db, asked, Cut(1)).items), None)
+    filters = Filter(registry=registry, repository=repository, environment=environment)
+    state = next(iter(find_environments(db, Query(rules, filters, limit=1)).items), None)
     return SummaryEnvironment(registry, repository, environment, state.published if state else None)
 
 

@@ -5,9 +5,10 @@ from typing import Any, Final, cast
 
 from tagtrail.errors import BadParameter
 from tagtrail.line import read_line
-from tagtrail.store.answers import Cut, Filter, Page, TaggedDigest
+from tagtrail.store.answers import TaggedDigest
 from tagtrail.store.database import Connection
 from tagtrail.store.names import Repository, iterate_repositories
+from tagtrail.store.query import Page, Query
 from tagtrail.store.releases import Releases
 from tagtrail.store.timeline import KnownTag
 from tagtrail.trail.names import is_tag
@@ -29,24 +30,25 @@ _THEN = (
 )
 
 
-def find_tags(db: Connection, asked: Filter, cut: Cut, *, at: int | None = None) -> Page[TaggedDigest]:
+def find_tags(db: Connection, query: Query) -> Page[TaggedDigest]:
     """The tags that point to something now, or at the instant `at`, by registry, repository and name.
 
     `at` is by the registry's clock: a tag that moved at that very instant is shown after the move. Key: (registry,
     repository, tag). Looks at `registry`, `repository` and `tag` of the filter.
     """
-    if asked.tag is not None and not is_tag(asked.tag):
-        raise BadParameter("tag", f"{asked.tag[:80]!r} is not a tag")
+    filters = query.filters
+    if filters.tag is not None and not is_tag(filters.tag):
+        raise BadParameter("tag", f"{filters.tag[:80]!r} is not a tag")
     releases = Releases(db)
     found: list[TaggedDigest] = []
     after = None
-    for examined, (repository, row) in enumerate(_walk(db, asked, cut, at), 1):
-        if row[2] is not None and len(found) == cut.limit:
+    for examined, (repository, row) in enumerate(_walk(db, query), 1):
+        if row[2] is not None and len(found) == query.limit:
             return Page(tuple(found), after)
         after = (repository.registry, repository.name, cast("str", row[1]))
         if row[2] is not None:
-            found.append(_read_tag(db, repository, row, releases, at))
-        if examined >= max(_MOST_EXAMINED, cut.limit + 1):
+            found.append(_read_tag(db, repository, row, releases, query.at))
+        if examined >= max(_MOST_EXAMINED, query.limit + 1):
             return Page(tuple(found), after)
     return Page(tuple(found))
 
@@ -62,12 +64,13 @@ def read_tags(db: Connection, repository: Repository, tags: Sequence[KnownTag]) 
     )
 
 
-def _walk(db: Connection, asked: Filter, cut: Cut, at: int | None) -> Iterator[tuple[Repository, tuple[Any, ...]]]:
-    """All tags that the filter asks for after the cut's key, deleted ones included."""
-    registry, name, tag = cast("tuple[str, str, str]", cut.after or ("", "", ""))
-    for repository in iterate_repositories(db, asked, start=(registry, name)):
+def _walk(db: Connection, query: Query) -> Iterator[tuple[Repository, tuple[Any, ...]]]:
+    """All tags that the filter asks for after the query's key, deleted ones included."""
+    filters = query.filters
+    registry, name, tag = cast("tuple[str, str, str]", query.after or ("", "", ""))
+    for repository in iterate_repositories(db, filters, start=(registry, name)):
         last = tag if (repository.registry, repository.name) == (registry, name) else ""
-        for row in _walk_repository(db, repository.id, asked.tag, last, at):
+        for row in _walk_repository(db, repository.id, filters.tag, last, query.at):
             yield repository, row
 
 

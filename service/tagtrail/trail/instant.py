@@ -8,6 +8,7 @@ import re
 import time
 from datetime import date
 from functools import lru_cache
+from typing import ClassVar, Self
 
 SECOND = 1_000_000_000
 MICROSECOND = 1_000
@@ -19,6 +20,35 @@ _RFC3339 = re.compile(
     re.ASCII,
 )
 _FIRST_DAY = date(1970, 1, 1).toordinal()
+
+
+class Instant(int):
+    """A point in time, in nanoseconds UTC, that JSON shows as RFC 3339 text with nine decimals."""
+
+    __slots__ = ()
+    DECIMALS: ClassVar = 9
+
+    @classmethod
+    def maybe(cls, nanoseconds: int | None) -> Self | None:
+        """The instant of a column that may be null."""
+        return None if nanoseconds is None else cls(nanoseconds)
+
+    @property
+    def text(self) -> str:
+        """The instant in RFC 3339, UTC."""
+        return format_instant(self, self.DECIMALS)
+
+
+class ServiceInstant(Instant):
+    """A point in time by this service's clock, which is exact to the microsecond: its text has six decimals."""
+
+    __slots__ = ()
+    DECIMALS = 6
+
+
+def seconds_between(since: int, until: int | None) -> float | None:
+    """The duration in seconds, to the millisecond; None while it lasts."""
+    return None if until is None else round((until - since) / SECOND, 3)
 
 
 def now() -> int:

@@ -5,12 +5,13 @@ the trail can be derived again from the lines alone by any later version, whatev
 """
 
 import json
+from collections.abc import Iterable
 from dataclasses import asdict, dataclass, field, fields
 from itertools import chain
 from typing import Any, Final, Literal, TypeVar
 
 from tagtrail.trail.automaton import Automaton
-from tagtrail.trail.names import is_tag
+from tagtrail.trail.names import Reference, is_tag
 from tagtrail.trail.patterns import REPOSITORY_ALPHABET, TAG_ALPHABET, compile_expression, compile_glob
 
 # The tag rules that stand after the configured ones: which tags people mean to be fixed, and which to move.
@@ -152,6 +153,23 @@ DEFAULT_ENVIRONMENTS: Final = (
 )
 
 
+class Hosts:
+    """The registries' hosts: the configured one, else the one by which a client called the registry."""
+
+    def __init__(self, registries: Iterable[RegistryIdentity]) -> None:
+        self._configured = {registry.name: registry.host for registry in registries if registry.host}
+
+    def host(self, registry: str, called: str | None) -> str | None:
+        """The registry's host, with its port; `called` is the host that a client named in the line at hand."""
+        return self._configured.get(registry, called)
+
+    def reference(
+        self, registry: str, called: str | None, repository: str, tag: str | None = None, digest: str | None = None
+    ) -> str:
+        """`host/repository:tag@digest`, as far as these are known; for display and copying, never fetched."""
+        return str(Reference(repository, tag, digest, self.host(registry, called)))
+
+
 @dataclass(frozen=True, slots=True)
 class Rules:
     """All rules in force at one time. `tag_rules` are the configured ones; the defaults stand after them."""
@@ -162,10 +180,17 @@ class Rules:
     default_tag_rules: tuple[TagRule, ...] = DEFAULT_TAG_RULES
     _explained: dict[tuple[str, str], TagRule] = field(default_factory=dict, init=False, repr=False, compare=False)
     _is_for_all: bool = field(default=False, init=False, repr=False, compare=False)  # whether no tag rule minds where
+    hosts: Hosts = field(init=False, repr=False, compare=False)
 
     def __post_init__(self) -> None:
         is_for_all = all(rule.repository == "**" for rule in chain(self.tag_rules, self.default_tag_rules))
         object.__setattr__(self, "_is_for_all", is_for_all)
+        object.__setattr__(self, "hosts", Hosts(self.registries))
+
+    @property
+    def has_several_registries(self) -> bool:
+        """Whether a repository's name alone does not say which registry is meant."""
+        return len(self.registries) > 1
 
     def explain(self, repository: str, tag: str) -> TagRule:
         """The rule that decides whether the tag is a release tag: the first that matches."""

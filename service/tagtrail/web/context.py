@@ -7,11 +7,11 @@ from typing import Any, Final, TypeVar
 from tagtrail.access.callers import Caller
 from tagtrail.access.redaction import Audience
 from tagtrail.access.scopes import Scope
-from tagtrail.store.answers import Cut, Filter, Key
 from tagtrail.store.database import Connection
 from tagtrail.store.filters import read_cursor, read_filter, read_instant, read_text
-from tagtrail.trail.rules import Rules
-from tagtrail.wording.clauses import Hosts, Manner
+from tagtrail.store.query import Filter, Query
+from tagtrail.trail.rules import Hosts, Rules
+from tagtrail.wording.clauses import Manner
 from tagtrail.wording.line_text import Narrator, ReleaseTags
 
 T = TypeVar("T")
@@ -49,12 +49,12 @@ class Visit:
     @property
     def hosts(self) -> Hosts:
         """The registries' hosts by the rules in force."""
-        return Hosts(self.rules)
+        return self.rules.hosts
 
     @property
     def has_several_registries(self) -> bool:
         """Whether a repository's name does not say which registry is meant."""
-        return len(self.rules.registries) > 1
+        return self.rules.has_several_registries
 
     @property
     def narrator(self) -> Narrator:
@@ -73,11 +73,11 @@ class Visit:
             self.caller.require("identity")
         return read_filter(given, accepted=accepted)
 
-    def cut(self, key: tuple[type, ...], *, rows: int = ROWS) -> Cut:
-        """The part of a list that the query asks for. Raises BadParameter."""
+    def query(self, filters: Filter, key: tuple[type, ...], *, rows: int = ROWS) -> Query:
+        """A query for the part of a list at which the page's cursor points. Raises BadParameter."""
         cursor = self.parameters.get("cursor")
-        after: Key | None = read_cursor(read_text("cursor", cursor), key) if cursor else None
-        return Cut(rows, after)
+        after = read_cursor(read_text("cursor", cursor), key) if cursor else None
+        return Query(self.rules, filters, limit=rows, after=after)
 
     def instant(self, name: str) -> int | None:
         """The time that a parameter names. Raises BadParameter."""

@@ -7,8 +7,8 @@ from typing import Any, TypeVar
 from urllib.parse import urlencode
 
 from tagtrail.errors import BadParameter
-from tagtrail.store.answers import Page
 from tagtrail.store.filters import write_cursor
+from tagtrail.store.query import Page
 
 
 @dataclass(frozen=True, slots=True)

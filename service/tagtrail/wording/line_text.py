@@ -8,14 +8,13 @@ from dataclasses import dataclass
 from functools import lru_cache
 from typing import Final
 
-import msgspec
-
 from tagtrail.ledger.prune import RAW
 from tagtrail.ledger.rulebook import rules_of
-from tagtrail.line import Entry, Who, disclosed_value, read_line
-from tagtrail.store.answers import Annotated, Change, Filter, LoggedEntry
+from tagtrail.line import Entry, Who, read_line, read_who
+from tagtrail.store.answers import Annotated, Change, LoggedEntry
 from tagtrail.store.database import Connection
 from tagtrail.store.names import Repository, find_manifest_ids, find_repositories
+from tagtrail.store.query import Filter
 from tagtrail.store.releases import Releases
 from tagtrail.trail.instant import parse_instant
 from tagtrail.wording.clauses import MOVE_WORDS, Clause, Manner, Named, Part
@@ -211,7 +210,7 @@ def _pruned(entry: Entry) -> str:
 def _whom(entry: Entry, logged: LoggedEntry) -> list[Clause]:
     if entry.who is not None and logged.who is None:
         return [(Part("by somebody whose name was erased"),)]
-    who = msgspec.json.decode(disclosed_value(logged.who), type=Who) if logged.who else Who()
+    who = read_who(logged.who) or Who()
     if not who.actor:
         return []
     assurance = (Part(f" ({entry.actor_assurance})", "assurance"),) if entry.actor_assurance else ()

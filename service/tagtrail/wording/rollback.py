@@ -4,12 +4,12 @@ import shlex
 from dataclasses import dataclass
 from typing import Final
 
-from tagtrail.store.answers import Filter, Published
+from tagtrail.store.answers import Published
 from tagtrail.store.database import Connection
-from tagtrail.store.digests import get_digest
+from tagtrail.store.digests import is_index
+from tagtrail.store.query import Filter
 from tagtrail.trail.names import Reference, is_loopback
-from tagtrail.trail.rules import Rules
-from tagtrail.wording.clauses import Hosts
+from tagtrail.trail.rules import Hosts, Rules
 
 # The shell commands that make a tag name a digest again; tagtrail shows them and never runs them.
 
@@ -103,6 +103,4 @@ def choose_tag(rules: Rules, target: Published, environment: str) -> str | None:
 
 
 def _is_index(db: Connection, target: Published) -> bool:
-    asked = Filter(registry=target.registry, repository=target.repository, digest=target.digest)
-    answer = get_digest(db, asked, limit=1)
-    return bool(answer.platforms) or any("index" in (held.media_type or "") for held in answer.held)
+    return is_index(db, Filter(registry=target.registry, repository=target.repository, digest=target.digest))

@@ -5,16 +5,13 @@ from dataclasses import dataclass, replace
 from typing import Final
 from urllib.parse import quote
 
-import msgspec
-
-from tagtrail.line import Who, disclosed_value
+from tagtrail.line import Who, read_who
 from tagtrail.notify.message import Fact, Message, MessageKind, MessageTone
 from tagtrail.store.answers import NamedBy
 from tagtrail.store.messages import MessageLine, NamedDigest, Period
 from tagtrail.trail.instant import DAY, SECOND, format_instant
 from tagtrail.trail.names import Reference, short_digest
-from tagtrail.trail.rules import Rules
-from tagtrail.wording.clauses import Hosts
+from tagtrail.trail.rules import Hosts, Rules
 from tagtrail.wording.rollback import make_commands
 from tagtrail.wording.text import span
 
@@ -22,8 +19,6 @@ _MOST_RELEASES: Final = 2  # of one digest that are named in a sentence
 _MOST_TAGS: Final = 8  # named in a sentence
 _MOST_PEOPLE: Final = 3
 _LONGEST_TAG: Final = 128
-
-_who = msgspec.json.Decoder(Who)
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,11 +33,11 @@ class MessageContext:
     @property
     def hosts(self) -> Hosts:
         """The registries' hosts by the rules in force."""
-        return Hosts(self.rules)
+        return self.rules.hosts
 
     def place(self, registry: str, repository: str) -> str:
         """A repository, with its registry only where there are several."""
-        return f"{registry}/{repository}" if len(self.rules.registries) > 1 else repository
+        return f"{registry}/{repository}" if self.rules.has_several_registries else repository
 
     def when(self, instant: int) -> str:
         """An instant, in UTC and to the minute: `14:03 UTC`, `yesterday 14:03 UTC`, `2026-04-18 14:03 UTC`."""
@@ -69,7 +64,7 @@ class MessageContext:
         """Who was behind the lines and from where; nothing for those who must not know."""
         if not self.identities:
             return ()
-        told = [(line, _who.decode(disclosed_value(line.who)) if line.who else Who()) for line in lines]
+        told = [(line, read_who(line.who) or Who()) for line in lines]
         names = _distinct(_name(line, who) for line, who in told)
         origins = _distinct(", ".join(filter(None, (_without_port(who.address), who.user_agent))) for _, who in told)
         facts = (Fact("By", listed(names, most=_MOST_PEOPLE)), Fact("From", "; ".join(origins[:_MOST_PEOPLE])))
@@ -77,9 +72,8 @@ class MessageContext:
 
     def actor(self, lines: Sequence[MessageLine]) -> str | None:
         """The newest line's actor, for those who may know."""
-        if not self.identities or not lines or not lines[-1].who:
-            return None
-        return _who.decode(disclosed_value(lines[-1].who)).actor or None
+        who = read_who(lines[-1].who) if self.identities and lines else None
+        return (who.actor or None) if who else None
 
 
 @dataclass(frozen=True, slots=True)

@@ -8,10 +8,11 @@ from typing import Final
 from urllib.parse import urlencode
 
 from tagtrail.errors import BadParameter
-from tagtrail.store.answers import Cut, DeploymentAnswer, Filter
+from tagtrail.store.answers import DeploymentAnswer
 from tagtrail.store.compare import Compared, NamedDigest, find_compared, name_manifests
 from tagtrail.store.deployments import find_deployments
 from tagtrail.store.names import Tag
+from tagtrail.store.query import Filter, Query
 from tagtrail.trail.instant import DAY, LATEST, format_instant
 from tagtrail.trail.moves import Difference, find_differences
 from tagtrail.trail.rules import Rules
@@ -103,8 +104,7 @@ def make_compare(visit: Visit) -> Comparison:
     changed = _find_changed(compared, visit.rules, environment=asked.environment)
     declared = find_deployments(
         visit.db,
-        replace(asked, since=compared.since + 1, until=until + 1),
-        Cut(_MOST_DECLARED),
+        Query(visit.rules, replace(asked, since=compared.since + 1, until=until + 1), limit=_MOST_DECLARED),
         basis="declared",
     )
     shown = sort_changed(changed)[:_MOST_SHOWN]

@@ -5,12 +5,13 @@ from typing import Final
 
 from tagtrail.errors import NotRecorded
 from tagtrail.store.annotations import find_annotations
-from tagtrail.store.answers import Annotated, DeploymentAnswer, Following, Key, Published
+from tagtrail.store.answers import Annotated, DeploymentAnswer, Following, Published
 from tagtrail.store.deployments import find_last_time, find_next, get_deployment
 from tagtrail.store.entries import get_entries
 from tagtrail.store.environments import find_roll_back
 from tagtrail.store.lines import get_last_seq
 from tagtrail.store.publications import find_published
+from tagtrail.store.query import Key
 from tagtrail.store.releases import Releases
 from tagtrail.web.context import Page, Visit
 from tagtrail.web.line_text import Told, tell

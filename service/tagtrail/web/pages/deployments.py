@@ -3,8 +3,9 @@
 from dataclasses import dataclass
 from typing import Final
 
-from tagtrail.store.answers import DeploymentAnswer, Filter
+from tagtrail.store.answers import DeploymentAnswer
 from tagtrail.store.deployments import find_deployments
+from tagtrail.store.query import Filter
 from tagtrail.web.context import Page, Visit
 from tagtrail.web.filters import Exports, find_environment_choices, make_exports, registry_choices
 from tagtrail.web.paging import Paging
@@ -25,7 +26,7 @@ class Deployments:
 def make_deployments(visit: Visit) -> Deployments:
     """The deployments that the query asks for."""
     asked = visit.filter("registry", "repository", "tag", "digest", "actor", "environment", "since", "until")
-    found = find_deployments(visit.db, asked, visit.cut((int, bytes, str, int, int)))
+    found = find_deployments(visit.db, visit.query(asked, (int, bytes, str, int, int)))
     return Deployments(
         asked=asked,
         items=found.items,

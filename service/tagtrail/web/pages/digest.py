@@ -5,6 +5,7 @@ from typing import Final
 
 from tagtrail.store.answers import DigestAnswer
 from tagtrail.store.digests import get_digest
+from tagtrail.store.query import Query
 from tagtrail.web.context import Page, Visit
 
 _MOST: Final = 200  # tags and environments of each kind
@@ -21,7 +22,7 @@ class DigestView:
 def make_digest(visit: Visit, *, digest: str) -> DigestView:
     """A digest, whole or by its beginning. Raises BadParameter and NotRecorded."""
     asked = visit.filter("registry", "repository")
-    found = get_digest(visit.db, replace(asked, digest=digest), limit=_MOST)
+    found = get_digest(visit.db, Query(visit.rules, replace(asked, digest=digest), limit=_MOST))
     references = tuple(
         visit.hosts.reference(held.registry, held.host, held.repository, digest=found.digest) for held in found.held
     )

@@ -4,9 +4,8 @@ from base64 import b64encode
 from dataclasses import dataclass
 from typing import Final
 
-from tagtrail.api.describing import read_who
 from tagtrail.errors import NotRecorded
-from tagtrail.line import Entry, Who, read_line
+from tagtrail.line import Entry, Who, read_line, read_who
 from tagtrail.store.annotations import find_annotations
 from tagtrail.store.answers import Annotated, Change, LoggedEntry
 from tagtrail.store.database import Connection

@@ -5,9 +5,9 @@ from dataclasses import dataclass
 from itertools import groupby
 from typing import Final
 
-from tagtrail.store.answers import Filter
 from tagtrail.store.entries import find_entries
 from tagtrail.store.filters import KINDS
+from tagtrail.store.query import Filter
 from tagtrail.trail.instant import day_of
 from tagtrail.web.context import Page, Visit
 from tagtrail.web.filters import Exports, find_environment_choices, make_exports, registry_choices
@@ -48,7 +48,7 @@ class Log:
 def make_log(visit: Visit) -> Log:
     """The lines that the query asks for."""
     asked = visit.filter(*_FILTERS)
-    found = find_entries(visit.db, asked, visit.cut((int,)))
+    found = find_entries(visit.db, visit.query(asked, (int,)))
     return Log(
         asked=visit.see(asked),
         days=tuple(_group_by_day(tell(visit, found.items))),

@@ -37,7 +37,7 @@ class Message:
 def make_messages(visit: Visit) -> Messages:
     """The messages that the query asks for."""
     asked = visit.filter("channel", "state", "since", "until")
-    found = find_deliveries(visit.db, asked, visit.cut((str,)))
+    found = find_deliveries(visit.db, visit.query(asked, (str,)))
     channels = tuple(get_channel_state(visit.db, channel) for channel in find_channels(visit.db))
     return Messages(channels, found.items, Paging.of(found, visit.parameters))
 

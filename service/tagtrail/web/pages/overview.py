@@ -6,9 +6,10 @@ from itertools import groupby
 from typing import Final, Literal
 
 from tagtrail.store.annotations import find_annotations
-from tagtrail.store.answers import BoardRow, Cut, Filter, HistoryMove, Posting, Published, Recent, Violation
+from tagtrail.store.answers import BoardRow, HistoryMove, Posting, Published, Recent, Violation
 from tagtrail.store.environments import find_board
 from tagtrail.store.moves import find_moves
+from tagtrail.store.query import Query
 from tagtrail.store.releases import find_violations
 from tagtrail.trail.instant import DAY, SECOND
 from tagtrail.trail.names import Reference
@@ -116,14 +117,14 @@ class Overview:
 
 def make_overview(visit: Visit) -> Overview:
     """The overview; the board narrowed by `registry`, `repository` (a glob) and `environment`."""
-    asked, cut = visit.filter("registry", "repository", "environment"), visit.cut((str, str), rows=_ROWS)
+    query = visit.query(visit.filter("registry", "repository", "environment"), (str, str), rows=_ROWS)
     today = visit.now // DAY
-    board = find_board(visit.db, asked, cut, recent_since=(today - 7 * WEEKS + 1) * DAY)
+    board = find_board(visit.db, query, recent_since=(today - 7 * WEEKS + 1) * DAY)
     wired = find_wired(visit.db, visit.rules)
     return Overview(
         board=tuple(_make_row(visit, row, today) for row in board.items),
         paging=Paging.of(board, visit.parameters),
-        gathered=gather(find_moves(visit.db, Filter(), Cut(_MOVES)).items),
+        gathered=gather(find_moves(visit.db, Query(visit.rules, limit=_MOVES)).items),
         violations=_find_open_violations(visit),
         wired=wired,
         blocks=_blocks(visit) if not any(registry.last_seen_at for registry in wired) else (),
@@ -176,7 +177,7 @@ def _find_open_violations(visit: Visit) -> tuple[Violation, ...]:
     """The newest violations to whose lines nobody has tied anything yet: no ticket, no approval, no note."""
     still_open: list[Violation] = []
     for most in _LOOKED_AT:
-        page = find_violations(visit.db, Filter(), Cut(most))
+        page = find_violations(visit.db, Query(visit.rules, limit=most))
         tied = find_annotations(visit.db, [violation.seq for violation in page.items])
         still_open = [violation for violation in page.items if not tied[violation.seq]][:_VIOLATIONS]
         if len(still_open) == _VIOLATIONS or page.after is None:

@@ -19,7 +19,7 @@ class Quarantine:
 
 def make_quarantine(visit: Visit) -> Quarantine:
     """What was quarantined, as the query asks for it."""
-    found = find_quarantined(visit.db, visit.filter("registry", "since", "until"), visit.cut((int,)))
+    found = find_quarantined(visit.db, visit.query(visit.filter("registry", "since", "until"), (int,)))
     return Quarantine(found.items, Paging.of(found, visit.parameters))
 
 

@@ -4,7 +4,8 @@ from dataclasses import dataclass
 from typing import Final
 
 from tagtrail.errors import NotRecorded
-from tagtrail.store.answers import Cut, Filter, Traffic
+from tagtrail.store.answers import Traffic
+from tagtrail.store.query import Filter, Query
 from tagtrail.store.registries import find_traffic
 from tagtrail.store.search import MOST_COUNTED, Listed, find_listed
 from tagtrail.trail.instant import DAY
@@ -50,13 +51,13 @@ def make_registry(visit: Visit, *, registry: str) -> RegistryView:
         raise NotRecorded(f"no registry {registry[:80]} is configured, or was ever heard of")
     since = visit.now - _DAYS * DAY
     block = visit.wiring.get(registry)
-    listed = find_listed(
-        visit.db, Filter(registry=registry, repository=asked.repository), visit.cut((str, str), rows=_ROWS)
-    )
+    filters = Filter(registry=registry, repository=asked.repository)
+    listed = find_listed(visit.db, visit.query(filters, (str, str), rows=_ROWS))
+    counted = Query(visit.rules, Filter(registry=registry, since=since), limit=_MOST_COUNTS)
     return RegistryView(
         wired=wired,
         block=block.public if block else None,
-        traffic=find_traffic(visit.db, Filter(registry=registry, since=since), Cut(_MOST_COUNTS)).items,
+        traffic=find_traffic(visit.db, counted).items,
         repositories=listed.items,
         paging=Paging.of(listed, visit.parameters),
     )

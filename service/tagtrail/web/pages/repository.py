@@ -5,8 +5,9 @@ from dataclasses import dataclass
 from typing import Final
 
 from tagtrail.errors import NotRecorded
-from tagtrail.store.answers import Filter, TaggedDigest
+from tagtrail.store.answers import TaggedDigest
 from tagtrail.store.names import Repository, find_repositories
+from tagtrail.store.query import Filter
 from tagtrail.store.tags import read_tags
 from tagtrail.store.timeline import MOST_TAGS, KnownTag, find_digests, find_known_tags
 from tagtrail.trail.names import Reference

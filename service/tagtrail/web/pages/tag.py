@@ -3,10 +3,11 @@
 from dataclasses import dataclass, replace
 from typing import Final
 
-from tagtrail.store.answers import Cut, Filter, HistoryMove, Published, TaggedDigest
+from tagtrail.store.answers import HistoryMove, Published, TaggedDigest
 from tagtrail.store.environments import find_environments
 from tagtrail.store.history import MOST_REPEATED, find_history, find_step_back
 from tagtrail.store.names import Tag, get_tag
+from tagtrail.store.query import Filter, Query
 from tagtrail.store.tags import find_tags
 from tagtrail.trail.rules import TagRule
 from tagtrail.web.context import Page, Visit
@@ -57,8 +58,9 @@ def make_tag(visit: Visit, *, registry: str, repository: str, tag: str) -> TagVi
     asked = Filter(registry=registry, repository=repository, tag=tag)
     found = get_tag(visit.db, asked)
     range_ = visit.filter("since", "until", "at")
-    moves = find_history(visit.db, replace(asked, since=range_.since, until=range_.until), visit.cut((int, bytes)))
-    now = next(iter(find_tags(visit.db, asked, Cut(1)).items), None)
+    shown = replace(asked, since=range_.since, until=range_.until)
+    moves = find_history(visit.db, visit.query(shown, (int, bytes)))
+    now = next(iter(find_tags(visit.db, Query(visit.rules, asked, limit=1)).items), None)
     environments = tuple(rule.name for rule in visit.rules.environments_of(registry, repository, tag))
     return TagView(
         registry=registry,
@@ -77,7 +79,7 @@ def make_tag(visit: Visit, *, registry: str, repository: str, tag: str) -> TagVi
 
 
 def _find_newest(visit: Visit, asked: Filter) -> HistoryMove | None:
-    return next(iter(find_history(visit.db, asked, Cut(1)).items), None)
+    return next(iter(find_history(visit.db, Query(visit.rules, asked, limit=1)).items), None)
 
 
 def _look_at(visit: Visit, asked: Filter) -> Then | None:
@@ -95,7 +97,7 @@ def _find_backs(visit: Visit, tag: Tag, environments: tuple[str, ...]) -> tuple[
     return tuple(
         _make_back(visit, tag, name, state.roll_back_to)
         for name in environments
-        for state in find_environments(visit.db, replace(place, environment=name), Cut(1)).items
+        for state in find_environments(visit.db, Query(visit.rules, replace(place, environment=name), limit=1)).items
         if state.roll_back_to is not None
     )
 

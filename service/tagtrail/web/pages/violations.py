@@ -4,7 +4,8 @@ from dataclasses import dataclass
 from typing import Final
 
 from tagtrail.store.annotations import find_annotations
-from tagtrail.store.answers import Annotated, Filter, Violation
+from tagtrail.store.answers import Annotated, Violation
+from tagtrail.store.query import Filter
 from tagtrail.store.releases import find_violations
 from tagtrail.web.context import Page, Visit
 from tagtrail.web.filters import Exports, make_exports
@@ -32,7 +33,7 @@ class Violations:
 def make_violations(visit: Visit) -> Violations:
     """The violations that the query asks for."""
     asked = visit.filter("registry", "repository", "tag", "digest", "actor", "since", "until")
-    found = find_violations(visit.db, asked, visit.cut((int, bytes, int)))
+    found = find_violations(visit.db, visit.query(asked, (int, bytes, int)))
     tied = find_annotations(visit.db, [each.seq for each in found.items])
     items = tuple(Judged(each, tuple(tied[each.seq])) for each in found.items)
     return Violations(asked, items, Paging.of(found, visit.parameters), make_exports(visit, "violations"))

@@ -36,7 +36,7 @@ def tell(ledger: Ledger) -> None:
 
 def make_app(ledger: Ledger, access: Access | None = None) -> Flask:
     """An application of nothing but the API."""
-    app = Flask("asking", static_folder=None)
+    app = Flask("api", static_folder=None)
     register_errors(app)
     blueprint = make_api_blueprint(store=ledger.store, recorder=ledger.recorder, access=access or Access())
     app.register_blueprint(blueprint, url_prefix="/api/v1")

@@ -16,7 +16,7 @@ from tagtrail.export.bundle import COMMAND_LINE, Bundle, hand_over, prepare
 from tagtrail.export.query import read_question
 from tagtrail.line import hash_leaf
 from tagtrail.tlog.tree import Frontier
-from tests.log import Log
+from tests.signed_log import Log
 
 FOLDER = "tagtrail-export/"
 
