@@ -5,8 +5,10 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from tagtrail.config.model import ChannelConfig, Config, NotifyConfig, RouteConfig
-from tagtrail.config.secrets import Secret
+from tagtrail.config.channels import AnyChannelConfig, SlackConfig
+from tagtrail.config.model import Config, NotifyConfig, RouteConfig
+from tagtrail.config.secrets import SecretUrl
+from tagtrail.config.values import Duration
 from tagtrail.ledger.record import Recorder
 from tagtrail.notify.dispatcher import make_workers
 from tagtrail.notify.outbox import make_outbox
@@ -20,9 +22,9 @@ from tests.conftest import Clock, Ledger
 SECRET = "T0-s3cr3t-of-the-webhook"
 
 
-def slack(room: ChatRoom, name: str = "ops", **more: Any) -> ChannelConfig:
+def slack(room: ChatRoom, name: str = "ops", **more: Any) -> SlackConfig:
     """A channel of the shape of Slack in the room; its path is the secret."""
-    return ChannelConfig(name, "slack", {"url": Secret(f"{room.url}/services/{name}/{SECRET}")}, **more)
+    return SlackConfig(name=name, url=SecretUrl(f"{room.url}/services/{name}/{SECRET}"), **more)
 
 
 @dataclass
@@ -77,14 +79,14 @@ class Notifier:
 
 def make_notifier(
     ledger: Ledger,
-    channels: Sequence[ChannelConfig],
+    channels: Sequence[AnyChannelConfig],
     *,
     routes: Sequence[RouteConfig] | None = None,
     data: Path | None = None,
     **notify: Any,
 ) -> Notifier:
     """The ledger, telling; by default everything goes to the first channel, at once."""
-    settings = {"settle": 0.0, "routes": tuple(routes or (RouteConfig((channels[0].name,)),)), **notify}
+    settings = {"debounce": Duration(0), "routes": tuple(routes or (RouteConfig((channels[0].name,)),)), **notify}
     config = Config(data=data or ledger.store.directory, notify=NotifyConfig(channels=tuple(channels), **settings))
     outbox = make_outbox(config.notify, clock=ledger.clock)
     ledger.recorder = Recorder(ledger.store, clock=ledger.clock, outbox=outbox)

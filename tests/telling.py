@@ -3,7 +3,8 @@
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
-from tagtrail.config.model import ChannelConfig, NotifyConfig, RouteConfig
+from tagtrail.config.channels import ConsoleConfig
+from tagtrail.config.model import NotifyConfig, RouteConfig
 from tagtrail.ledger.record import Recorder
 from tagtrail.notify.composer import MessageComposer
 from tagtrail.notify.formatting import plain, presentable
@@ -16,8 +17,8 @@ from tests.conftest import Ledger
 from tests.events import START, SomeEvent, digest_of
 
 NAMES = {digest_of(content): content.upper() for content in ("one", "two", "other", "spare", "new", "index", "only")}
-TOLD = ChannelConfig("chat", "console")
-NOTIFY = NotifyConfig(settle=3.0, channels=(TOLD,), routes=(RouteConfig(("chat",)),))
+TOLD = ConsoleConfig(name="chat")
+NOTIFY = NotifyConfig(channels=(TOLD,), routes=(RouteConfig(("chat",)),))
 
 
 @dataclass
@@ -54,7 +55,7 @@ class Chat:
 
     def tell(self, delivery: Delivery) -> Message:
         """The message of one delivery."""
-        return self._teller().tell(delivery, ChannelConfig("chat", "console", identities=self.identities))
+        return self._teller().tell(delivery, ConsoleConfig(name="chat", identities=self.identities))
 
     def tell_lines(self, lines: Sequence[int]) -> Message:
         """The message of these lines."""

@@ -12,7 +12,6 @@ import pytest
 from click.testing import CliRunner
 
 from tagtrail.cli import main
-from tagtrail.cli.place import DEFAULT_DATA
 from tagtrail.cli.program import EXIT_CODES, Program
 from tagtrail.config.load import load
 from tagtrail.line import Entry, hash_leaf, write_line
@@ -212,12 +211,12 @@ def test_without_any_word_the_ledger_is_where_the_service_puts_it(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.chdir(tmp_path)
-    assert DEFAULT_DATA.absolute() == load(environ={}).data
+    assert load(environ={}).data == tmp_path / "tagtrail-data"
     config = tmp_path / "config.yml"
     config.write_text("listen: 127.0.0.1:8080\n")
     for arguments in (["log"], ["log", "--config", str(config)]):
         result = CommandLine(tmp_path).run(*arguments, TAGTRAIL_DATA="")
-        assert (result.exit_code, str(DEFAULT_DATA) in result.stderr) == (3, True)
+        assert (result.exit_code, "tagtrail-data" in result.stderr) == (3, True)
     assert [path.name for path in tmp_path.iterdir()] == ["config.yml"]
 
 

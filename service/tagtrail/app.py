@@ -74,7 +74,7 @@ def access_of(config: Config, *, store: Store, refusals: Refusals, clock: Callab
 
     return Access(
         configured=[(digest, name, frozenset(scopes[digest])) for digest, name in names.items()],
-        proxy=config.access.proxy,
+        proxy=config.access.proxy.proxy if config.access.proxy is not None else None,
         find_stored=find_stored,
         find_signed_in=find_signed_in,
         may_be_open=config.may_be_open,
@@ -91,7 +91,7 @@ def wiring_of(config: Config) -> dict[str, Block]:
             public=render_notifications(config, registry, token=PLACEHOLDER),
         )
         for registry in config.registries
-        if registry.tokens and registry.tokens[0].secret is not None
+        if registry.tokens
     }
 
 

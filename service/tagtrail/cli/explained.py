@@ -1,10 +1,8 @@
 """`tagtrail notify explain`: who would be told of a tag's newest move, why, and in which words. Nothing is sent."""
 
 import os
-from base64 import b64encode
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
-from pathlib import Path
 from typing import Final
 
 import click
@@ -13,12 +11,10 @@ from rich.text import Text
 
 from tagtrail.cli.asked import Asked
 from tagtrail.cli.options import asking, config_path, place
-from tagtrail.cli.place import find_notify
 from tagtrail.cli.references import Subject, find_subject
 from tagtrail.cli.words import listed, local_time, visible
-from tagtrail.config.load import CONFIG_VARIABLE
-from tagtrail.config.model import ChannelConfig, NotifyConfig
-from tagtrail.config.secrets import Secret
+from tagtrail.config.load import load_notify
+from tagtrail.config.model import NotifyConfig
 from tagtrail.errors import BadParameter, ConfigurationError, NotRecorded
 from tagtrail.notify.explain import RouteDecision, find_notifications, judge
 from tagtrail.notify.routes import Notification, Routes
@@ -27,14 +23,6 @@ from tagtrail.store.query import Filter
 from tagtrail.trail.instant import SECOND, format_instant, now, parse_instant
 
 _IDENTITY: Final = "msg_00000000-0000-7000-8000-000000000000"
-# A channel is made with these in the place of its secrets: whoever asks need not have them, and none can be shown.
-_STAND_INS: Final = {
-    "url": "https://channel.invalid/secret",
-    "token": "secret",
-    "password": "secret",
-    "secret": f"whsec_{b64encode(bytes(32)).decode()}",
-}
-_APPRISE: Final = "json://channel.invalid"
 
 
 class ExplainedRoute(msgspec.Struct, frozen=True):
@@ -102,33 +90,19 @@ def _find(asked: Asked, subject: Subject) -> _Question:
     """Raises BadParameter, and NotRecorded."""
     if subject.tag is None:
         raise BadParameter("reference", f"{subject.repository} names no tag; write {subject.repository}:prod")
-    config = _find_config()
+    config = load_notify(config_path(), environ=os.environ)
     with asked.trail.store.snapshot() as db:
         wanted = Filter(registry=subject.registry, repository=subject.repository, tag=subject.tag)
         seq = get_newest_line(db, wanted)
         if seq is None:
             raise NotRecorded(f"no move of {subject.repository}:{subject.tag} is recorded")
-        lines = find_gathered(db, seq, within=int(config.settle * SECOND))
+        lines = find_gathered(db, seq, within=int(config.debounce * SECOND))
         happenings = find_notifications(find_message_data(db, lines, asked.trail.rules))
         alone = find_notifications(find_message_data(db, [seq], asked.trail.rules))
     # One of very many tags may be none of those that a message is made of; it went the way that they did.
     asked_for = (one for one in (*reversed(happenings), *alone) if one.tag == subject.tag)
     about = next(asked_for, replace(alone[-1], tag=subject.tag))
     return _Question(subject, config, seq, tuple(lines), (*happenings, about), about)
-
-
-def _find_config() -> NotifyConfig:
-    """What is configured under `notify`, with templates found from the file's folder."""
-    config = find_notify(config_path(), os.environ)
-    folder = Path(config_path() or os.environ.get(CONFIG_VARIABLE) or "none").absolute().parent
-    return replace(config, channels=tuple(_locate(channel, folder) for channel in config.channels))
-
-
-def _locate(channel: ChannelConfig, folder: Path) -> ChannelConfig:
-    template, body = (path and folder / path for path in (channel.template, channel.body))
-    url = _APPRISE if channel.kind == "apprise" else _STAND_INS["url"]
-    secrets = {name: Secret(text) for name, text in (_STAND_INS | {"url": url}).items()}
-    return replace(channel, template=template, body=body, secrets=secrets)
 
 
 def _preview(asked: Asked, question: _Question) -> Iterator[ExplainedChannel]:
@@ -176,7 +150,8 @@ def _show(
     screen.say(name, f" in registry {subject.registry}, line {question.seq}: {kinds}{environments}")
     others = dict.fromkeys(one.tag or "" for one in question.happenings if one.tag != subject.tag)
     if others:
-        screen.say(f"Told together with {listed(others)}: the same digest, pushed within {question.config.settle:g} s.")
+        within = f"{question.config.debounce:g} s"
+        screen.say(f"Told together with {listed(others)}: the same digest, pushed within {within}.")
     screen.say("")
     if not verdicts:
         screen.say("No routes are configured, so nobody is told; add some under notify.routes.")

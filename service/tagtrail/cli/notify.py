@@ -12,11 +12,11 @@ import msgspec
 
 from tagtrail.api.describing import describe_delivery
 from tagtrail.cli.options import config_path, data_directory, data_path, place_options
-from tagtrail.cli.place import find_ledger, find_notify
+from tagtrail.cli.place import find_ledger
 from tagtrail.cli.screen import Screen
 from tagtrail.cli.table import Column
 from tagtrail.cli.words import counted, local_time, visible
-from tagtrail.config.load import load
+from tagtrail.config.load import load, load_notify
 from tagtrail.errors import BadParameter, NotDelivered, NotRecorded
 from tagtrail.ledger.rulebook import load_rulebook
 from tagtrail.notify.message import Fact, Message
@@ -151,7 +151,7 @@ class _Standing:
 
 
 def _show_channels(store: Store, *, as_json: bool) -> None:
-    configured = [one.name for one in find_notify(config_path(), os.environ).channels]
+    configured = [one.name for one in load_notify(config_path(), environ=os.environ).channels]
     with store.snapshot() as db:
         names = dict.fromkeys([*configured, *find_channels(db)])
         rows = [

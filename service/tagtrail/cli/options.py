@@ -9,9 +9,10 @@ from typing import Any, Final, TypeVar
 import click
 
 from tagtrail.cli.asked import ON_A_TERMINAL, Asked
-from tagtrail.cli.place import Place, find_notify, find_place, open_trail
+from tagtrail.cli.place import Place, find_place, open_trail
 from tagtrail.cli.screen import Screen
 from tagtrail.cli.when import parse_when
+from tagtrail.config.load import load_notify
 from tagtrail.ledger.record import Recorder
 from tagtrail.notify.outbox import make_outbox
 from tagtrail.store.database import Store
@@ -122,7 +123,7 @@ def make_recorder(store: Store) -> Recorder:
     StorageUnavailable.
     """
     check_ledger(store, place().log.journal)
-    return Recorder(store, outbox=make_outbox(find_notify(config_path(), os.environ)))
+    return Recorder(store, outbox=make_outbox(load_notify(config_path(), environ=os.environ)))
 
 
 def asking(*filters: str, is_list: bool = True) -> Callable[[Callable[..., None]], Callable[..., None]]:

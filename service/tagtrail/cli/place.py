@@ -6,12 +6,8 @@ from pathlib import Path
 
 import msgspec
 
-from tagtrail.config import fields
-from tagtrail.config.document import Node, read_document
-from tagtrail.config.load import CONFIG_VARIABLE, DATA_VARIABLE
-from tagtrail.config.model import Ledger, NotifyConfig
-from tagtrail.config.notify import read_notify
-from tagtrail.config.reader import read_ledger
+from tagtrail.config.load import DATA_VARIABLE, load_place
+from tagtrail.config.model import LedgerConfig
 from tagtrail.errors import ConfigurationError, StorageUnavailable
 from tagtrail.ledger.rulebook import load_rulebook
 from tagtrail.store.database import Store
@@ -19,8 +15,6 @@ from tagtrail.tlog.place import log_place
 from tagtrail.tlog.signer import LogPlace
 from tagtrail.trail.rules import Hosts, Rules
 from tagtrail.wording.clauses import Manner
-
-DEFAULT_DATA = Path("tagtrail-data")
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,7 +40,7 @@ class Place:
     """Where a ledger lies, and how it is signed."""
 
     data: Path
-    ledger: Ledger
+    ledger: LedgerConfig
     public_url: str | None
 
     @property
@@ -58,43 +52,10 @@ class Place:
 def find_place(config: Path | None, data: str | None, environ: Mapping[str, str]) -> Place:
     """Where the ledger lies, found as the service finds it.
 
-    Of the configuration only what is needed for this is read: whoever asks need not have the service's tokens. Raises
-    ConfigurationError.
+    The service's secrets are not read. Raises ConfigurationError.
     """
-    named = data or environ.get(DATA_VARIABLE)
-    path, root = _read_configuration(config or environ.get(CONFIG_VARIABLE))
-    if named:
-        directory = Path(named).absolute()
-    elif "data" in root:
-        directory = path.parent / Node("data", root["data"]).text()
-    else:
-        directory = DEFAULT_DATA.absolute()
-    ledger = read_ledger(Node("ledger", root["ledger"]), folder=path.parent) if "ledger" in root else Ledger()
-    public_url = Node("public_url", root["public_url"]).parse(fields.public_url) if "public_url" in root else None
-    return Place(directory, ledger, public_url)
-
-
-def find_notify(config: Path | None, environ: Mapping[str, str]) -> NotifyConfig:
-    """Which routes what is recorded here takes, found as the service finds them, but without the channels' secrets.
-
-    Raises ConfigurationError.
-    """
-    _, root = _read_configuration(config or environ.get(CONFIG_VARIABLE))
-    return read_notify(Node("notify", root["notify"]), None) if "notify" in root else NotifyConfig()
-
-
-def _read_configuration(source: str | Path | None) -> tuple[Path, dict[str, object]]:
-    """The file's path and its keys; none where there is no file. Raises ConfigurationError."""
-    if not source:
-        return Path.cwd() / "none", {}
-    path = Path(source).absolute()
-    try:
-        root = read_document(path.read_bytes(), name=path.name)
-    except OSError as error:
-        raise ConfigurationError(
-            f"the configuration {str(path)!r} cannot be read ({error.strerror}); name a file that this user may read"
-        ) from None
-    return path, root.value if isinstance(root.value, dict) else {}
+    read = load_place(config, data, environ=environ)
+    return Place(read.data, read.ledger, read.public_url)
 
 
 def open_trail(directory: Path) -> Trail:

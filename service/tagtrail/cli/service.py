@@ -10,11 +10,18 @@ import click
 from tagtrail.cli.options import config_path, data_directory, data_path, place_options
 from tagtrail.cli.place import find_ledger
 from tagtrail.cli.words import counted, span, visible
-from tagtrail.config.describe import describe, find_warnings
+from tagtrail.config.consistency import refuse_open_service
+from tagtrail.config.describe import encode, examine, refused, render
 from tagtrail.config.load import load, with_ingest_token
 from tagtrail.config.model import Config
 from tagtrail.config.notifications import choose_registry, render_notifications
+from tagtrail.config.secrets import INGEST_TOKEN_FILE
+from tagtrail.errors import ConfigurationError
 from tagtrail.ledger.rebuild import rebuild as derive_anew
+from tagtrail.store.database import DATABASE_NAME
+from tagtrail.store.tokens import has_live_token
+from tagtrail.tlog.place import refuse_other_name
+from tagtrail.trail.instant import now
 
 _LISTEN = click.option("--listen", metavar="HOST:PORT", help="Where to listen (or TAGTRAIL_LISTEN; 127.0.0.1:8080).")
 
@@ -49,21 +56,46 @@ def registry_config(registry: str | None, listen: str | None) -> None:
 
 @click.command()
 @_LISTEN
+@click.option("--all", "shows_all", is_flag=True, help="Show the regular expressions of the default tag rules, too.")
+@click.option("--json", "as_json", is_flag=True, help="Print one JSON object.")
 @place_options
-def check(listen: str | None) -> None:
+def check(listen: str | None, *, shows_all: bool, as_json: bool) -> None:
     """Check the configuration and print what is in force.
 
-    Secrets are not printed, nothing is written, and the service is not started.
+    It fails where `serve` would fail. Secrets are not printed, nothing is written, and the service is not started.
     """
-    config = _load(listen)
+    try:
+        config = _load(listen)
+        _refuse_what_serve_refuses(config)
+    except ConfigurationError as error:
+        if as_json:
+            click.echo(encode(refused(str(error))))
+        raise ConfigurationError(f"the configuration cannot be used: {error}") from None
+    report = examine(config, shows_all=shows_all)
+    if as_json:
+        click.echo(encode(report))
+        return
+    for line in render(report).splitlines():
+        click.echo(visible(line))
+    for warning in report.warnings:
+        click.echo(f"Warning: {visible(warning)}", err=True)
+    click.echo("The configuration can be used.")
+
+
+def _refuse_what_serve_refuses(config: Config) -> None:
+    """Raises ConfigurationError for what only the channels, the data directory and the ledger can tell."""
     if config.notify.channels:
         from tagtrail.notify.channels import check_channels  # noqa: PLC0415 - as above
 
         check_channels(config.notify.channels)
-    for line in describe(config).splitlines():
-        click.echo(visible(line))
-    for warning in find_warnings(config):
-        click.echo(f"Warning: {visible(warning)}", err=True)
+    if (config.data / INGEST_TOKEN_FILE).exists():
+        with_ingest_token(config)
+    has_token = False
+    if (config.data / DATABASE_NAME).is_file():
+        with closing(find_ledger(config.data)) as store:
+            has_token = has_live_token(store.reader(), at=now())
+            refuse_other_name(store, config.ledger)
+    refuse_open_service(config, has_stored_token=has_token)
 
 
 @click.command()

@@ -1,13 +1,14 @@
 """The list `notify.channels`: one struct for each kind of channel."""
 
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated, Final, Literal, get_args
 
 from msgspec import Meta
 from msgspec.structs import fields, force_setattr
 
-from tagtrail.config.section import Section
 from tagtrail.config.secrets import AppriseUrl, ChannelToken, Password, Secret, SecretUrl, SigningSecret
+from tagtrail.config.section import Section
 from tagtrail.config.values import MailAddress, MailHost, MatrixRoom, Name, ServerUrl, TelegramChat, Text
 from tagtrail.trail.names import is_loopback
 
@@ -111,7 +112,9 @@ class EmailConfig(ChannelConfig, frozen=True, kw_only=True, tag="email"):
 
     host: MailHost
     sender: MailAddress
-    to: Annotated[tuple[MailAddress, ...], Meta(min_length=1, examples=[["ops@example.org"]])]
+    to: Annotated[
+        tuple[MailAddress, ...], Meta(min_length=1, examples=[["ops@example.org"]], description="at least one address")
+    ]
     tls: Tls = "starttls"
     port: Annotated[int, Meta(ge=1, le=65_535)] | None = None
     user: Text | None = None
@@ -143,4 +146,6 @@ AnyChannelConfig = (
     SlackConfig | DiscordConfig | TeamsConfig | GoogleChatConfig | MatrixConfig | TelegramConfig | NtfyConfig
     | GotifyConfig | EmailConfig | ConsoleConfig | WebhookConfig | AppriseConfig
 )  # fmt: skip
-CHANNEL_KINDS: Final = tuple(str(each.__struct_config__.tag) for each in get_args(AnyChannelConfig))
+CHANNEL_TYPES: Final[Mapping[str, type[AnyChannelConfig]]] = {
+    str(each.__struct_config__.tag): each for each in get_args(AnyChannelConfig)
+}

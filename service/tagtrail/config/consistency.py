@@ -265,9 +265,9 @@ def _takes_all_of(earlier: RouteConfig, later: RouteConfig) -> bool:
 def find_warnings(config: Config) -> tuple[str, ...]:
     """Sentences about what works, and is not as safe or as useful as it could be. Keys with one fault share one."""
     grouped: dict[str, list[str]] = {}
-    for path, predicate in _each_warning(config):
-        grouped.setdefault(predicate, []).append(path)
-    return tuple(f"{_listed(paths)} {predicate}" for predicate, paths in grouped.items())
+    for path, sentence in _each_warning(config):
+        grouped.setdefault(sentence, []).append(path)
+    return tuple(f"{_listed(paths)}: {sentence}" for sentence, paths in grouped.items())
 
 
 def _listed(paths: list[str]) -> str:
@@ -275,7 +275,7 @@ def _listed(paths: list[str]) -> str:
 
 
 def _each_warning(config: Config) -> Iterator[tuple[str, str]]:
-    """Each warning as a key path and a predicate with its cure."""
+    """Each warning as a key path and a sentence with its cure."""
     yield from _warn_of_exposed(config)
     yield from _warn_of_open_reading(config)
     yield from _warn_of_hosts(config)
@@ -286,7 +286,7 @@ def _each_warning(config: Config) -> Iterator[tuple[str, str]]:
 def _warn_of_exposed(config: Config) -> Iterator[tuple[str, str]]:
     for path, secret in (*_tokens_of(config), *_channel_secrets(config.notify)):
         if secret.is_exposed:
-            yield path, f"can be read in {secret.origin} by every user of this machine; chmod o-r it"
+            yield path, f"every user of this machine can read {secret.origin}; chmod o-r it"
 
 
 def _channel_secrets(notify: NotifyConfig) -> Iterator[tuple[str, Secret]]:
@@ -298,33 +298,29 @@ def _channel_secrets(notify: NotifyConfig) -> Iterator[tuple[str, Secret]]:
 
 
 def _warn_of_open_reading(config: Config) -> Iterator[tuple[str, str]]:
-    if config.public_url is not None and config.may_be_open:
-        if not is_loopback(urlsplit(config.public_url).hostname or ""):
-            yield (
-                "access.read",
-                f"has no token, and public_url is {config.public_url!r}: everybody who reaches that URL may read, "
-                "unless `tagtrail token create` has made a token; give access.read one, or make one",
-            )
+    if config.public_url is None or not config.may_be_open:
+        return
+    if not is_loopback(urlsplit(config.public_url).hostname or ""):
+        problem = f"there is no token, and everyone who reaches public_url ({config.public_url}) may read"
+        cure = "unless `tagtrail token create` has made a token; give access.read one, or make one"
+        yield "access.read", f"{problem}, {cure}"
 
 
 def _warn_of_hosts(config: Config) -> Iterator[tuple[str, str]]:
     for at, registry in enumerate(config.registries):
         if registry.host is None and replace(registry, tokens=()) != RegistryConfig(DEFAULT_REGISTRY):
-            yield (
-                f"registries[{at}].host",
-                "is missing: references to images have the name by which each client called the registry; write the "
-                "host and port that stand before an image's name",
-            )
+            problem = "the key is missing, so that references to images have the host that a client used"
+            yield f"registries[{at}].host", f"{problem}; write the host and port that stand before an image's name"
 
 
 def _warn_of_shared_tags(environments: tuple[EnvironmentConfig, ...]) -> Iterator[tuple[str, str]]:
     for (first, one), (second, other) in combinations(enumerate(environments), 2):
         if one.tag == other.tag and one.name != other.name and _overlap(one, other):
-            yield (
-                f"environments[{first}] and environments[{second}]",
-                f"have the tag {one.tag!r} in the same repositories: each move of it is a deployment to both; give "
-                "each environment a tag of its own",
+            problem = (
+                f"both have the tag {one.tag!r} in the same repositories, so that its move is a deployment to both"
             )
+            cure = "give each environment a tag of its own"
+            yield f"environments[{first}] and environments[{second}]", f"{problem}; {cure}"
 
 
 def _overlap(one: EnvironmentConfig, other: EnvironmentConfig) -> bool:
@@ -338,4 +334,7 @@ def _warn_of_unused_channels(notify: NotifyConfig) -> Iterator[tuple[str, str]]:
     used = {name for _, name in _named_channels(notify)}
     for at, channel in enumerate(notify.channels):
         if channel.name not in used:
-            yield f"notify.channels[{at}]", "is named by no route and gets no message; name it in a route"
+            yield (
+                f"notify.channels[{at}]",
+                "no route names this channel; name it in a route, or take it out",
+            )

@@ -2,7 +2,6 @@
 
 import re
 from collections.abc import Iterator
-
 from typing import Any, Final
 
 import msgspec
@@ -11,10 +10,10 @@ from msgspec.structs import FieldInfo, fields
 
 from tagtrail.access.scopes import SCOPES
 from tagtrail.config.consistency import find_warnings
-from tagtrail.config.model import NOTIFICATION_KINDS, Config, TimeOfDay
-from tagtrail.config.section import Section
+from tagtrail.config.model import NOTIFICATION_KINDS, Config
 from tagtrail.config.secrets import INGEST_TOKEN_FILE, Secret
-from tagtrail.config.values import Duration, Size
+from tagtrail.config.section import Section
+from tagtrail.config.values import Address, Duration, Size, TimeOfDay
 
 _CREATE: Final = "tagtrail token create"
 # What an empty value means.
@@ -41,37 +40,44 @@ class Setting(Struct, frozen=True):
 
 
 class Report(Struct, frozen=True):
-    """What is in force and what to think twice about. `source` is the configuration file."""
+    """What `tagtrail check` found. `source` is the configuration file; `error` says why it cannot be used."""
 
     usable: bool
-    source: str | None
-    settings: tuple[Setting, ...]
-    warnings: tuple[str, ...]
+    source: str | None = None
+    error: str | None = None
+    settings: tuple[Setting, ...] = ()
+    warnings: tuple[str, ...] = ()
 
 
 def examine(config: Config, *, shows_all: bool = False) -> Report:
-    """The report about a configuration; the regular expressions of the default tag rules only with `shows_all`."""
+    """The report about a usable configuration; the expressions of the default tag rules only with `shows_all`."""
     settings = (*_walk(config, "", _meanings(config)), *_default_tag_rules(config, shows_all=shows_all))
-    source = None if config.source is None else str(config.source)
-    return Report(True, source, tuple(each for each in settings if each.key != "source"), find_warnings(config))
+    return Report(
+        usable=True,
+        source=None if config.source is None else str(config.source),
+        settings=tuple(each for each in settings if each.key != "source"),
+        warnings=find_warnings(config),
+    )
+
+
+def refused(error: str) -> Report:
+    """The report about a configuration that cannot be used."""
+    return Report(usable=False, error=error)
+
+
+def encode(report: Report) -> str:
+    """The report as JSON."""
+    return msgspec.json.encode(report).decode()
 
 
 def render(report: Report) -> str:
-    """The report as text: what differs from the defaults, then the defaults, the warnings and the verdict."""
+    """The settings as text: those that differ from the defaults, then the others."""
     lines = [f"configuration file: {report.source or 'none'}"]
     for title, is_default in (("Set:", False), ("Defaults:", True)):
         settings = [each for each in report.settings if each.is_default == is_default]
         if settings:
             lines += ["", title, *(f"  {each.key}: {each.value}" for each in settings)]
-    if report.warnings:
-        lines += ["", *(f"Warning: {warning}" for warning in report.warnings)]
-    return "\n".join([*lines, "", f"The configuration can be used{_count(report.warnings)}."])
-
-
-def _count(warnings: tuple[str, ...]) -> str:
-    if not warnings:
-        return ""
-    return "; there is one warning" if len(warnings) == 1 else f"; there are {len(warnings)} warnings"
+    return "\n".join([*lines, ""])
 
 
 def _meanings(config: Config) -> dict[str, str]:
@@ -115,27 +121,27 @@ def _default_of(field: FieldInfo) -> object:
     return field.default_factory() if field.default_factory is not NODEFAULT else NODEFAULT
 
 
-def _show(value: Any) -> str:
+def _show(value: Any) -> str:  # noqa: PLR0911 - one for each type
     """A value in words."""
-    if isinstance(value, Duration | Size):
-        return value.text
-    if isinstance(value, TimeOfDay):
-        return f"{value:%H:%M}"
-    if isinstance(value, Secret):
-        return f"from {value.origin}"
-    if isinstance(value, bool):
-        return "true" if value else "false"
-    if isinstance(value, frozenset):
-        return "all" if len(value) == len(NOTIFICATION_KINDS) else ", ".join(sorted(value))
-    return ", ".join(map(str, value)) if isinstance(value, tuple) else str(value)
+    match value:
+        case Duration() | Size():
+            return value.text
+        case Address():
+            return f"{value} ({'this machine only' if value.is_loopback else 'other machines can reach it'})"
+        case TimeOfDay():
+            return f"{value:%H:%M}"
+        case Secret():
+            return f"from {value.origin}"
+        case bool():
+            return str(value).lower()
+        case frozenset():
+            return "all" if len(value) == len(NOTIFICATION_KINDS) else ", ".join(sorted(value))
+        case tuple():
+            return ", ".join(map(str, value))
+    return str(value)
 
 
 def _default_tag_rules(config: Config, *, shows_all: bool) -> Iterator[Setting]:
     for at, rule in enumerate(config.rules.default_tag_rules, start=1):
         pattern = f", {rule.syntax} {rule.tag}" if shows_all else ""
         yield Setting(f"default tag rule {at}", f"{rule.kind}: {rule.reason}{pattern}", is_default=True)
-
-
-def as_json(report: Report) -> str:
-    """The report as one line of JSON."""
-    return msgspec.json.encode(report).decode()

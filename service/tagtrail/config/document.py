@@ -13,35 +13,33 @@ import yaml
 from msgspec import Meta
 from msgspec.structs import fields
 
-from tagtrail.config.section import Section, item_type, quote, unwrap, variants
 from tagtrail.config.secrets import Secret, Source, read_secret
+from tagtrail.config.section import Section, item_type, quote, unwrap, variants
 from tagtrail.config.values import name_type, require_text
 from tagtrail.errors import ConfigurationError
 
 _Struct = TypeVar("_Struct", bound=Section)
 
+_EMPTY: Final = "is empty; give it a value or take the key out"
 _QUOTED = re.compile(r"'[^']*'|\"[^\"]*\"")
-_PLACE = re.compile(r" - at `\$(?P<path>[^`]*)`$")
+_PLACE = re.compile(r" - at (?P<key>`key` in )?`\$(?P<path>[^`]*)`$")
 _STEP = re.compile(r"\.(?P<key>[^.\[]+)|\[(?P<index>\d+|\.\.\.)\]")
 _FIELD = re.compile(r"`(?P<key>.*)`$", re.DOTALL)
 # Keys that people write, and that are not close to the key's name; `settle` is what `debounce` was called before 0.1.0.
 _OTHER_NAMES: Final = {"type": "kind", "settle": "debounce", "to": "channels", "url": "public_url"}
-_NULL: Final = "tag:yaml.org,2002:null"
-_TEXT_OR_MERGE: Final = ("tag:yaml.org,2002:str", "tag:yaml.org,2002:merge")
 
 
 def read_document(content: bytes, *, name: str) -> Any:
     """What the YAML of the file says; an empty file is an empty mapping.
 
-    Raises ConfigurationError, without quoting the file, for what is not YAML, for a key that is written twice or is no
-    text, and for a key without a value.
+    Raises ConfigurationError, without quoting the file, for what is not YAML and for a key that is written twice.
     """
     try:
         loader = yaml.SafeLoader(content)
         root = loader.get_single_node()
         if root is None:
             return {}
-        for problem in _find_bad_keys(root, "", set(), name):
+        for problem in _find_repeated_keys(root, "", set(), name):
             raise ConfigurationError(problem)
         return loader.construct_document(root)
     except yaml.MarkedYAMLError as error:
@@ -59,28 +57,24 @@ def _explain_yaml(error: yaml.MarkedYAMLError, name: str) -> str:
     return f"{name} is not valid YAML{place}: {problem}; correct it there"
 
 
-def _find_bad_keys(node: yaml.Node, path: str, visited: set[int], name: str) -> Iterator[str]:
-    """What is wrong with the keys of the node and of all below it. A node that aliases repeat is visited once."""
+def _find_repeated_keys(node: yaml.Node, path: str, visited: set[int], name: str) -> Iterator[str]:
+    """A sentence for each key that its mapping already has. A node that aliases repeat is visited once."""
     if id(node) in visited:
         return
     visited.add(id(node))
     if isinstance(node, yaml.SequenceNode):
         for index, item in enumerate(node.value):
-            yield from _find_bad_keys(item, f"{path}[{index}]", visited, name)
+            yield from _find_repeated_keys(item, f"{path}[{index}]", visited, name)
     if isinstance(node, yaml.MappingNode):
         seen: set[str] = set()
         for key, value in node.value:
             text = _show_key(key.value)
             key_path = f"{path}.{text}" if path else text
             line = key.start_mark.line + 1
-            if isinstance(key, yaml.ScalarNode) and key.tag not in _TEXT_OR_MERGE:
-                yield f"{key_path} is a key that is no text (line {line} of {name}); put the key in quotes"
             if str(key.value) in seen:
                 yield f"{key_path} is given a second time in line {line} of {name}; keep one of the two"
             seen.add(str(key.value))
-            if value.tag == _NULL:
-                yield f"{key_path} is empty; give it a value or take the key out"
-            yield from _find_bad_keys(value, key_path, visited, name)
+            yield from _find_repeated_keys(value, key_path, visited, name)
 
 
 def _show_key(key: object) -> str:
@@ -94,10 +88,14 @@ def convert(document: object, kind: type[_Struct], source: Source, *, path: str 
 
     Raises ConfigurationError.
     """
+    place = _Place(path, kind, document)
     try:
-        return msgspec.convert(document, kind, dec_hook=partial(_decode, source=source))
+        converted = msgspec.convert(document, kind, dec_hook=partial(_decode, source=source))
     except msgspec.ValidationError as error:
-        raise ConfigurationError(_explain(error, _Place(path, kind, document))) from None
+        raise ConfigurationError(_explain(error, place)) from None
+    for empty in _find_empty(place):
+        raise ConfigurationError(f"{empty.path} {_EMPTY}")
+    return converted
 
 
 def _decode(kind: Any, value: object, *, source: Source) -> Any:
@@ -116,7 +114,7 @@ class _Place:
     value: object
 
     @property
-    def type(self) -> Any:
+    def base(self) -> Any:
         return unwrap(self.annotation)[0]
 
     @property
@@ -130,14 +128,14 @@ class _Place:
 
     def find_fields(self) -> dict[str, Any]:
         """The keys of a mapping with their types: those of the struct, or of the kind that the value names."""
-        tags = tuple(each.__struct_config__.tag for each in variants(self.type) if each.__struct_config__.tag)
+        tags = tuple(each.__struct_config__.tag for each in variants(self.base) if each.__struct_config__.tag)
         known: dict[str, Any] = {"kind": Literal[tags]} if tags else {}
         for struct in self._find_structs():
             known |= {field.encode_name: field.type for field in fields(struct)}
         return known
 
     def _find_structs(self) -> tuple[type[Section], ...]:
-        structs = variants(self.type)
+        structs = variants(self.base)
         named = self.value.get("kind") if isinstance(self.value, dict) else None
         return tuple(each for each in structs if each.__struct_config__.tag == named) or structs
 
@@ -147,15 +145,28 @@ class _Place:
             value = self.value.get(key) if isinstance(self.value, dict) else None
             return _Place(f"{self.path}.{key}".lstrip("."), self.find_fields().get(key), value)
         if index != "..." and isinstance(self.value, list):
-            item = item_type(self.type)
+            item = item_type(self.base)
             return _Place(f"{self.path}[{index}]", item, self.value[int(index or 0)])
-        _, annotation = get_args(self.type)
+        _, annotation = get_args(self.base)
         for name, value in self.value.items() if isinstance(self.value, dict) else ():
             try:
                 msgspec.convert(value, annotation)
             except msgspec.ValidationError:
                 return _Place(f"{self.path}.{_show_key(name)}", annotation, value)
         return self
+
+
+def _find_empty(place: _Place) -> Iterator[_Place]:
+    """Keys without a value, which msgspec takes for those that may be left out."""
+    if place.value is None:
+        yield place
+    elif isinstance(place.value, list):
+        for at in range(len(place.value)) if item_type(place.base) is not None else ():
+            yield from _find_empty(place.step(None, str(at)))
+    elif isinstance(place.value, dict):
+        for key in place.find_fields():
+            if key in place.value:
+                yield from _find_empty(place.step(key, None))
 
 
 def _explain(error: msgspec.ValidationError, place: _Place) -> str:
@@ -165,30 +176,41 @@ def _explain(error: msgspec.ValidationError, place: _Place) -> str:
     message = text[: found.start()] if found else text
     for step in _STEP.finditer(found["path"]) if found else ():
         place = place.step(step["key"], step["index"])
+    if found and found["key"]:
+        key = (
+            next((key for key in place.value if not isinstance(key, str)), "") if isinstance(place.value, dict) else ""
+        )
+        return f"{place.path or 'the file'} has the key {_show_key(key)}, which is no text; put it in quotes"
     if error.__cause__ is not None:  # one of our own sentences, which may go on with a key
         between = "" if message.startswith((".", " ", "[")) else " "
         return f"{place.path}{between}{message}".lstrip(". ")
     field = _FIELD.search(message)
-    if message.startswith("Object contains unknown field") and field:
+    if field and message.startswith("Object contains unknown field"):
         return _explain_unknown(place, field["key"])
-    if message.startswith("Object missing required field") and field:
+    if field and message.startswith("Object missing required field"):
         return _explain_missing(place, field["key"])
+    return f"{place.path or 'the file'} {_explain_value(message, place)}"
+
+
+def _explain_value(message: str, place: _Place) -> str:
+    if place.value is None:
+        return _EMPTY
     if message.startswith("Invalid") or " matching " in message:
-        return f"{place.path} {_explain_text(place)}"
+        return _explain_text(place)
     if " length " in message:
-        return f"{place.path} {_explain_length(place)}"
+        return _explain_length(place)
     if message.startswith("Expected `int` "):
-        return f"{place.path} is {place.value}; write {_show_range(place)}"
+        return f"is {place.value}; write {_show_range(place)}"
     wanted, cure = _wanted(place)
-    return f"{place.path or 'the file'} must be {wanted} and is {name_type(place.value)}; {cure}"
+    return f"must be {wanted} and is {name_type(place.value)}; {cure}"
 
 
 def _explain_unknown(place: _Place, key: str) -> str:
     known = place.find_fields()
-    kind = place.value.get("kind") if isinstance(place.value, dict) and len(variants(place.type)) > 1 else None
-    to = f" to a channel of kind {kind}" if kind is not None else ""
+    kind = place.value.get("kind") if isinstance(place.value, dict) and len(variants(place.base)) > 1 else None
+    to, out = (f" to a channel of kind {kind}", "take it out; ") if kind is not None else ("", "")
     close = _suggest(key, known)
-    cure = f"did you mean {close}?" if close else f"the keys here are {', '.join(known)}"
+    cure = f"did you mean {close}?" if close else f"{out}the keys here are {', '.join(known)}"
     return f"{place.path}.{_show_key(key)} is unknown{to}; {cure}".lstrip(".")
 
 
@@ -205,26 +227,25 @@ def _explain_missing(place: _Place, key: str) -> str:
     for given in place.value if isinstance(place.value, dict) else ():
         if given not in known and _suggest(str(given), known) == key:
             return _explain_unknown(place, str(given))
-    example = _show_example(_Place(key, known.get(key), None))
-    return f"{place.path}.{key} is missing; write it, such as `{key}: {example}`".lstrip(".")
+    missing = _Place(key, known.get(key), None)
+    what = (item_type(missing.base) and missing.meta("description")) or "it"
+    return f"{place.path}.{key} is missing; write {what}, such as `{key}: {_show_example(missing)}`".lstrip(".")
 
 
 def _explain_text(place: _Place) -> str:
     """A text that fits no pattern, or is none of the options."""
     text = str(place.value)
     if not text.strip():
-        return "is empty; give it a value or take the key out"
-    if get_origin(place.type) is Literal:
-        return f"is {text[:60]!r}; write {' or '.join(get_args(place.type))}"
+        return _EMPTY
+    if get_origin(place.base) is Literal:
+        return f"is {text[:60]!r}; write {' or '.join(get_args(place.base))}"
     return f"{quote(text)} is no {place.meta('title')}; write {place.meta('description')}"
 
 
 def _explain_length(place: _Place) -> str:
     count = len(place.value) if isinstance(place.value, list | dict) else 0
-    cure = place.meta("description")
-    if count == 0:
-        return f"is an empty list; {cure or 'name at least one, or take the key out'}"
-    return f"has {count} items; write {cure or 'fewer'}"
+    problem = f"has {count} items" if count else f"is an empty {'list' if isinstance(place.value, list) else 'mapping'}"
+    return f"{problem}; write {place.meta('description') or 'at least one item, or take the key out'}"
 
 
 def _show_range(place: _Place) -> str:
@@ -233,7 +254,7 @@ def _show_range(place: _Place) -> str:
 
 def _wanted(place: _Place) -> tuple[str, str]:
     """What the value has to be, and how to write it."""
-    kind = place.type
+    kind = place.base
     if kind is bool:
         return "true or false", "write true or false, without quotes"
     if kind is int:
@@ -254,7 +275,7 @@ def _show_example(place: _Place) -> str:
 
 def _example(place: _Place) -> Any:
     examples = place.meta("examples")
-    kind = place.type
+    kind = place.base
     if examples:
         return examples[0]
     if get_origin(kind) is Literal:

@@ -8,8 +8,8 @@ from msgspec import Meta, field
 
 from tagtrail.access.scopes import SCOPES, Proxy, Scope
 from tagtrail.config.channels import AnyChannelConfig
-from tagtrail.config.section import Section
 from tagtrail.config.secrets import AccessToken, IngestToken
+from tagtrail.config.section import Section
 from tagtrail.config.values import (
     Address,
     Duration,
@@ -71,7 +71,7 @@ class RegistryConfig(Section, frozen=True):
         Meta(
             min_length=1,
             max_length=2,
-            description="one token, or two while one replaces the other, or take the key out for the one tagtrail makes",
+            description="one token, or two while one replaces the other, or take the key out",
         ),
     ] = ()
 
@@ -90,7 +90,14 @@ class ProxyConfig(Section, frozen=True):
     """A reverse proxy that names its user. Only requests from its own addresses are believed."""
 
     user_header: Header
-    addresses: Annotated[tuple[Network, ...], Meta(min_length=1, examples=[["10.0.0.7"]])]
+    addresses: Annotated[
+        tuple[Network, ...],
+        Meta(
+            min_length=1,
+            examples=[["10.0.0.7"]],
+            description="the proxy's own addresses, since anyone else who can send the header could name any user",
+        ),
+    ]
     groups_header: Header | None = None
     groups: Annotated[dict[str, Scopes], Meta(min_length=1, examples=[{"auditors": ["read", "export"]}])] = field(
         default_factory=dict
@@ -109,7 +116,7 @@ class ProxyConfig(Section, frozen=True):
                 " has one header for user and groups; name two, else a user is in the group of his own name"
             )
         if not self.groups and not self.everyone:
-            raise ValueError(" gives nobody a scope; write `everyone: [read]`, or scopes for some groups")
+            raise ValueError(" gives no user a scope; write `everyone: [read]`, or scopes for some groups")
 
     @property
     def proxy(self) -> Proxy:
@@ -224,7 +231,9 @@ class QuietHours(Section, frozen=True, rename={"begins": "from", "ends": "until"
 class RouteConfig(Section, frozen=True):
     """Which notifications go to which channels. Without `environment`, published or not makes no difference."""
 
-    channels: Annotated[tuple[Name, ...], Meta(min_length=1, examples=[["ops-chat"]])]
+    channels: Annotated[
+        tuple[Name, ...], Meta(min_length=1, examples=[["ops-chat"]], description="at least one channel")
+    ]
     repository: RepositoryGlob = "**"
     tag: TagGlob = "*"
     environment: EnvironmentGlob | None = None
@@ -266,7 +275,9 @@ class ConfigFile(Section, frozen=True, kw_only=True):
     log: LogConfig = field(default_factory=LogConfig)
     registries: Annotated[
         tuple[RegistryConfig, ...],
-        Meta(min_length=1, description=f"name at least one, or take the key out for one named `{DEFAULT_REGISTRY}`"),
+        Meta(
+            min_length=1, description=f"at least one registry, or take the key out for one named `{DEFAULT_REGISTRY}`"
+        ),
     ] = (RegistryConfig(DEFAULT_REGISTRY),)
     access: AccessConfig = field(default_factory=AccessConfig)
     tag_rules: tuple[TagRuleConfig, ...] = ()
@@ -302,5 +313,3 @@ class Config(ConfigFile, frozen=True, kw_only=True):
     def needs_stored_token(self) -> bool:
         """Whether other machines reach the service and no configured token can read: it needs a token in the store."""
         return not (self.listen.is_loopback or self.access.read or self.access.proxy is not None)
-
-

@@ -10,7 +10,7 @@ import re
 import secrets
 import stat
 from base64 import b64decode
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -230,20 +230,19 @@ def read_secret(kind: type[AnySecret], value: object, source: Source) -> AnySecr
         raise
 
 
-def _find_secret(
-    kind: type[AnySecret], value: object, source: Source, environ: Mapping[str, str]
-) -> AnySecret:
+def _find_secret(kind: type[AnySecret], value: object, source: Source, environ: Mapping[str, str]) -> AnySecret:
     if not isinstance(value, dict) or set(value) not in ({"value"}, {"env"}, {"file"}):
         raise ValueError(
             f"is not one of value, env and file; write it as `env: {kind.variable}` or `file: {kind.file}`"
         )
     ((key, given),) = value.items()
+    subject = ""
     try:
         text = require_text(given)
         if key == "value":
-            found, subject = kind(text, "the configuration file", is_exposed=source.is_exposed), ""
+            found = kind(text, "the configuration file", is_exposed=source.is_exposed)
         elif key == "env":
-            text, subject = _read_variable(text, kind, environ), ""
+            text = _read_variable(text, kind, environ)
             found = kind(text, f"environment variable {given}")
         else:
             path = _secret_path(text, kind, source.folder)

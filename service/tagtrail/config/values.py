@@ -48,9 +48,9 @@ def name_type(value: object) -> str:
 
 def require_text(value: object) -> str:
     """The value, which is a text and not empty. Raises ValueError."""
-    if not isinstance(value, str):
-        raise ValueError(f"must be a text and is {name_type(value)}; put it in quotes")  # noqa: TRY004
-    if not value.strip():
+    if value is not None and not isinstance(value, str):
+        raise ValueError(f"must be a text and is {name_type(value)}; put it in quotes")
+    if not value or not value.strip():
         raise ValueError("is empty; give it a value or take the key out")
     return value
 
@@ -65,7 +65,7 @@ class Address(str):
     def parse(cls, value: object) -> Self:
         """Raises ValueError."""
         if isinstance(value, int) and not isinstance(value, bool):
-            raise ValueError(f"is {value}, which has no host; write 127.0.0.1:{value}")
+            raise ValueError(f"is {value}, which has no host; write 127.0.0.1:{value}")  # noqa: TRY004 - msgspec adds the key
         text = require_text(value)
         match = _LISTEN.fullmatch(text)
         host = match["six"] or match["host"] if match else ""
@@ -173,7 +173,7 @@ def within(least: Duration | Size, most: Duration | Size) -> Meta:
 
 def _parse_amount(value: object, units: Mapping[str, int], *, suffix: str, noun: str) -> int:
     if isinstance(value, int) and not isinstance(value, bool):
-        raise ValueError(f"is {value}, which has no unit; write {value}{suffix}")
+        raise ValueError(f"is {value}, which has no unit; write {value}{suffix}")  # noqa: TRY004
     text = require_text(value)
     match = _AMOUNT.fullmatch(text)
     if match is None or match[2] not in units:

@@ -4,7 +4,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import replace
 from typing import Final
 
-from tagtrail.config.model import ChannelConfig
+from tagtrail.config.channels import ChannelConfig
 from tagtrail.errors import TagtrailError
 from tagtrail.ledger.rulebook import load_rulebook
 from tagtrail.notify.alerts import read_report, read_trouble

@@ -11,7 +11,8 @@ from collections.abc import Callable, Sequence
 from typing import Final
 
 from tagtrail import logs
-from tagtrail.config.model import ChannelConfig, Config, NotifyConfig
+from tagtrail.config.channels import AnyChannelConfig
+from tagtrail.config.model import Config, NotifyConfig
 from tagtrail.errors import ConfigurationError, StorageUnavailable
 from tagtrail.notify.absent import UnavailableChannel
 from tagtrail.notify.alerts import DeliveryReports, ServiceAlerts
@@ -230,7 +231,7 @@ def find_channels(config: Config, reread: Callable[[], Config] | None = None) ->
     return [_find_channel(channel, reread) for channel in config.notify.channels]
 
 
-def _find_channel(config: ChannelConfig, reread: Callable[[], Config] | None) -> Channel:
+def _find_channel(config: AnyChannelConfig, reread: Callable[[], Config] | None) -> Channel:
     try:
         return make_channel(config)
     except ConfigurationError:
@@ -239,7 +240,7 @@ def _find_channel(config: ChannelConfig, reread: Callable[[], Config] | None) ->
         return UnavailableChannel(config.name, lambda: make_channel(_same(config, reread)))
 
 
-def _same(config: ChannelConfig, reread: Callable[[], Config]) -> ChannelConfig:
+def _same(config: AnyChannelConfig, reread: Callable[[], Config]) -> AnyChannelConfig:
     """The channel as it is written by now; the one that is known, where there is no such channel any more.
 
     Raises ConfigurationError, which will be told in a chat, and quotes nothing of the file.

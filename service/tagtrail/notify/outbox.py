@@ -27,7 +27,7 @@ class Outbox:
 
     def __init__(self, config: NotifyConfig, *, clock: Callable[[], int] = now) -> None:
         self._routes = Routes(config)
-        self._settle = int(config.settle * SECOND)
+        self._debounce = int(config.debounce * SECOND)
         self._clock = clock
 
     def __call__(self, tx: Connection, line: Line, meaning: Meaning) -> None:
@@ -36,9 +36,9 @@ class Outbox:
         if not happenings:
             return
         made_at = self._clock()
-        for channel, not_before in self._find_channels(happenings, at=made_at + self._settle).items():
+        for channel, not_before in self._find_channels(happenings, at=made_at + self._debounce).items():
             delivery = _delivery(channel, line, made_at=made_at, not_before=not_before)
-            enqueue(tx, delivery, seq=line.seq, settling_since=made_at - self._settle)
+            enqueue(tx, delivery, seq=line.seq, settling_since=made_at - self._debounce)
 
     def add_trouble(self, tx: Connection, name: str, *, registry: str | None = None) -> list[str]:
         """Write down that there is a trouble of the service's own, of that name; the ids of its deliveries."""

@@ -6,7 +6,7 @@ from datetime import date, datetime, time, timedelta
 from typing import Final
 from zoneinfo import ZoneInfo
 
-from tagtrail.config.model import NotificationKind, NotifyConfig, Quiet, RouteConfig
+from tagtrail.config.model import NotificationKind, NotifyConfig, QuietHours, RouteConfig
 from tagtrail.trail.instant import SECOND
 from tagtrail.trail.patterns import REPOSITORY_ALPHABET, TAG_ALPHABET, compile_glob
 from tagtrail.trail.rules import EVERY_REGISTRY
@@ -84,7 +84,7 @@ def _wants(route: RouteConfig) -> Callable[[Notification], bool]:
     return wants
 
 
-def end_of_quiet(quiet: Quiet, at: int) -> int:
+def end_of_quiet(quiet: QuietHours, at: int) -> int:
     """When the quiet hours end in which the instant `at` lies; `at` itself where it lies in none.
 
     A time of day that a change of the clocks leaves out is counted as if the clocks had not been changed yet, and of

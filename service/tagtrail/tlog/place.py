@@ -7,7 +7,7 @@ from pathlib import Path
 from urllib.parse import urlsplit
 
 from tagtrail import logs
-from tagtrail.config.model import Ledger
+from tagtrail.config.model import LedgerConfig
 from tagtrail.errors import ConfigurationError
 from tagtrail.store.database import Store
 from tagtrail.store.tree import StoredCheckpoint, find_keys
@@ -18,7 +18,7 @@ _log = logging.getLogger(__name__)
 _PATIENCE = 30  # seconds that the anchor command has
 
 
-def log_place(data: Path, ledger: Ledger, *, public_url: str | None = None) -> LogPlace:
+def log_place(data: Path, ledger: LedgerConfig, *, public_url: str | None = None) -> LogPlace:
     """Where the log of a data directory lies, and what it is called if it has not begun yet."""
     machine = socket.gethostname().lower()
     return LogPlace(
@@ -28,7 +28,7 @@ def log_place(data: Path, ledger: Ledger, *, public_url: str | None = None) -> L
     )
 
 
-def refuse_other_name(store: Store, ledger: Ledger) -> None:
+def refuse_other_name(store: Store, ledger: LedgerConfig) -> None:
     """Raises ConfigurationError where the log has begun under another name than is configured."""
     keys = find_keys(store.reader())
     if not keys or ledger.name is None:
@@ -41,7 +41,7 @@ def refuse_other_name(store: Store, ledger: Ledger) -> None:
         )
 
 
-def make_sealer(store: Store, ledger: Ledger, *, public_url: str | None = None) -> Sealer:
+def make_sealer(store: Store, ledger: LedgerConfig, *, public_url: str | None = None) -> Sealer:
     """Whoever signs the store's ledger; each new checkpoint is logged, and given to the anchor command."""
 
     def publish(checkpoint: StoredCheckpoint) -> None:

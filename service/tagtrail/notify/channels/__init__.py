@@ -3,7 +3,7 @@
 from collections.abc import Iterable
 from importlib import import_module
 
-from tagtrail.config.model import ChannelConfig
+from tagtrail.config.channels import ChannelConfig
 from tagtrail.errors import ConfigurationError
 from tagtrail.notify.http import Channel
 
@@ -13,8 +13,9 @@ def make_channel(config: ChannelConfig) -> Channel:
 
     Raises ConfigurationError when it cannot be made.
     """
-    if config.trouble is not None:
-        raise ConfigurationError(config.trouble)
+    missing = config.find_missing()
+    if missing is not None:
+        raise ConfigurationError(f"{missing} of the channel {config.name!r} cannot be read; `tagtrail check` says why")
     channel: Channel = import_module(f"{__name__}.{config.kind}").make(config)
     return channel
 
