@@ -1,4 +1,4 @@
-"""A client of the API over a ledger, and stories that are worth asking about."""
+"""A client of the API over a ledger, and events to query."""
 
 import random
 
@@ -30,13 +30,13 @@ RULES = Rules(
 
 
 def tell(ledger: Ledger) -> None:
-    """From now on the ledger has something to send, to a channel that nobody sends anything to."""
+    """Give the ledger an outbox with one channel, which no dispatcher serves."""
     config = NotifyConfig(channels=(ConsoleConfig(name="ops"),), routes=(RouteConfig(("ops",)),))
     ledger.recorder = Recorder(ledger.store, clock=ledger.clock, outbox=make_outbox(config, clock=ledger.clock))
 
 
 def make_app(ledger: Ledger, access: Access | None = None) -> Flask:
-    """An application of nothing but the API."""
+    """An application with the API alone."""
     app = Flask("api", static_folder=None)
     register_errors(app)
     blueprint = make_api_blueprint(store=ledger.store, recorder=ledger.recorder, access=access or Access())
@@ -50,17 +50,17 @@ def make_app(ledger: Ledger, access: Access | None = None) -> Flask:
 
 
 def make_client(ledger: Ledger, access: Access | None = None) -> FlaskClient:
-    """A client that calls the API by `localhost`."""
+    """A client that calls the API as `localhost`."""
     return make_app(ledger, access).test_client()
 
 
 def bearer(token: str) -> dict[str, str]:
-    """The header by which a token is presented."""
+    """The header that presents a token."""
     return {"Authorization": f"Bearer {token}"}
 
 
 def story() -> list[SomeEvent]:
-    """1.0 and 1.1 are released, prod follows, goes back, 1.0.0 is overwritten, 1.1.0 is deleted, an index is pushed."""
+    """Releases 1.0.0 and 1.1.0, a rollback of prod, an overwritten 1.0.0, a deleted 1.1.0, and an index."""
     platform = {"mediaType": MANIFEST, "digest": digest_of("arm"), "platform": {"os": "linux", "architecture": "arm64"}}
     return [
         push("1.0.0", "one", 1, actor="alice"),
@@ -90,7 +90,7 @@ def told(ledger: Ledger) -> Ledger:
 
 
 def some_events(seed: int, count: int) -> list[SomeEvent]:
-    """Pushes and deletes in a few repositories, tags and digests; each at its own second."""
+    """Random pushes and deletes in a few repositories, tags and digests; one per second."""
     chance = random.Random(seed)  # noqa: S311 - no secret
     events = []
     for at in range(1, count + 1):

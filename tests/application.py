@@ -1,4 +1,4 @@
-"""The whole application over a ledger, as a configuration would have it, and the tokens of those who ask it."""
+"""The whole application over a ledger, built from a configuration, and the tokens of its callers."""
 
 from pathlib import Path
 
@@ -23,9 +23,9 @@ access:
 def open_application(
     ledger: Ledger, directory: Path, configuration: str = OPEN, *, starts: bool = False
 ) -> FlaskClient:
-    """A client of the application; anybody may ask it unless the configuration says otherwise.
+    """A client of the application, with open access unless the configuration says otherwise.
 
-    The ledger's rules stay in force, unless the service `starts`: then those of the configuration are.
+    The ledger's rules stay in force, unless the service `starts`: then the configuration's rules do.
     """
     path = directory / "config.yml"
     path.write_text(configuration)

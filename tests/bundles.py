@@ -1,7 +1,6 @@
-"""An export bundle made straight from the description of its format, by none of the code that makes the real ones.
+"""An export bundle made from the description of its format, without the code that makes real bundles.
 
-A bundle is a dict of files, so that a test can change any of them; `write` gives it the SHA256SUMS that fit, as
-somebody would who hides what they did.
+A bundle is a dict of files, so that a test can change any file; `write` adds matching SHA256SUMS, as a forger would.
 """
 
 import hashlib
@@ -47,13 +46,13 @@ def signer(seed: int, name: str = ORIGIN) -> Signer:
 
 @dataclass
 class Log:
-    """Lines as they would be stored, and what each discloses by the name of its commitment."""
+    """Lines as they are stored, and each line's disclosures by the name of the commitment."""
 
     lines: list[bytes] = field(default_factory=list)
     documents: dict[int, dict[str, str]] = field(default_factory=dict)
 
     def add(self, kind: str, *, who: object = None, raw: object = None, **fields: Any) -> int:
-        """The next line, a second after the one before; returns its seq."""
+        """Append a line, one second after the one before; returns its seq."""
         seq = len(self.lines)
         line: dict[str, Any] = {"v": 1, "seq": seq, "at": at(seq), "kind": kind, **fields}
         for name, value in (("who", who), ("raw", raw)):
@@ -65,7 +64,7 @@ class Log:
         return seq
 
     def push(self, tag: str, content: str, *, repository: str = "team/app", actor: str = "alice") -> int:
-        """A push of some content."""
+        """Append a push of some content."""
         return self.add(
             "push", registry="main", host=HOST, repository=repository, tag=tag, digest=digest_of(content),
             media_type=MANIFEST, size=417, occurred=f"{at(len(self.lines))[:-1]}000Z", actor_assurance="claimed",
@@ -74,7 +73,7 @@ class Log:
         )  # fmt: skip
 
     def deploy(self, environment: str, tag: str, content: str) -> int:
-        """A deployment that a pipeline declared."""
+        """Append a declared deployment."""
         return self.add(
             "deployment", registry="main", host=HOST, repository="team/app", tag=tag, digest=digest_of(content),
             environment=environment, change="OPS-17", occurred=f"{at(len(self.lines))[:-1]}000Z",
@@ -83,7 +82,7 @@ class Log:
         )  # fmt: skip
 
     def fields(self, seq: int) -> dict[str, Any]:
-        """What a line says."""
+        """The values of a line."""
         fields: dict[str, Any] = json.loads(self.lines[seq])
         return fields
 
@@ -93,7 +92,7 @@ class Log:
         return Tree(_Leaves([leaf(line) for line in self.lines]))
 
     def checkpoint(self, size: int | None = None, *signers: Signer) -> str:
-        """The signed note of the first lines."""
+        """The signed note over the first lines."""
         size = len(self.lines) if size is None else size
         return write_note(str(Checkpoint(ORIGIN, size, self.tree.root(size))), signers or (signer(1),))
 
@@ -109,8 +108,8 @@ class _Leaves:
         return []
 
 
-def tell() -> Log:
-    """Forty lines in which everything happens that a verdict speaks of."""
+def make_log() -> Log:
+    """Forty lines with everything that a verdict mentions."""
     log = Log()
     registries: list[dict[str, Any]] = [{"name": "main", "host": None, "aliases": [], "authentication": "htpasswd"}]
     log.add("configuration", configuration={"v": 1, "registries": registries})
@@ -138,8 +137,8 @@ def tell() -> Log:
 
 
 @dataclass(frozen=True)
-class Asked:
-    """What of a log is put into a bundle; `hidden` are the lines that do not fit the filter."""
+class Part:
+    """The part of a log that goes into a bundle; `hidden` are the lines that do not match the filter."""
 
     first: int = 0
     end: int | None = None
@@ -155,33 +154,35 @@ class Asked:
     rotated_at: Sequence[int] = ()
 
 
-def make(log: Log, asked: Asked | None = None) -> Files:
+def make(log: Log, part: Part | None = None) -> Files:
     """The files of the bundle, without SHA256SUMS."""
-    asked = asked or Asked()
-    size = len(log.lines) if asked.size is None else asked.size
-    end = size if asked.end is None else asked.end
-    here = [seq for seq in range(asked.first, end) if seq not in asked.hidden and seq not in asked.pruned]
-    told = {seq: log.documents.get(seq, {}) if seq not in asked.erased else {} for seq in here}
+    part = part or Part()
+    size = len(log.lines) if part.size is None else part.size
+    end = size if part.end is None else part.end
+    here = [seq for seq in range(part.first, end) if seq not in part.hidden and seq not in part.pruned]
+    disclosed = {seq: log.documents.get(seq, {}) if seq not in part.erased else {} for seq in here}
     files = {name: (PACKAGED / name).read_bytes() for name in ("README.txt", "verify.py")}
-    files["keys.vkey"] = "".join(f"{key.verifier}\n" for key in asked.keys).encode()
-    files["log-key.pem"] = public_pem(asked.keys[-1])
-    files["checkpoint"] = log.checkpoint(size, asked.keys[-1]).encode()
-    if asked.rotated_at:
-        pairs = zip(asked.rotated_at, asked.keys[:-1], asked.keys[1:], strict=True)
+    files["keys.vkey"] = "".join(f"{key.verifier}\n" for key in part.keys).encode()
+    files["log-key.pem"] = public_pem(part.keys[-1])
+    files["checkpoint"] = log.checkpoint(size, part.keys[-1]).encode()
+    if part.rotated_at:
+        pairs = zip(part.rotated_at, part.keys[:-1], part.keys[1:], strict=True)
         files["rotations"] = "".join(log.checkpoint(at, old, new) for at, old, new in pairs).encode()
-    if asked.since is not None:
-        files["since-checkpoint"] = log.checkpoint(asked.since, asked.keys[0]).encode()
+    if part.since is not None:
+        files["since-checkpoint"] = log.checkpoint(part.since, part.keys[0]).encode()
     files["entries.ndjson"] = b"".join(log.lines[seq] + b"\n" for seq in here)
-    if asked.identities:
+    if part.identities:
         files["disclosures.ndjson"] = b"".join(
-            json.dumps({"seq": seq, **told[seq]}, separators=(",", ":")).encode() + b"\n" for seq in here if told[seq]
+            json.dumps({"seq": seq, **disclosed[seq]}, separators=(",", ":")).encode() + b"\n"
+            for seq in here
+            if disclosed[seq]
         )
-    files["deployments.csv"] = deployments(log, here, told, identities=asked.identities)
-    files["pushes.csv"] = pushes(log, here, told, identities=asked.identities)
-    gaps = find_gaps(log, asked.first, end, asked.pruned)
+    files["deployments.csv"] = deployments(log, here, disclosed, identities=part.identities)
+    files["pushes.csv"] = pushes(log, here, disclosed, identities=part.identities)
+    gaps = find_gaps(log, part.first, end, part.pruned)
     files["gaps.csv"] = table(("registry", "from", "until", "cause", "seq", "explanation"), gaps)
-    files["proof.json"] = prove(log, asked, size, end, here)
-    files["manifest.json"] = describe(log, asked, size, end, here, gaps=len(gaps))
+    files["proof.json"] = prove(log, part, size, end, here)
+    files["manifest.json"] = describe(log, part, size, end, here, gaps=len(gaps))
     return files
 
 
@@ -196,58 +197,61 @@ def write(files: Files, folder: Path) -> Path:
     return folder
 
 
-def prove(log: Log, asked: Asked, size: int, end: int, here: Collection[int]) -> bytes:
+def prove(log: Log, part: Part, size: int, end: int, here: Collection[int]) -> bytes:
     tree = log.tree
     since = None
-    if asked.since is not None:
-        since = {"size": asked.since, "proof": [base64(hash) for hash in tree.prove_consistency(asked.since, size)]}
+    if part.since is not None:
+        since = {
+            "size": part.since,
+            "proof": [base64(hash) for hash in tree.prove_consistency(part.since, size)],
+        }
     left, right = (
         json.dumps([[node.level, base64(node.hash)] for node in tree.cover(*side)], separators=(",", ":"))
-        for side in ((0, asked.first), (end, size))
+        for side in ((0, part.first), (end, size))
     )
     included = frozenset(here)
     withheld = ",\n".join(
-        json.dumps([seq, base64(leaf(log.lines[seq]))] + ["pruned"] * (seq in asked.pruned), separators=(",", ":"))
-        for seq in range(asked.first, end)
+        json.dumps([seq, base64(leaf(log.lines[seq]))] + ["pruned"] * (seq in part.pruned), separators=(",", ":"))
+        for seq in range(part.first, end)
         if seq not in included
     )
-    head = f'{{"origin":"{ORIGIN}","size":{size},"root":"{base64(tree.root(size))}","first":{asked.first},"end":{end},'
+    head = f'{{"origin":"{ORIGIN}","size":{size},"root":"{base64(tree.root(size))}","first":{part.first},"end":{end},'
     parts = (f'"left":{left},', f'"right":{right},', f'"since":{json.dumps(since)},', '"withheld":[')
     return ("\n".join((head, *parts)) + "\n" + (f"{withheld}\n" if withheld else "") + "]}\n").encode()
 
 
-def describe(log: Log, asked: Asked, size: int, end: int, here: Sequence[int], *, gaps: int) -> bytes:
-    pruned = [seq for seq in range(asked.first, end) if seq in asked.pruned]
+def describe(log: Log, part: Part, size: int, end: int, here: Sequence[int], *, gaps: int) -> bytes:
+    pruned = [seq for seq in range(part.first, end) if seq in part.pruned]
     document = {
         "format": 1, "tool": "tagtrail 0", "asked_by": "the command line", "as_of": at(size - 1), "origin": ORIGIN,
-        "size": size, "first": asked.first, "end": end, "filter": asked.filter, "identities": asked.identities,
+        "size": size, "first": part.first, "end": end, "filter": part.filter, "identities": part.identities,
         "lines": len(here), "kinds": Counter(log.fields(seq)["kind"] for seq in here),
-        "withheld": end - asked.first - len(here) - len(pruned), "pruned": len(pruned), "gaps": gaps,
+        "withheld": end - part.first - len(here) - len(pruned), "pruned": len(pruned), "gaps": gaps,
         "coverage": [
             {"registry": "main", "from": at(0), "until": at(size - 1), "coverage": "REPORTED-ONLY", "means": "..."}
         ],
-        "sample": asked.sample,
+        "sample": part.sample,
     }  # fmt: skip
     return json.dumps(document, indent=2, sort_keys=True).encode() + b"\n"
 
 
 def draw(population: Iterable[int], count: int, seed: str) -> list[int]:
-    """The lines that a sample draws."""
+    """The lines of a sample."""
     return sorted(sorted(population, key=lambda seq: hashlib.sha256(f"{seed}{seq}".encode()).hexdigest())[:count])
 
 
-def pushes(log: Log, here: Iterable[int], told: dict[int, dict[str, str]], *, identities: bool) -> bytes:
+def pushes(log: Log, here: Iterable[int], disclosed: dict[int, dict[str, str]], *, identities: bool) -> bytes:
     rows = []
     for seq in here:
         line = log.fields(seq)
         if line["kind"] == "push":
-            who = opened(told[seq], "who")
+            who = opened(disclosed[seq], "who")
             persons = [who.get(name, "") for name in ("actor", "address", "user_agent")] if identities else []
             rows.append([image(line), *(str(line.get(name, "")) for name in PUSH_COLUMNS[1:]), *persons])
     return table(PUSH_COLUMNS + (("actor", "address", "user_agent") if identities else ()), rows)
 
 
-def deployments(log: Log, here: Iterable[int], told: dict[int, dict[str, str]], *, identities: bool) -> bytes:
+def deployments(log: Log, here: Iterable[int], disclosed: dict[int, dict[str, str]], *, identities: bool) -> bytes:
     rows = []
     for seq in here:
         line = log.fields(seq)
@@ -255,14 +259,16 @@ def deployments(log: Log, here: Iterable[int], told: dict[int, dict[str, str]], 
         if environment is not None:
             basis = "declared" if line["kind"] == "deployment" else "reported"
             known = {"image": image(line), "environment": environment, "at": line["occurred"], "basis": basis}
-            persons = [opened(told[seq], "who").get("actor", "")] if identities else []
-            persons += [opened(told[seq], "raw").get("note", "") if basis == "declared" else ""] if identities else []
+            persons = [opened(disclosed[seq], "who").get("actor", "")] if identities else []
+            persons += (
+                [opened(disclosed[seq], "raw").get("note", "") if basis == "declared" else ""] if identities else []
+            )
             rows.append([*(str((line | known).get(name, "")) for name in DEPLOYMENT_COLUMNS), *persons])
     return table(DEPLOYMENT_COLUMNS + (("actor", "note") if identities else ()), rows)
 
 
 def find_gaps(log: Log, first: int, end: int, pruned: Collection[int]) -> list[list[str]]:
-    """The rows of gaps.csv; what came before the range counts, as far as it is kept."""
+    """The rows of gaps.csv; lines before the range count too, unless they were pruned."""
     rows: list[list[str]] = []
     life: dict[str, Any] | None = None
     heard: dict[str, dict[str, Any]] = {}
@@ -295,7 +301,7 @@ def image(line: dict[str, Any]) -> str:
 
 
 def opened(documents: dict[str, str], name: str) -> dict[str, str]:
-    """What a disclosed document says."""
+    """The value in a disclosed document."""
     if name not in documents:
         return {}
     value: dict[str, str] = json.loads(urlsafe_b64decode(documents[name] + "=="))[2]
@@ -303,7 +309,7 @@ def opened(documents: dict[str, str], name: str) -> dict[str, str]:
 
 
 def table(columns: Sequence[str], rows: Iterable[Sequence[str]]) -> bytes:
-    """CSV as a spreadsheet takes it, and without formulas."""
+    """CSV for a spreadsheet, without formulas."""
 
     def cell(text: str) -> str:
         harmless = f"'{text}" if text.startswith(("=", "+", "-", "@", "\t", "\r")) else text
@@ -318,7 +324,7 @@ def public_pem(key: Signer) -> bytes:
 
 
 def at(seq: int) -> str:
-    """When a line was written."""
+    """The time of a line."""
     return f"2026-04-20T12:{seq // 60:02d}:{seq % 60:02d}.000000Z"
 
 

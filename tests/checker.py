@@ -12,7 +12,7 @@ from tagtrail.store.rebuilding import dump_projection
 
 
 def check_ledger(store: Store) -> None:
-    """Fail where the ledger has a gap, a line is not what its hash says, or the trail is not what the lines say."""
+    """Fail if the ledger has a gap, a line does not match its hash, or the trail does not follow from the lines."""
     db = store.reader()
     check_lines(db)
     check_events_once(db)
@@ -22,8 +22,7 @@ def check_ledger(store: Store) -> None:
 
 
 def check_lines(db: Connection) -> None:
-    """Without a gap but what was pruned, canonical, hashed right, in the order of our clock, committed to what is
-    disclosed."""
+    """No gaps except pruned lines; every line is canonical, in order of our clock, and matches hash and disclosures."""
     last_at = ""
     (before,) = db.execute("SELECT before_seq FROM pruned").fetchone()
     pruned = {seq for (seq,) in db.execute("SELECT seq FROM pruned_leaves")}
@@ -58,7 +57,7 @@ def check_events_once(db: Connection) -> None:
 
 
 def check_intervals(db: Connection) -> None:
-    """A tag's moves follow one another without overlap, and its head is what its last move says."""
+    """A tag's moves follow one another without overlap, and its last move gives its head."""
     for tag_id, head, since in db.execute("SELECT id, head_id, head_since FROM tags").fetchall():
         moves = db.execute(
             "SELECT occurred_at, until, manifest_id, previous_id, kind FROM moves WHERE tag_id = ?"
@@ -77,7 +76,7 @@ def check_intervals(db: Connection) -> None:
 
 
 def check_deployments(db: Connection) -> None:
-    """In each environment and repository one publication ends where the next begins."""
+    """In each environment and repository, one publication ends when the next begins."""
     places = db.execute("SELECT DISTINCT environment, repository_id FROM publications").fetchall()
     for place in places:
         rows = db.execute(
@@ -93,7 +92,7 @@ def check_deployments(db: Connection) -> None:
 
 
 def check_rebuild(store: Store) -> None:
-    """The trail derived anew from the lines is the trail as it stands."""
+    """A rebuild from the lines gives the same rows."""
     before = dump_projection(store.reader())
     rebuild(store)
     assert dump_projection(store.reader()) == before

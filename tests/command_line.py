@@ -13,16 +13,18 @@ from contextlib import AbstractContextManager, contextmanager, redirect_stderr, 
 from dataclasses import dataclass
 from fcntl import ioctl
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import msgspec
 from click.testing import CliRunner, Result
 
 from tagtrail.cli import main
+from tagtrail.trail.instant import parse_instant
 from tagtrail.trail.rules import RegistryIdentity, Rules, TagRule
 from tests.conftest import Ledger
 from tests.events import INDEX, SomeEvent, delete_digest, delete_tag, digest_of, push
 
+T = TypeVar("T", bound=msgspec.Struct)
 HOUR, DAY = 3_600.0, 86_400.0
 HOST = "registry.example:5000"
 RULES = Rules(
@@ -31,6 +33,11 @@ RULES = Rules(
 )
 HOSTILE = "eve\x1b]0;owned\x07\x1b[31m[bold]\u202egnp.exe"
 HOSTILE_AS_SHOWN = "eve\\x1b]0;owned\\x07\\x1b[31m[bold]\\u202egnp.exe"
+
+
+def decode_struct(line: str | bytes, kind: type[T]) -> T:
+    """A struct from its JSON, with its instants."""
+    return msgspec.json.decode(line, type=kind, dec_hook=lambda instant, text: instant(parse_instant(text)))
 
 
 def tell_story(ledger: Ledger) -> None:

@@ -1,4 +1,4 @@
-"""The nouns that most tests are about."""
+"""The fixtures that most tests use."""
 
 import os
 from collections.abc import Generator, Iterator
@@ -22,15 +22,15 @@ from tests.chat import chat_room  # noqa: F401 - a fixture
 from tests.checker import check_ledger
 from tests.events import START, SomeEvent, envelope
 
-# How long an example takes says nothing on a machine that has other work. What CI tries is the same each time, so that
-# it never fails for what nobody changed; everywhere else chance goes on looking.
+# No deadline per example, because a busy machine is slow. CI uses the same examples in every run, so that it fails only
+# after a change; elsewhere the examples are random.
 settings.register_profile("anywhere", deadline=None, suppress_health_check=[HealthCheck.too_slow])
 settings.register_profile("ci", settings.get_profile("anywhere"), derandomize=True, database=None)
 settings.load_profile("ci" if os.environ.get("CI") else "anywhere")
 
 
 class Clock:
-    """Our clock, a day after the registry's story begins; it moves only when told to."""
+    """Our clock, a day after START; it moves only by `pass_seconds`."""
 
     def __init__(self) -> None:
         self.now = START + DAY
@@ -44,7 +44,7 @@ class Clock:
 
 @dataclass
 class Ledger:
-    """A store with its recorder, fed as a registry would feed it."""
+    """A store with its recorder, which receives events as from a registry."""
 
     store: Store
     recorder: Recorder
@@ -52,11 +52,11 @@ class Ledger:
     sender: Sender = Sender("main", authenticates=False)  # noqa: RUF009
 
     def receive(self, *events: SomeEvent) -> list[Outcome]:
-        """Take each event in as a POST of its own."""
+        """Receive each event in its own POST."""
         return [outcome for event in events for outcome in self.receive_body(envelope(event))]
 
     def receive_body(self, body: bytes) -> list[Outcome]:
-        """Take in one POST."""
+        """Receive the body of one POST."""
         return accept(self.recorder, self.sender, read_body(body, self.sender, received_at=self.clock()))
 
     def put_in_force(self, rules: Rules) -> None:
@@ -64,14 +64,14 @@ class Ledger:
         record_start(self.recorder, rules)
 
     def rows(self, sql: str, *values: object) -> list[tuple[Any, ...]]:
-        """What the database holds."""
+        """The rows of a query."""
         rows: list[tuple[Any, ...]] = self.store.reader().execute(sql, values).fetchall()
         return rows
 
 
 @pytest.hookimpl(wrapper=True)
 def pytest_runtest_makereport() -> Generator[None, pytest.TestReport, pytest.TestReport]:
-    """What a test printed or logged travels to the process that tells of it as UTF-8, which has no lone surrogates."""
+    """Escape lone surrogates in a test's output, because reports travel between processes as UTF-8."""
     report = yield
     report.sections = [(name, text.encode("utf-8", "backslashreplace").decode()) for name, text in report.sections]
     return report
@@ -91,7 +91,7 @@ def store(tmp_path: Path) -> Store:
 
 @pytest.fixture
 def ledger(store: Store, clock: Clock) -> Iterator[Ledger]:
-    """A ledger that keeps every promise when the test is over."""
+    """A ledger that is checked when the test ends."""
     ledger = Ledger(store, Recorder(store, clock=clock), clock)
     yield ledger
     check_ledger(store)

@@ -1,4 +1,4 @@
-"""Event bodies in the shape that CNCF Distribution sends them, for tests that need many of them."""
+"""Event bodies as CNCF Distribution sends them, for tests that need many."""
 
 import hashlib
 import json
@@ -15,13 +15,13 @@ START = parse_instant("2026-04-20T12:00:00Z")
 
 
 def digest_of(content: str) -> str:
-    """A digest that reads the same for the same content."""
+    """The digest of this content."""
     return f"sha256:{hashlib.sha256(content.encode()).hexdigest()}"
 
 
 @dataclass(frozen=True, slots=True)
 class SomeEvent:
-    """One event; `at` is in seconds after START by the registry's clock."""
+    """One event; `at` is in seconds after START, by the registry's clock."""
 
     action: str = "push"
     repository: str = "team/app"

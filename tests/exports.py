@@ -1,4 +1,4 @@
-"""Bundles made of a signed ledger, unpacked: what the tests about exports have in hand."""
+"""Bundles made from a signed ledger and unpacked, for tests about exports."""
 
 import base64
 import csv
@@ -29,24 +29,24 @@ class Export:
 
     @property
     def manifest(self) -> dict[str, Any]:
-        """What it says of itself."""
+        """The contents of `manifest.json`."""
         manifest: dict[str, Any] = json.loads(self.files["manifest.json"])
         return manifest
 
     @property
     def proof(self) -> dict[str, Any]:
-        """What joins it to the checkpoint."""
+        """The contents of `proof.json`, which links the lines to the checkpoint."""
         proof: dict[str, Any] = json.loads(self.files["proof.json"])
         return proof
 
     @property
     def seqs(self) -> list[int]:
-        """The lines that are in it."""
+        """The numbers of its lines."""
         return [json.loads(line)["seq"] for line in self.files["entries.ndjson"].splitlines()]
 
     @property
     def withheld(self) -> list[int]:
-        """The lines of the range that are not."""
+        """The numbers of the lines in the range that are withheld or pruned."""
         return [row[0] for row in self.proof["withheld"]]
 
     def rows(self, name: str) -> list[dict[str, str]]:
@@ -68,7 +68,7 @@ class Export:
         return frontier.root()
 
     def verify(self, directory: Path, *options: str) -> str:
-        """What the checker in the bundle says, run by a Python that knows of no package."""
+        """The output of the bundle's checker, run by a Python without packages."""
         folder = directory / "unpacked"
         folder.mkdir(exist_ok=True)
         for name, content in self.files.items():
@@ -89,19 +89,19 @@ def unpack(content: bytes) -> Export:
 
 
 def prepared(log: Log, *, identities: bool = False, asked_by: str = COMMAND_LINE, **parameters: Any) -> Bundle:
-    """A bundle that is not written yet."""
+    """A bundle before it is written."""
     question = read_question(parameters)
     return prepare(log.ledger.store, question, seal=log.sealer.seal, asked_by=asked_by, identities=identities)
 
 
 def zipped(log: Log, *, identities: bool = False, asker: Asker | None = None, **parameters: Any) -> bytes:
-    """A bundle as it is handed over."""
+    """The bytes of a bundle."""
     bundle = prepared(log, identities=identities, **parameters)
     return b"".join(hand_over(bundle, log.ledger.recorder, asker or Asker()))
 
 
 def exported(log: Log, *, identities: bool = False, **parameters: Any) -> Export:
-    """A bundle, unpacked; its proof leads to what was signed."""
+    """A bundle, unpacked; its proof leads to the signed root."""
     export = unpack(zipped(log, identities=identities, **parameters))
     size, root = export.files["checkpoint"].decode().split("\n")[1:3]
     assert export.proof["size"] == int(size)

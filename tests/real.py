@@ -1,4 +1,4 @@
-"""The real parts: a registry, a pushing client, and the service as a process; on loopback, stopped by process id."""
+"""Real parts: a registry, a pushing client, and the service as a process; on loopback, stopped by process id."""
 
 import gzip
 import hashlib
@@ -25,7 +25,7 @@ import yaml
 
 TOKEN = "tt_test-token-that-is-long-enough"
 PASSWORD = "the same for everybody"
-# PASSWORD as htpasswd has it, hashed once and for all: Python has no bcrypt of its own.
+# The bcrypt hash of PASSWORD for htpasswd; Python cannot compute it.
 _BCRYPT = "$2y$05$abcdefghijklmnopqrstuuBEB2tAuDQ3JQPy3ij167r6ey6t7sU/K"
 MANIFEST = "application/vnd.oci.image.manifest.v1+json"
 INDEX = "application/vnd.oci.image.index.v1+json"
@@ -42,13 +42,13 @@ def need(command: str) -> str:
     return found
 
 
-# Each is given to one asker only, and none is of those that the system gives to connections as their own end.
+# Each port is used once, and none is in the range that the system assigns to outgoing connections.
 _EPHEMERAL = int(Path("/proc/sys/net/ipv4/ip_local_port_range").read_text().split()[0])
 _PORTS = iter(random.sample(range(10_000, _EPHEMERAL), _EPHEMERAL - 10_000))
 
 
 def free_port() -> int:
-    """A port that nothing listens on, nor will until the asker does."""
+    """A port that no other test or program uses."""
     for port in _PORTS:
         with socket.socket() as listener, suppress(OSError):
             listener.bind(("127.0.0.1", port))
@@ -57,7 +57,7 @@ def free_port() -> int:
 
 
 def eventually(holds: Callable[[], bool], what: str, *, seconds: float = 40) -> None:
-    """Wait until something that another process does has happened; long, for a machine with much else to do."""
+    """Wait until another process has made the condition true; the limit suits a busy machine."""
     deadline = time.monotonic() + seconds
     while not holds():
         assert time.monotonic() < deadline, f"it never happened: {what}"
@@ -66,7 +66,7 @@ def eventually(holds: Callable[[], bool], what: str, *, seconds: float = 40) -> 
 
 @dataclass
 class Process:
-    """A program in a process group of its own, with its output in a file."""
+    """A program in its own process group, with its output in a file."""
 
     command: Sequence[str]
     log: Path
@@ -91,7 +91,7 @@ class Process:
             os.killpg(self.pid, number)
 
     def stop(self, number: signal.Signals = signal.SIGTERM) -> int:
-        """Signal the main process and wait for its end; its exit code."""
+        """Signal the main process and wait for its end; returns its exit code."""
         if self._running is None:
             return 0
         with suppress(ProcessLookupError):
@@ -114,7 +114,7 @@ class Process:
 
 @dataclass
 class Service:
-    """tagtrail itself, as `tagtrail serve` starts it."""
+    """tagtrail as `tagtrail serve` starts it."""
 
     directory: Path
     settings: dict[str, Any] = field(default_factory=dict)
@@ -158,17 +158,17 @@ class Service:
         return requests.post(f"{self.url}/events", data=body, headers=headers, timeout=timeout).status_code
 
     def deliver(self, body: bytes) -> None:
-        """Post it as a registry does: while the connection breaks, the same again; the first answer has to be 202."""
+        """Post the body as a registry does: repeat while the connection breaks; the first answer must be 202."""
         deadline = time.monotonic() + 40
         while time.monotonic() < deadline:
             with suppress(requests.ConnectionError):  # a worker that died had taken the connection
                 assert self.post(body) == 202
                 return
             time.sleep(0.02)
-        raise AssertionError("nobody takes the event")
+        raise AssertionError("no worker accepts the event")
 
     def cli(self, *arguments: str, check: bool = True) -> str:
-        """What a command of the command line prints."""
+        """The output of a command."""
         done = subprocess.run(
             [sys.executable, "-m", "tagtrail", *arguments, "--config", str(self.config)],
             capture_output=True, text=True, check=False, timeout=60,
@@ -182,10 +182,10 @@ class Service:
 
 @dataclass
 class Registry:
-    """The real registry, told by its own `notifications:` to post to the service.
+    """The real registry, configured to post its events to the service.
 
-    With `users` it lets only them in, by htpasswd; the first of them acts until `act_as` names another. A `block` is
-    pasted under its own settings as text, in the place of notifications made here.
+    With `users`, it authenticates them by htpasswd; the first one acts until `act_as` names another. A `block` is text
+    that replaces the `notifications:` section.
     """
 
     directory: Path
@@ -245,11 +245,11 @@ class Registry:
         return False
 
     def act_as(self, user: str) -> None:
-        """Push and delete as this user from now on; nobody is asked where the registry has no users."""
+        """Push and delete as this user from now on; no effect if the registry has no users."""
         self._user = user if self.users else None
 
     def pending(self) -> int:
-        """Events that the registry has not delivered yet, by its own count."""
+        """The registry's own count of undelivered events."""
         found = requests.get(f"http://127.0.0.1:{self.debug_port}/debug/vars", timeout=5).json()
         return int(found["registry"]["notifications"]["endpoints"][0]["Metrics"]["Pending"])
 
@@ -258,7 +258,7 @@ class Registry:
         eventually(lambda: self.pending() == 0, "the registry has delivered its events")
 
     def push(self, layout: Path, name: str, reference: str) -> None:
-        """Push an image of an OCI layout with skopeo, as a person would."""
+        """Push an image of an OCI layout with skopeo."""
         self._skopeo(
             "copy", "--all", "--dest-tls-verify=false", *self._credentials("--dest-creds"),
             f"oci:{layout}:{name}", f"docker://{self.host}/{reference}",
@@ -272,7 +272,7 @@ class Registry:
         )  # fmt: skip
 
     def digest(self, reference: str) -> str:
-        """What the client sees behind a reference."""
+        """The digest that a client resolves the reference to."""
         return self._skopeo(
             "inspect", "--tls-verify=false", *self._credentials("--creds"),
             "--format", "{{.Digest}}", f"docker://{self.host}/{reference}",
@@ -298,7 +298,7 @@ class Registry:
 
 
 class Layout:
-    """An OCI image layout on disk, filled with small images; the digest of each is known before it is pushed."""
+    """An OCI image layout on disk with small images; each digest is known before the push."""
 
     def __init__(self, directory: Path) -> None:
         self.directory = directory
@@ -338,11 +338,11 @@ class Layout:
         return {"mediaType": MANIFEST, **self._blob(json.dumps(manifest).encode())}
 
     def image(self, name: str, content: str) -> str:
-        """Add an image; its digest."""
+        """Add an image; returns its digest."""
         return self._name(self._manifest(content, "amd64"), name)
 
     def index(self, name: str, content: str, architectures: Sequence[str] = ("amd64", "arm64")) -> str:
-        """Add a multi-platform image; the digest of its index."""
+        """Add a multi-platform image; returns the digest of its index."""
         manifests = [
             self._manifest(f"{content} {architecture}", architecture)
             | {"platform": {"os": "linux", "architecture": architecture}}

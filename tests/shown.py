@@ -1,7 +1,7 @@
-"""What the docs show a command printing, and what it prints today; `python -m tests.shown` writes the latter into them.
+"""The outputs in the docs compared with today's outputs; `python -m tests.shown` writes the new ones into the docs.
 
-In a block marked `console`, a line that begins with `$ ` is a command, which may go on after a backslash; what follows
-is its output. Outputs are compared without what no two runs share: times, durations, identifiers, the breaks of lines.
+In a block marked `console`, a line that begins with `$ ` is a command, which may continue after a backslash. Its output
+follows. The comparison ignores values that differ in every run: times, durations, identifiers, line breaks.
 """
 
 import os
@@ -18,14 +18,14 @@ from tests.story import USERS, tell_story
 from tests.terminal import at_terminal
 
 ROOT = Path(__file__).parent.parent
-# In this order, because some commands declare a deployment, which those after them see.
+# In this order, because some commands declare a deployment, which later commands show.
 DOCS = ("docs/naming.md", "README.md", "docs/cli.md", "docs/api.md", "docs/pipelines.md")
 HOST = "registry.example:5000"
 DEPLOY_TOKEN = "tt_deploy-token-that-is-long-enough"
-SERVICE = "http://127.0.0.1:8080"  # as the docs call it
+SERVICE = "http://127.0.0.1:8080"  # the address in the docs
 
 _BLOCK = re.compile(r"^```console\n(.*?)^```$", re.MULTILINE | re.DOTALL)
-_NEVER_THE_SAME = tuple(
+_VOLATILE = tuple(
     (re.compile(pattern), placeholder)
     for pattern, placeholder in (
         (r"\d{4}-\d\d-\d\d[T ]\d\d:\d\d:\d\d(\.\d+)?( ?[+-]\d\d:\d\d|Z)?", "TIME"),
@@ -48,7 +48,7 @@ _NEVER_THE_SAME = tuple(
 
 @dataclass(frozen=True, slots=True)
 class Shown:
-    """A command in a doc and the output that the doc shows for it."""
+    """A command in a doc, with the output that the doc shows."""
 
     doc: str
     command: str
@@ -60,14 +60,14 @@ class Shown:
 
 @dataclass
 class World:
-    """A real registry and tagtrail with the stories of the docs told, and a directory to run commands in."""
+    """A real registry and tagtrail after the pushes of the docs, and a directory to run commands in."""
 
     service: Service
     registry: Registry
     directory: Path
 
     def run(self, command: str) -> str:
-        """What a person sees who types the command at a terminal."""
+        """The output of the command at a terminal."""
         environment = os.environ | {
             "PATH": f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}",
             "TAGTRAIL_CONFIG": str(self.service.config),
@@ -80,8 +80,8 @@ class World:
 
 
 @contextmanager
-def told_world(directory: Path) -> Iterator[World]:
-    """The stories of the docs, told to the end; everything is stopped afterwards."""
+def docs_world(directory: Path) -> Iterator[World]:
+    """A world after all pushes of the docs; everything is stopped afterwards."""
     settings = {
         "registries": [{"name": "main", "host": HOST, "authentication": "htpasswd", "tokens": [{"value": TOKEN}]}],
     }
@@ -91,7 +91,7 @@ def told_world(directory: Path) -> Iterator[World]:
     try:
         service.start()
         registry.start()
-        tell_naming(registry, directory / "naming")
+        push_naming(registry, directory / "naming")
         tell_story(registry, directory / "story")
         yield World(service, registry, directory / "work")
     finally:
@@ -99,8 +99,8 @@ def told_world(directory: Path) -> Iterator[World]:
         service.process.stop()
 
 
-def tell_naming(registry: Registry, directory: Path) -> None:
-    """What docs/naming.md does with docker, done with skopeo: two releases with names, and two without."""
+def push_naming(registry: Registry, directory: Path) -> None:
+    """Push the images of docs/naming.md with skopeo: two releases with release tags, and two without."""
     layout = Layout(directory)
     for name in ("1.4.2", "1.5.0", "old", "new"):
         layout.image(name, f"the shop, {name}")
@@ -119,7 +119,7 @@ def tell_naming(registry: Registry, directory: Path) -> None:
 
 
 def find_shown(doc: str) -> list[Shown]:
-    """Every command that a doc shows, in order."""
+    """Every command in a doc, in order."""
     text = (ROOT / doc).read_text()
     return [shown for block in _BLOCK.findall(text) for shown in _read_block(doc, block)]
 
@@ -132,14 +132,14 @@ def _read_block(doc: str, block: str) -> Iterator[Shown]:
 
 
 def comparable(output: str) -> str:
-    """The output without what no two runs share."""
-    for pattern, placeholder in _NEVER_THE_SAME:
+    """The output without volatile values."""
+    for pattern, placeholder in _VOLATILE:
         output = pattern.sub(placeholder, output)
     return output
 
 
 def write_outputs(doc: str, world: World) -> None:
-    """Run the commands that the doc shows, and write what they print into it."""
+    """Run the commands of a doc and write their outputs into it."""
 
     def rewrite(block: re.Match[str]) -> str:
         commands = [shown.command for shown in _read_block(doc, block[1])]
@@ -150,6 +150,6 @@ def write_outputs(doc: str, world: World) -> None:
 
 
 if __name__ == "__main__":
-    with TemporaryDirectory() as directory, told_world(Path(directory)) as world:
+    with TemporaryDirectory() as directory, docs_world(Path(directory)) as world:
         for doc in DOCS:
             write_outputs(doc, world)

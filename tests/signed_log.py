@@ -1,4 +1,4 @@
-"""A signed log in a data directory: what the tests about sealing, guarding and recovering have in hand."""
+"""A signed log in a data directory, for tests about signing, guarding and recovering."""
 
 import shutil
 from dataclasses import dataclass
@@ -28,15 +28,15 @@ class Log:
         return Journal(self.place.journal, epoch=1)
 
     def check(self) -> None:
-        """As the service does when it starts."""
+        """Check the database as the service does at start."""
         check_ledger(self.ledger.store, self.place.journal)
 
     def find_trouble(self) -> str | None:
-        """As `tagtrail log verify` does."""
+        """Verify the whole ledger, as `tagtrail log verify` does."""
         return find_trouble(self.ledger.store, self.place.journal, size=count_lines(self.ledger.store))
 
     def tamper(self, sql: str, *values: object) -> None:
-        """Change the database as somebody who has the file: without its triggers."""
+        """Change the database without its triggers, as a person with the file can."""
         with self.ledger.store.writing() as tx:
             triggers = tx.execute("SELECT name, sql FROM sqlite_master WHERE type = 'trigger'").fetchall()
             for name, _ in triggers:
@@ -47,7 +47,7 @@ class Log:
 
 
 def make_log(directory: Path, clock: Clock) -> Log:
-    """A log whose data directory, key and journal lie in the directory."""
+    """A log with its data directory, key and journal in the directory."""
     store = Store(directory / "data")
     store.prepare()
     place = LogPlace("tagtrail.example", directory / "keys" / "log-key.pem", directory / "journal")
@@ -55,7 +55,7 @@ def make_log(directory: Path, clock: Clock) -> Log:
 
 
 def reopened(log: Log) -> Log:
-    """The same log, as another process sees it."""
+    """The same log, opened by another process."""
     store = Store(log.ledger.store.directory)
     clock = log.ledger.clock
     ledger = Ledger(store, Recorder(store, clock=clock), clock)
@@ -63,13 +63,13 @@ def reopened(log: Log) -> Log:
 
 
 def save_database(log: Log, to: Path) -> None:
-    """Copy the database, and nothing else, while nobody writes."""
+    """Copy the database file alone; no process writes meanwhile."""
     log.ledger.store.close()
     shutil.copy(log.ledger.store.path, to)
 
 
 def put_back_database(log: Log, saved: Path) -> Log:
-    """Put a saved database in the place of the one there is, as an operator would."""
+    """Replace the database by a saved one, as an operator would."""
     log.ledger.store.close()
     for suffix in ("-wal", "-shm"):
         log.ledger.store.path.with_name(f"{log.ledger.store.path.name}{suffix}").unlink(missing_ok=True)
@@ -78,5 +78,5 @@ def put_back_database(log: Log, saved: Path) -> Log:
 
 
 def checkpoint_of(note: str) -> Checkpoint:
-    """What a signed note says."""
+    """The checkpoint in a signed note."""
     return read_checkpoint(read_note(note).text)

@@ -1,4 +1,4 @@
-"""The story that the tests and `make demo` tell with a real registry: releases, moving tags, a rollback, mistakes."""
+"""The story that the tests and `make demo` push to a real registry: releases, moving tags, a rollback, mistakes."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -12,7 +12,7 @@ USERS = ("alice", "bob", "carol")
 
 @dataclass(frozen=True, slots=True)
 class Digests:
-    """What was pushed in the story, by the content's name."""
+    """The digests of the story's images, by name."""
 
     first: str
     second: str
@@ -22,9 +22,9 @@ class Digests:
 
 
 def tell_story(registry: Registry, directory: Path, *, say: Callable[[str], None] = lambda text: None) -> Digests:
-    """Push the whole story, step by step; each step is finished before the next begins.
+    """Push the whole story; each step ends before the next begins.
 
-    Where the registry asks who pushes, it must let USERS in.
+    If the registry authenticates its users, it must know USERS.
     """
     layout = Layout(directory)
     digests = Digests(
@@ -40,24 +40,24 @@ def tell_story(registry: Registry, directory: Path, *, say: Callable[[str], None
             registry.push(directory, name, f"{repository}:{tag}")
         registry.delivered()
 
-    say("release 1.0.0, and let stable and prod follow it: alice does")
+    say("alice releases 1.0.0, and moves stable and prod to it")
     push("first", "1.0.0", "stable", "prod")
-    say("release 1.1.0, then move stable and prod to it")
+    say("alice releases 1.1.0, then moves stable and prod to it")
     push("second", "1.1.0")
     push("second", "stable", "prod")
-    say("push a multi-platform image")
+    say("alice pushes a multi-platform image")
     push("index", "2.0.0", repository="team/multi")
-    say("push 1.1.0 again: the same digest, so nothing moves")
+    say("alice pushes 1.1.0 again: the same digest, so nothing moves")
     push("second", "1.1.0")
-    say("roll prod back: bob does")
+    say("bob rolls prod back")
     registry.act_as("bob")
     push("first", "prod")
-    say("overwrite the release tag 1.0.0 with another digest, by mistake: carol does")
+    say("carol overwrites the release tag 1.0.0 with another digest, by mistake")
     registry.act_as("carol")
     push("overwritten", "1.0.0")
-    say("push an image as latest only, and release it to staging: no release tag names it")
+    say("carol pushes an image as latest only and releases it to staging: no release tag names it")
     push("spare", "latest", "staging", repository="team/worker")
-    say("delete a manifest")
+    say("carol deletes a manifest")
     registry.delete("team/worker", digests.spare)
     registry.delivered()
     return digests

@@ -10,7 +10,7 @@ from tagtrail.cli.rollback import RollBack
 from tagtrail.trail.names import Reference
 from tagtrail.trail.rules import EnvironmentRule, RegistryIdentity, Rules
 from tagtrail.wording.rollback import make_commands
-from tests.command_line import DAY, HOST, HOUR, RULES, CommandLine, tell_story
+from tests.command_line import DAY, HOST, HOUR, RULES, CommandLine, decode_struct, tell_story
 from tests.conftest import Ledger
 from tests.events import INDEX, delete_digest, delete_tag, digest_of, push
 
@@ -67,7 +67,7 @@ def test_machines_get_what_the_api_answers(command_line: CommandLine) -> None:
         lines = command_line.ask(*arguments, "--json").splitlines()
         assert lines
         for line in lines:
-            msgspec.json.decode(line, type=kind)
+            decode_struct(line, kind)
             assert msgspec.json.decode(line).keys() == set(kind.__struct_fields__)
 
 

@@ -5,7 +5,7 @@ import pytest
 
 from tagtrail.api.documents import QuarantinedDocument, RegistryDocument, TrafficDocument, ViolationDocument
 from tagtrail.trail.rules import RegistryIdentity, Rules
-from tests.command_line import DAY, HOST, HOSTILE, RULES, CommandLine, tell_deletion, tell_story
+from tests.command_line import DAY, HOST, HOSTILE, RULES, CommandLine, decode_struct, tell_deletion, tell_story
 from tests.conftest import Ledger
 from tests.events import SomeEvent, digest_of, push
 
@@ -26,7 +26,7 @@ def test_machines_get_what_the_api_answers(command_line: CommandLine) -> None:
         ("violations", ViolationDocument),
     ):
         (line,) = command_line.ask(command, "--json").splitlines()
-        msgspec.json.decode(line, type=kind)
+        decode_struct(line, kind)
         assert msgspec.json.decode(line).keys() == set(kind.__struct_fields__)
 
 

@@ -3,8 +3,10 @@
 import msgspec
 import pytest
 
-from tagtrail.api.documents import DigestDocument, EnvironmentDocument, MoveDocument, TagDocument
-from tests.command_line import DAY, HOST, CommandLine, tell_deletion, tell_story
+from tagtrail.api.documents import DigestDocument, EnvironmentDocument
+from tagtrail.store.history import TagMove
+from tagtrail.store.tags import TaggedDigest
+from tests.command_line import DAY, HOST, CommandLine, decode_struct, tell_deletion, tell_story
 from tests.conftest import Ledger
 from tests.events import digest_of, push
 
@@ -54,16 +56,16 @@ def test_tags_are_narrowed(command_line: CommandLine, arguments: tuple[str, ...]
 
 def test_machines_get_what_the_api_answers(command_line: CommandLine) -> None:
     for arguments, kind in (
-        (("tags",), TagDocument),
-        (("history", "team/app:prod"), MoveDocument),
+        (("tags",), TaggedDigest),
+        (("history", "team/app:prod"), TagMove),
         (("at", "now"), EnvironmentDocument),
-        (("at", "now", "team/app"), TagDocument),
+        (("at", "now", "team/app"), TaggedDigest),
         (("digest", ONE), DigestDocument),
     ):
         lines = command_line.ask(*arguments, "--json").splitlines()
         assert lines
         for line in lines:
-            document = msgspec.json.decode(line, type=kind)
+            document = decode_struct(line, kind)
             assert msgspec.json.decode(line).keys() == set(kind.__struct_fields__), document
 
 

@@ -84,7 +84,7 @@ def test_without_any_configuration_everything_has_its_default(tmp_path: Path, mo
     assert config == Config(
         data=tmp_path / "tagtrail-data",
         listen=Address("127.0.0.1:8080"),
-        registries=(RegistryConfig("registry"),),
+        registries=(RegistryConfig("main"),),
     )
     assert config.may_be_open
     assert list(tmp_path.iterdir()) == []  # loading writes nothing

@@ -73,7 +73,7 @@ def test_every_key_arrives_where_it_belongs(load_section: Load, tmp_path: Path) 
               repository: team/**
               tag: v*
               environment: prod*
-              registry: registry
+              registry: main
               kinds: [moved, violation]
               quiet: {from: "22:00", until: "07:30", zone: Europe/Berlin}
             - channels: [ops, mail]
@@ -99,7 +99,7 @@ def test_every_key_arrives_where_it_belongs(load_section: Load, tmp_path: Path) 
         repository="team/**",
         tag="v*",
         environment="prod*",
-        registry="registry",
+        registry="main",
         kinds=frozenset({"moved", "violation"}),
         quiet=QuietHours(TimeOfDay(22), TimeOfDay(7, 30), "Europe/Berlin"),
     )
@@ -206,7 +206,7 @@ def test_a_command_that_sends_nothing_needs_neither_secrets_nor_templates(tmp_pa
             f"{{channels: [{SLACK}, {SLACK}]}}",
             "notify.channels[1].name is 'ops', as notify.channels[0].name is already; give every channel a name",
         ),
-        (f"{{channels: [{SLACK}], routes: [{{}}]}}", "routes[0].channels is missing; write at least one channel, such as"),
+        (f"{{channels: [{SLACK}], routes: [{{}}]}}", "channels is missing; write at least one channel, such as"),
         (f"{{channels: [{SLACK}], routes: [{{channels: []}}]}}", "routes[0].channels is an empty list; write at"),
         (
             f"{{channels: [{SLACK}], routes: [{{channels: [ops, mail]}}]}}",
@@ -287,7 +287,7 @@ def test_a_bad_channel_is_refused_by_key_value_and_cure(load_section: Load, text
         ("environment: Prod", "environment is 'Prod', which can never match"),
         ("env: prod", "env is unknown; did you mean environment?"),
         ("environment: live", "environment is 'live', which fits no environment; the environments are production, s"),
-        ("registry: main", "registry is 'main', which is not configured; the registries are registry"),
+        ("registry: mian", "registry is 'mian', which is not configured; the registries are main"),
         ("kinds: [trouble], tag: prod", " wants only troubles, which have no repository, tag and environment; take"),
         ("quiet: {from: '22:00', until: '07:00'}", "quiet.zone is missing; write it, such as `zone: Europe/Berlin`"),
         (

@@ -1,4 +1,4 @@
-"""`make demo`, run for real: with a registry, with pushes, and with nothing left behind."""
+"""`make demo`, run with a real registry and real pushes; it leaves nothing behind."""
 
 import errno
 import os
@@ -27,8 +27,8 @@ def run_demo(directory: Path, **environment: str) -> "subprocess.CompletedProces
 
 
 @pytest.fixture(scope="module")
-def told(tmp_path_factory: pytest.TempPathFactory) -> "subprocess.CompletedProcess[str]":
-    """The demo, run to its end, with its output in a pipe."""
+def demo(tmp_path_factory: pytest.TempPathFactory) -> "subprocess.CompletedProcess[str]":
+    """The finished demo, with its output in a pipe."""
     need("docker-registry"), need("skopeo")
     directory = tmp_path_factory.mktemp("demo")
     done = run_demo(directory)
@@ -36,43 +36,43 @@ def told(tmp_path_factory: pytest.TempPathFactory) -> "subprocess.CompletedProce
     return done
 
 
-def answers(told: "subprocess.CompletedProcess[str]") -> dict[str, str]:
-    """What each command of the demo printed."""
-    parts = re.split(r"^\$ (tagtrail .*)\n", told.stdout, flags=re.MULTILINE)
+def answers(demo: "subprocess.CompletedProcess[str]") -> dict[str, str]:
+    """The output of each command of the demo."""
+    parts = re.split(r"^\$ (tagtrail .*)\n", demo.stdout, flags=re.MULTILINE)
     return dict(zip(parts[1::2], parts[2::2], strict=True))
 
 
-def test_the_demo_runs_to_its_end_without_a_complaint(told: "subprocess.CompletedProcess[str]") -> None:
-    assert (told.returncode, told.stderr) == (0, "")
-    assert "  1. release 1.0.0" in told.stdout
-    assert told.stdout.endswith("`make run` starts tagtrail for your own registry.\n")
+def test_the_demo_runs_to_its_end_without_a_complaint(demo: "subprocess.CompletedProcess[str]") -> None:
+    assert (demo.returncode, demo.stderr) == (0, "")
+    assert "  1. alice releases 1.0.0" in demo.stdout
+    assert demo.stdout.endswith("`make run` starts tagtrail for your own registry.\n")
 
 
-def test_the_demo_leaves_nothing_running(told: "subprocess.CompletedProcess[str]") -> None:
-    ports = [int(port) for port in re.findall(r"127\.0\.0\.1:(\d+)", told.stdout.partition("\n")[0])]
+def test_the_demo_leaves_nothing_running(demo: "subprocess.CompletedProcess[str]") -> None:
+    ports = [int(port) for port in re.findall(r"127\.0\.0\.1:(\d+)", demo.stdout.partition("\n")[0])]
     assert len(ports) == 2
     for port in ports:
         with socket.socket() as client:
             assert client.connect_ex(("127.0.0.1", port)) == errno.ECONNREFUSED
 
 
-def test_the_demo_is_plain_text_in_a_pipe(told: "subprocess.CompletedProcess[str]") -> None:
-    assert "\x1b" not in told.stdout
+def test_the_demo_is_plain_text_in_a_pipe(demo: "subprocess.CompletedProcess[str]") -> None:
+    assert "\x1b" not in demo.stdout
 
 
-def test_the_demo_shows_who_moved_what(told: "subprocess.CompletedProcess[str]") -> None:
-    log = " ".join(answers(told)["tagtrail log"].split())
+def test_the_demo_shows_who_moved_what(demo: "subprocess.CompletedProcess[str]") -> None:
+    log = " ".join(answers(demo)["tagtrail log"].split())
     assert re.search(r"team/myapp:prod moved back [^\[]* by bob \(verified\) \[line", log)
     assert re.search(r"team/myapp:1\.0\.0 moved [^\[]*VIOLATION[^\[]* by carol \(verified\) \[line", log)
-    [violation] = answers(told)["tagtrail violations"].splitlines()[1:2]
+    [violation] = answers(demo)["tagtrail violations"].splitlines()[1:2]
     assert "team/myapp:1.0.0" in violation
 
 
-def test_the_demo_tells_how_to_go_back(told: "subprocess.CompletedProcess[str]") -> None:
-    assert re.search(r"skopeo copy .*team/myapp@sha256:\w+", answers(told)["tagtrail rollback team/myapp@production"])
+def test_the_demo_shows_how_to_roll_back(demo: "subprocess.CompletedProcess[str]") -> None:
+    assert re.search(r"skopeo copy .*team/myapp@sha256:\w+", answers(demo)["tagtrail rollback team/myapp@production"])
 
 
-def test_the_demo_says_what_is_missing(tmp_path: Path) -> None:
+def test_the_demo_names_missing_commands(tmp_path: Path) -> None:
     done = run_demo(tmp_path, PATH=str(tmp_path))
     assert done.returncode == 1
     assert "docker-registry" in done.stdout
@@ -80,6 +80,6 @@ def test_the_demo_says_what_is_missing(tmp_path: Path) -> None:
     assert "apt-get install" in done.stdout
 
 
-def test_the_auditor_verifies_the_export(told: "subprocess.CompletedProcess[str]") -> None:
-    assert "VERIFIED with the key that you gave." in told.stdout
-    assert "This is what the log tagtrail.example/log/1 recorded." in told.stdout
+def test_the_auditor_verifies_the_export(demo: "subprocess.CompletedProcess[str]") -> None:
+    assert "VERIFIED with the key that you gave." in demo.stdout
+    assert "This is what the log tagtrail.example/log/1 recorded." in demo.stdout

@@ -1,4 +1,4 @@
-"""What lies in deploy/: checked as far as it can be without a container engine, with the real registry in its place."""
+"""The files in deploy/, checked without a container engine but with the real registry."""
 
 import json
 import os
@@ -54,7 +54,7 @@ def rests(name: str, *, stage: int) -> list[str]:
 
 @pytest.fixture(scope="module")
 def clean_environment(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A virtual environment made by the first stage's own instructions, from what it copies and nothing else."""
+    """A virtual environment made by the first stage's instructions, from the files that it copies alone."""
     source, target = tmp_path_factory.mktemp("source"), tmp_path_factory.mktemp("clean") / "tagtrail"
     environment = {name: value for name, value in os.environ.items() if not name.startswith(("PYTHON", "VIRTUAL"))}
     environment["PATH"] = f"{target / 'bin'}{os.pathsep}{Path(sys.executable).resolve().parent}:{os.environ['PATH']}"
@@ -81,7 +81,7 @@ def copy_into(source: Path, names: list[str]) -> None:
             shutil.copy(ROOT / name, source)
 
 
-def test_what_the_image_installs_has_every_file_and_starts(clean_environment: Path, tmp_path: Path) -> None:
+def test_the_image_installs_every_file_and_starts(clean_environment: Path, tmp_path: Path) -> None:
     [installed] = clean_environment.glob("lib/python3*/site-packages/tagtrail")
     package = Path(tagtrail.__file__).parent
     files = {path.relative_to(package) for path in package.rglob("*") if path.is_file() and path.suffix != ".pyc"}
@@ -92,7 +92,7 @@ def test_what_the_image_installs_has_every_file_and_starts(clean_environment: Pa
     assert (done.returncode, done.stderr) == (0, "")
 
 
-def test_what_the_dockerfile_copies_is_what_the_builder_is_given() -> None:
+def test_the_builder_receives_exactly_the_files_that_the_dockerfile_copies() -> None:
     copied = {name for rest in rests("COPY", stage=1) for name in rest.split()[:-1]}
     ignored = (DEPLOY / "Dockerfile.dockerignore").read_text().splitlines()
     assert ignored[1] == "*"
@@ -282,7 +282,7 @@ def events_locations() -> list[dict[str, list[str]]]:
 
 
 def test_nothing_stands_before_the_events() -> None:
-    """A redirect loses events; any 4xx of nginx's own holds up the registry for ever."""
+    """A redirect loses events; a 4xx of nginx blocks the registry for ever."""
     over_tls, plain = events_locations()
     assert over_tls["auth_basic"] == over_tls["auth_request"] == ["off"]
     assert over_tls["client_max_body_size"] == ["0"]
@@ -291,7 +291,7 @@ def test_nothing_stands_before_the_events() -> None:
     assert plain == {"return": ["503"]}
 
 
-def test_the_api_the_pages_and_what_was_signed_can_be_fetched_through_nginx() -> None:
+def test_nginx_passes_on_the_api_the_pages_and_the_signed_log() -> None:
     tls, *_ = [inner for words, inner in read_nginx() if words == ["server"]]
     passed_on = [
         words[-1]

@@ -1,4 +1,4 @@
-"""The docs say what is so: their examples load, their commands exist, and what they show is what is printed."""
+"""The docs are true: their examples load, their commands exist, and their outputs are current."""
 
 import json
 import os
@@ -15,6 +15,7 @@ import click
 import pytest
 import yaml
 
+import tagtrail
 from tagtrail.api.openapi import describe_api
 from tagtrail.cli import main
 from tagtrail.cli.program import EXIT_CODES
@@ -24,11 +25,12 @@ from tagtrail.web.pages import PAGES
 from tests.checker import check_ledger
 from tests.events import envelope, push
 from tests.real import Service
-from tests.shown import DEPLOY_TOKEN, DOCS, ROOT, Shown, World, comparable, find_shown, told_world
+from tests.shown import DEPLOY_TOKEN, DOCS, ROOT, Shown, World, comparable, docs_world, find_shown
 
 ALL = sorted(
     str(path.relative_to(ROOT)) for path in (*ROOT.glob("*.md"), *(ROOT / "docs").rglob("*.md")) if path.is_file()
 )
+PACKAGE = Path(tagtrail.__file__).parent
 _FENCED = re.compile(r"^( *)```(\w*)\n(.*?)^ *```$", re.MULTILINE | re.DOTALL)
 _LINK = re.compile(r"\[[^\]]*\]\(([^)\s]+)\)")
 _INLINE = re.compile(r"`(tagtrail [^`]+)`")
@@ -53,7 +55,7 @@ def blocks(doc: str, language: str) -> list[str]:
 
 
 def anchors(doc: str) -> set[str]:
-    """What the headings of a doc are called in a link."""
+    """The anchors of a doc's headings."""
     prose = _FENCED.sub("", text_of(doc))
     headings = re.findall(r"^#+ (.*)$", prose, flags=re.MULTILINE)
     return {re.sub(r"[^\w\- ]", "", heading.lower()).replace(" ", "-") for heading in headings}
@@ -75,7 +77,7 @@ def test_no_doc_names_a_package_host_or_a_machine(doc: str) -> None:
 
 
 @pytest.mark.parametrize("doc", ALL)
-def test_no_doc_claims_what_no_log_can(doc: str) -> None:
+def test_no_doc_claims_more_than_a_log_can_show(doc: str) -> None:
     assert re.findall(r"(?i)\bcomplete\b|tamper-?proof|\bWORM\b", text_of(doc)) == []
 
 
@@ -103,7 +105,7 @@ def test_the_example_configuration_loads() -> None:
 
 
 def command_lines() -> Iterator[tuple[str, str]]:
-    """Every `tagtrail ...` of a block, with the doc it stands in."""
+    """Every `tagtrail ...` of a block, with its doc."""
     for doc in ALL:
         for _, language, body in _FENCED.findall(text_of(doc)):
             if language in ("sh", "console"):
@@ -115,7 +117,7 @@ LINES = sorted(set(command_lines()))
 
 
 def check_arguments(command: click.Command, words: list[str], parent: click.Context) -> None:
-    """Raises UsageError for what the command does not take; a group goes on with its own command."""
+    """Raise UsageError for an argument that the command does not accept; a group checks its subcommand."""
     context = command.make_context(command.name, list(words), parent=parent)
     if isinstance(command, click.Group):
         name = words[0] if words and words[0] in command.commands else "list"
@@ -123,7 +125,7 @@ def check_arguments(command: click.Command, words: list[str], parent: click.Cont
 
 
 @pytest.mark.parametrize(("doc", "line"), LINES, ids=[f"{doc}: {line}" for doc, line in LINES])
-def test_every_command_line_in_the_docs_is_one(doc: str, line: str) -> None:
+def test_every_command_line_in_the_docs_is_accepted(doc: str, line: str) -> None:
     lexer = shlex.shlex(line, posix=True, punctuation_chars="|;>")
     lexer.whitespace_split = True
     words: list[str] = []
@@ -146,7 +148,7 @@ def test_every_command_and_option_that_is_mentioned_exists(doc: str, mention: st
     command = main.commands[name]
     while isinstance(command, click.Group):
         name = rest.pop(0) if rest and rest[0] in command.commands else "list"
-        if name not in command.commands:  # the group itself is meant
+        if name not in command.commands:  # the text names the group itself
             return
         command = command.commands[name]
     known = {option for parameter in command.params for option in parameter.opts} | {"--help"}
@@ -159,8 +161,8 @@ def test_every_command_is_in_the_docs() -> None:
 
 
 def test_every_exit_code_is_in_the_docs() -> None:
-    told = {int(code) for code in re.findall(r"^\| (\d+) \|", text_of("docs/cli.md"), flags=re.MULTILINE)}
-    assert told == {0, *EXIT_CODES.values()}
+    documented = {int(code) for code in re.findall(r"^\| (\d+) \|", text_of("docs/cli.md"), flags=re.MULTILINE)}
+    assert documented == {0, *EXIT_CODES.values()}
 
 
 def test_every_route_and_filter_of_the_api_is_in_the_docs() -> None:
@@ -174,19 +176,37 @@ def test_every_route_and_filter_of_the_api_is_in_the_docs() -> None:
         row = next((line for line in api.splitlines() if line.startswith(f"| `{base}` |")), None)
         assert row is not None, path
         for parameter in operations.get("get", {}).get("parameters", ()):
-            told = parameter.get("name", parameter.get("$ref", "").rpartition("/")[2])
-            assert told in ("limit", "cursor", "digest") or f"`{told}`" in row or told.startswith("If-"), (path, told)
+            given = parameter.get("name", parameter.get("$ref", "").rpartition("/")[2])
+            assert given in ("limit", "cursor", "digest") or f"`{given}`" in row or given.startswith("If-"), (
+                path,
+                given,
+            )
 
 
 def test_every_page_is_in_the_docs_with_its_address_and_no_other_is() -> None:
     cells = re.findall(r"^\| (`/.*?) \|", text_of("docs/pages.md"), re.MULTILINE)
-    told = [address for cell in cells for address in re.findall(r"`(.*?)`", cell)]
-    assert sorted(told) == sorted(re.sub(r"<\w+:(\w+)>", r"<\1>", page.rule) for page in PAGES)
+    documented = [address for cell in cells for address in re.findall(r"`(.*?)`", cell)]
+    assert sorted(documented) == sorted(re.sub(r"<\w+:(\w+)>", r"<\1>", page.rule) for page in PAGES)
+
+
+def test_every_file_and_folder_in_the_architecture_exists() -> None:
+    """A row of the reading order begins with its room; its files lie there, in the package or in the checkout."""
+    missing = []
+    for line in text_of("docs/architecture.md").splitlines():
+        names = re.findall(r"`([\w/]+(?:\.py|/))`", line)
+        room = PACKAGE / names[0] if names else PACKAGE
+        missing += [name for name in names if not any((folder / name).exists() for folder in (room, PACKAGE, ROOT))]
+    assert missing == []
+
+
+def test_every_room_of_the_package_is_in_the_architecture() -> None:
+    rooms = {f"{path.name}/" for path in PACKAGE.iterdir() if (path / "__init__.py").exists()}
+    assert rooms <= set(re.findall(r"`(\w+/)`", text_of("docs/architecture.md")))
 
 
 @pytest.fixture(scope="module")
 def world(tmp_path_factory: pytest.TempPathFactory) -> Iterator[World]:
-    with told_world(tmp_path_factory.mktemp("docs")) as world:
+    with docs_world(tmp_path_factory.mktemp("docs")) as world:
         yield world
 
 
@@ -194,13 +214,13 @@ SHOWN = [shown for doc in DOCS for shown in find_shown(doc)]
 
 
 @pytest.mark.parametrize("shown", SHOWN, ids=str)
-def test_what_a_doc_shows_is_what_is_printed(world: World, shown: Shown) -> None:
-    """`python -m tests.shown` writes what is printed into the docs."""
+def test_every_output_in_the_docs_is_current(world: World, shown: Shown) -> None:
+    """`python -m tests.shown` writes the current outputs into the docs."""
     assert comparable(world.run(shown.command)) == comparable(shown.output)
 
 
 def run_declare_script(world: World, directory: Path, reference: str) -> "subprocess.CompletedProcess[str]":
-    """`declare.sh` of docs/pipelines.md, as a pipeline runs it."""
+    """Run `declare.sh` of docs/pipelines.md as a pipeline does."""
     [script] = [text for text in blocks("docs/pipelines.md", "sh") if text.startswith("#!")]
     (directory / "declare.sh").write_text(script)
     given = {
@@ -262,7 +282,7 @@ def test_a_documented_backup_of_a_busy_service_is_whole(tmp_path: Path) -> None:
 
 
 def check_backup(backup: Path, *, ids: set[str]) -> None:
-    """The copy is private, keeps every promise of a ledger, and holds what was acknowledged before it was made."""
+    """The copy is private, a valid ledger, and holds every event acknowledged before the backup."""
     assert backup.stat().st_mode & 0o077 == 0
     restored = backup.parent.parent / "restored"
     restored.mkdir()

@@ -20,7 +20,7 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey,
 from tagtrail.export import verify as checker
 from tagtrail.tlog.note import Checkpoint, write_note
 from tests import bundles
-from tests.bundles import ORIGIN, PACKAGED, Asked, Files, Log, draw, leaf, make, signer, tell, write
+from tests.bundles import ORIGIN, PACKAGED, Files, Log, Part, draw, leaf, make, make_log, signer, write
 
 FILTER = {"repository": "team/*"}
 OLD_PYTHONS = sorted(Path("/usr/bin").glob("python3.[0-9]*[0-9]"))
@@ -59,7 +59,7 @@ def refused(folder: Path, message: str, *arguments: str) -> None:
 
 @pytest.fixture(scope="module")
 def log() -> Log:
-    return tell()
+    return make_log()
 
 
 @pytest.fixture
@@ -145,15 +145,15 @@ def test_the_known_gaps_are_told(log: Log, folder: Path) -> None:
 
 
 def test_a_gap_that_was_not_closed_goes_on(folder: Path) -> None:
-    log = tell()
+    log = make_log()
     log.add("gap_opened", registry="main", reason="it does not answer")
     text = verify(write(make(log), folder)).text
     assert "2026-04-20T12:00:39.000000Z to (still), line 39, registry main: gap: ..." in text
 
 
 def test_what_was_withheld_and_pruned_is_told_by_number(log: Log, folder: Path) -> None:
-    asked = Asked(hidden=[9, 10, 11, 25], pruned=range(6), filter=FILTER)
-    text = verify(write(make(log, asked), folder)).text
+    part = Part(hidden=[9, 10, 11, 25], pruned=range(6), filter=FILTER)
+    text = verify(write(make(log, part), folder)).text
     assert "Withheld:      4: 9-11, 25 (you may ask for them by number)\n" in text
     assert "Pruned:        6: 0-5 (no longer kept by the operator)\n" in text
 
@@ -161,9 +161,9 @@ def test_what_was_withheld_and_pruned_is_told_by_number(log: Log, folder: Path) 
 @pytest.mark.parametrize(("lines", "untold"), [([[3, 5]], "2: 6-7"), ([[3, 7]], None), ([], None)])
 def test_a_line_that_is_said_to_be_pruned_and_was_not_is_told(lines: Any, untold: str | None, folder: Path) -> None:
     """Else whoever has something to hide could call a withheld line one that nobody has any more."""
-    log = tell()
+    log = make_log()
     log.add("pruned", before=9, reason="old", **({"lines": lines} if lines else {}))
-    verdict = verify(write(make(log, Asked(pruned=range(3, 8))), folder))
+    verdict = verify(write(make(log, Part(pruned=range(3, 8))), folder))
     assert verdict.code == 0
     assert "Pruned:        5: 3-7 (no longer kept by the operator)" in verdict.text
     told = re.search("  no line here says that these were: (.*)", verdict.text)
@@ -171,8 +171,8 @@ def test_a_line_that_is_said_to_be_pruned_and_was_not_is_told(lines: Any, untold
 
 
 def test_a_range_is_verified_and_what_lies_outside_is_told(log: Log, folder: Path) -> None:
-    asked = Asked(first=7, end=30, filter={"since": bundles.at(7), "until": bundles.at(30)})
-    verdict = verify(write(make(log, asked), folder))
+    part = Part(first=7, end=30, filter={"since": bundles.at(7), "until": bundles.at(30)})
+    verdict = verify(write(make(log, part), folder))
     assert verdict.code == 0, verdict.text
     assert "Not asked for: 0-6 and 30-38\n" in verdict.text
 
@@ -182,23 +182,23 @@ def test_every_range_of_every_size_is_verified(size: int, log: Log, folder: Path
     times = {"since": "", "until": ""}
     for first in range(0, size + 1, 3):
         for end in range(first, size + 1, 2):
-            asked = Asked(first=first, end=end, size=size, filter=times, identities=False)
-            verdict = verify(write(make(log, asked), folder))
+            part = Part(first=first, end=end, size=size, filter=times, identities=False)
+            verdict = verify(write(make(log, part), folder))
             assert verdict.code == 0, (first, end, verdict.text)
 
 
 def test_an_empty_log_is_verified(folder: Path) -> None:
-    assert verify(write(make(Log(), Asked(identities=False)), folder)).code == 0
+    assert verify(write(make(Log(), Part(identities=False)), folder)).code == 0
 
 
 def test_without_identities_nobody_is_named(log: Log, folder: Path) -> None:
-    verdict = verify(write(make(log, Asked(identities=False)), folder))
+    verdict = verify(write(make(log, Part(identities=False)), folder))
     assert verdict.code == 0, verdict.text
     assert "Identities:    not in this export" in verdict.text
 
 
 def test_erased_disclosures_are_told_as_erased(log: Log, folder: Path) -> None:
-    text = verify(write(make(log, Asked(erased=[5, 21, 22, 24, 30])), folder)).text
+    text = verify(write(make(log, Part(erased=[5, 21, 22, 24, 30])), folder)).text
     assert who_and_raw_are(text, erased="4: 21-22, 24, 30", pruned="none", unknown="1: 5")
 
 
@@ -221,7 +221,7 @@ def test_without_any_disclosure_each_is_told_as_missing(log: Log, folder: Path) 
 
 
 def test_events_as_received_that_were_pruned_are_told_as_pruned(folder: Path) -> None:
-    log = tell()
+    log = make_log()
     log.add("pruned", before=9, format="raw", reason="a year is over")
     files = make(log)
     rows = [json.loads(row) for row in lines_of(files, "disclosures.ndjson")]
@@ -233,7 +233,7 @@ def test_events_as_received_that_were_pruned_are_told_as_pruned(folder: Path) ->
 
 
 def test_a_terminal_is_not_commanded_by_what_is_in_a_bundle(log: Log, folder: Path) -> None:
-    verdict = verify(write(make(log, Asked(hidden=[9], filter={"repository": "\x1b[2J\u202e"})), folder))
+    verdict = verify(write(make(log, Part(hidden=[9], filter={"repository": "\x1b[2J\u202e"})), folder))
     assert verdict.code == 0
     assert verdict.text.replace("\n", "").isprintable()
     assert verdict.text.isascii()
@@ -250,7 +250,7 @@ def kept(log: Log, size: int, path: Path) -> str:
 
 @pytest.mark.parametrize("since", [1, 2, 3, 16, 17, 31, 32, 33, 38, 39])
 def test_growth_from_an_earlier_checkpoint_is_verified(since: int, log: Log, folder: Path, tmp_path: Path) -> None:
-    write(make(log, Asked(since=since)), folder)
+    write(make(log, Part(since=since)), folder)
     assert f"grown from the {since} lines of since-checkpoint; is that yours?" in verify(folder).text
     verdict = verify(folder, "--checkpoint", kept(log, since, tmp_path / "mine"))
     assert f"grown from your own checkpoint: its {since} lines are still the same" in verdict.text
@@ -262,7 +262,7 @@ def test_the_auditors_checkpoint_may_be_the_one_of_this_bundle(log: Log, folder:
 
 
 def test_a_checkpoint_that_nothing_ties_is_refused(log: Log, folder: Path, tmp_path: Path) -> None:
-    write(make(log, Asked(since=17)), folder)
+    write(make(log, Part(since=17)), folder)
     refused(
         folder, "nothing ties this export to your checkpoint of 18 lines", "--checkpoint", kept(log, 18, tmp_path / "k")
     )
@@ -270,17 +270,17 @@ def test_a_checkpoint_that_nothing_ties_is_refused(log: Log, folder: Path, tmp_p
 
 def forked() -> Log:
     """A log whose line 5 is another one."""
-    log = tell()
+    log = make_log()
     log.lines[5] = log.lines[5].replace(b'"size":417', b'"size":418')
     return log
 
 
 def test_a_forked_log_is_refused(log: Log, folder: Path, tmp_path: Path) -> None:
-    files = make(forked(), Asked(since=17))
+    files = make(forked(), Part(since=17))
     files["since-checkpoint"] = log.checkpoint(17).encode()
     files["pushes.csv"] = make(forked())["pushes.csv"]
     refused(write(files, folder), "this log has not grown from since-checkpoint: its first 17 lines")
-    write(make(forked(), Asked(since=17)), folder)
+    write(make(forked(), Part(since=17)), folder)
     mine = kept(log, 17, tmp_path / "mine")
     refused(folder, "your checkpoint and this export disagree on the first 17 lines", "--checkpoint", mine)
     whole = kept(log, 39, tmp_path / "whole")
@@ -289,11 +289,11 @@ def test_a_forked_log_is_refused(log: Log, folder: Path, tmp_path: Path) -> None
 
 def test_a_checkpoint_of_another_key_ties_nothing(log: Log, folder: Path, tmp_path: Path) -> None:
     (tmp_path / "mine").write_text(log.checkpoint(17, signer(9)))
-    write(make(log, Asked(since=17)), folder)
+    write(make(log, Part(since=17)), folder)
     refused(folder, "mine is not signed by a key of keys.vkey", "--checkpoint", str(tmp_path / "mine"))
 
 
-ROTATED = Asked(keys=(signer(1), signer(2), signer(3)), rotated_at=(12, 20))
+ROTATED = Part(keys=(signer(1), signer(2), signer(3)), rotated_at=(12, 20))
 
 
 @pytest.mark.parametrize(("seed", "said"), [(1, "2 later change"), (2, "1 later change"), (3, "gave.\n")])
@@ -338,7 +338,7 @@ def test_a_checkpoint_that_only_a_replaced_key_signed_is_refused(log: Log, folde
 
 
 def test_a_log_of_somebody_elses_key_is_caught_by_the_auditors_key(log: Log, folder: Path) -> None:
-    write(make(forked(), Asked(keys=(signer(7),))), folder)
+    write(make(forked(), Part(keys=(signer(7),))), folder)
     assert verify(folder).text.startswith("VERIFIED, but only against the key that is in this export itself")
     refused(folder, "this export is signed by another key than the one that you gave", "--key", KEY)
 
@@ -351,7 +351,7 @@ def sampled(log: Log, population: list[list[int]], count: int, seed: str, drawn:
     drawn = draw(fitting, count, seed) if drawn is None else drawn
     hidden = [seq for seq in range(39) if "repository" in log.fields(seq) and seq not in drawn]
     sample = {"seed": seed, "count": count, "population": population, "drawn": drawn}
-    return make(log, Asked(hidden=hidden, sample=sample))
+    return make(log, Part(hidden=hidden, sample=sample))
 
 
 ALL_PUSHES = [[3, 15], [18, 18], [21, 31], [35, 35], [37, 38]]
@@ -446,7 +446,7 @@ def renumber_lines(files: Files) -> None:
     files["entries.ndjson"] = b"".join(lines)
     del files["disclosures.ndjson"]
     files["manifest.json"] = edited(files["manifest.json"], identities=False)
-    rest = make(tell(), Asked(identities=False))
+    rest = make(make_log(), Part(identities=False))
     files["deployments.csv"] = rest["deployments.csv"]
     log = Log(lines=[line[:-1] for line in lines])
     files["pushes.csv"] = bundles.pushes(log, range(39), {seq: {} for seq in range(39)}, identities=False)
@@ -467,7 +467,7 @@ def forge_size(files: Files) -> None:
 
 def resign_smaller(files: Files) -> None:
     """The forger signs a shorter log with a key of their own, under the log's name."""
-    files["checkpoint"] = tell().checkpoint(38, signer(7)).encode()
+    files["checkpoint"] = make_log().checkpoint(38, signer(7)).encode()
 
 
 def swap_disclosures(files: Files) -> None:
@@ -636,7 +636,7 @@ def test_tampering_is_refused_though_sha256sums_fits(number: int, log: Log, fold
     refused(write(files, folder), message)
 
 
-WITHHELD = Asked(hidden=[9, 10, 11, 25], filter=FILTER)
+WITHHELD = Part(hidden=[9, 10, 11, 25], filter=FILTER)
 
 
 def test_an_altered_withheld_hash_is_refused(log: Log, folder: Path) -> None:
@@ -649,7 +649,7 @@ def test_an_altered_withheld_hash_is_refused(log: Log, folder: Path) -> None:
 
 def without(log: Log, seq: int) -> Files:
     """A bundle without a line in entries, proof and CSVs, its manifest made to fit: all but the signature."""
-    files = make(log, Asked(hidden=[*WITHHELD.hidden, seq], filter=FILTER))
+    files = make(log, Part(hidden=[*WITHHELD.hidden, seq], filter=FILTER))
     lines = [line for line in lines_of(files, "proof.json") if not line.startswith(b"[%d," % seq)]
     files["proof.json"] = b"".join(lines)
     files["manifest.json"] = edited(files["manifest.json"], withheld=4)
@@ -672,7 +672,7 @@ def test_the_last_line_removed_from_the_lines_the_proof_and_the_range_is_refused
 
 
 def test_lines_removed_and_the_rest_renumbered_are_refused(folder: Path) -> None:
-    log = tell()
+    log = make_log()
     short = Log()
     for seq in [seq for seq in range(39) if seq != 14]:
         fields = log.fields(seq) | {"seq": len(short.lines)}
@@ -684,7 +684,7 @@ def test_lines_removed_and_the_rest_renumbered_are_refused(folder: Path) -> None
 
 
 def test_a_line_moved_to_the_withheld_ones_is_refused_without_a_filter(log: Log, folder: Path) -> None:
-    refused(write(make(log, Asked(hidden=[14])), folder), "lines 1: 14 are withheld, and manifest.json has no filter")
+    refused(write(make(log, Part(hidden=[14])), folder), "lines 1: 14 are withheld, and manifest.json has no filter")
 
 
 def test_a_line_that_is_here_and_withheld_is_refused(log: Log, folder: Path) -> None:
@@ -695,7 +695,7 @@ def test_a_line_that_is_here_and_withheld_is_refused(log: Log, folder: Path) -> 
 
 
 def test_times_that_do_not_rise_are_refused(folder: Path) -> None:
-    log = tell()
+    log = make_log()
     log.lines[7] = log.lines[7].replace(b"12:00:07.000000Z", b"12:00:06.000000Z")
     refused(write(make(log), folder), "entries.ndjson line 8: its time .*:06.000000Z does not come after .*:06.000000Z")
 
@@ -815,7 +815,7 @@ def test_a_hostile_file_is_refused_without_a_traceback(number: int, log: Log, fo
     refused(write(files, folder), message)
 
 
-@pytest.mark.parametrize("name", sorted(make(tell())))
+@pytest.mark.parametrize("name", sorted(make(make_log())))
 def test_an_empty_file_is_refused(name: str, log: Log, folder: Path) -> None:
     if name not in ("README.txt", "verify.py", "disclosures.ndjson"):
         refused(write({**make(log), name: b""}, folder), "(could not be finished)?")
@@ -869,7 +869,7 @@ def test_memory_does_not_grow_with_the_lines(tmp_path: Path) -> None:
         log = Log()
         for number in range(size):
             log.push(f"1.0.{number}", "one")
-        peaks.append(peak_of(write(make(log, Asked(hidden=range(size // 2), filter=FILTER)), tmp_path / str(size))))
+        peaks.append(peak_of(write(make(log, Part(hidden=range(size // 2), filter=FILTER)), tmp_path / str(size))))
         files = sum(path.stat().st_size for path in (tmp_path / str(size)).iterdir())
     assert files > 7_000_000
     assert peaks[1] - peaks[0] < 4_000, "two blocks of the file that is being hashed are a half of it"
@@ -988,12 +988,12 @@ def test_the_readmes_commands_verify_a_good_bundle(log: Log, folder: Path) -> No
 
 @pytest.mark.parametrize("size", [1, 2, 3, 4, 5, 8])
 def test_the_readmes_commands_find_the_root_of_any_size(size: int, log: Log, folder: Path) -> None:
-    done = by_hand(write(make(log, Asked(size=size)), folder))
+    done = by_hand(write(make(log, Part(size=size)), folder))
     assert done.returncode == 0, done.stderr
 
 
 def test_the_readmes_commands_follow_a_rotation(log: Log, folder: Path) -> None:
-    files = make(log, Asked(keys=(signer(1), signer(2)), rotated_at=(39,)))
+    files = make(log, Part(keys=(signer(1), signer(2)), rotated_at=(39,)))
     files["checkpoint"] = log.checkpoint(39, signer(1), signer(2)).encode()
     assert verify(write(files, folder)).code == 0
     assert by_hand(folder).returncode == 0

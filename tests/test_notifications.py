@@ -106,7 +106,7 @@ def test_the_first_token_is_the_one_to_present() -> None:
 
 def test_the_made_token_is_printed_once_it_is_there(tmp_path: Path) -> None:
     config = load(environ={}, data=tmp_path)
-    with pytest.raises(ConfigurationError, match="registry 'registry' has no token yet"):
+    with pytest.raises(ConfigurationError, match="registry 'main' has no token yet"):
         render_notifications(config, config.registries[0])
     config = with_ingest_token(config)
     assert (tmp_path / "ingest-token").read_text().strip() in render(config)[0]

@@ -8,7 +8,7 @@ import pytest
 from tagtrail.access.tokens import Sender
 from tagtrail.errors import BadParameter, NotRecorded
 from tagtrail.ledger.record import Recorder
-from tagtrail.store.answers import EnvironmentState, TaggedDigest
+from tagtrail.store.answers import EnvironmentState
 from tagtrail.store.database import Store
 from tagtrail.store.deployments import find_deployments
 from tagtrail.store.digests import get_digest
@@ -18,7 +18,7 @@ from tagtrail.store.history import find_history
 from tagtrail.store.query import Filter, Page, Query
 from tagtrail.store.registries import find_quarantined, find_registries, find_traffic
 from tagtrail.store.releases import find_violations
-from tagtrail.store.tags import find_tags
+from tagtrail.store.tags import TaggedDigest, find_tags
 from tagtrail.trail.instant import DAY, SECOND
 from tests.api_client import RULES, some_events, story
 from tests.checker import check_ledger
@@ -156,15 +156,15 @@ def test_tags_point_at_what_they_did_at_that_instant(told: Ledger) -> None:
 
 def test_history_lists_every_move_with_its_interval_and_its_repeated_pushes(told: Ledger) -> None:
     moves = ask(told, find_history, repository="team/app", tag="prod")
-    assert [(move.kind, move.occurred_at, move.until, move.repeated, move.release_tags) for move in moves] == [
+    assert [(move.kind, move.at, move.until, move.repeated, move.release_tags) for move in moves] == [
         ("moved", at(60), None, 0, ("2.0",)),
         ("moved_back", at(20), at(60), 0, ("1.0.0",)),
         ("moved", at(12), at(20), 1, ("1.1.0",)),
         ("created", at(3), at(12), 0, ("1.0.0",)),
     ]
-    assert [move.previous for move in moves] == [digest_of("one"), digest_of("two"), digest_of("one"), None]
+    assert [move.previous_digest for move in moves] == [digest_of("one"), digest_of("two"), digest_of("one"), None]
     (changed, created) = ask(told, find_history, repository="team/app", tag="1.0.0")
-    assert (changed.violates, changed.actor, created.violates) == (True, "mallory", False)
+    assert (changed.violation, changed.actor, created.violation) == (True, "mallory", False)
     assert len(ask(told, find_history, repository="team/app", tag="prod", since=at(12), until=at(60))) == 2
 
 
@@ -408,4 +408,4 @@ def test_history_agrees_with_a_naive_model(ledger: Ledger, seed: int) -> None:
             head = None
             expected.append((at(event.at), None, 0))
     moves = ask(ledger, find_history, repository="team/app", tag="prod")
-    assert [(move.occurred_at, move.digest, move.repeated) for move in reversed(moves)] == expected
+    assert [(move.at, move.digest, move.repeated) for move in reversed(moves)] == expected

@@ -1,4 +1,4 @@
-"""The whole way, with the real registry and the real client: what was pushed is what the trail says."""
+"""The whole path with the real registry and the real client: the trail matches the pushes."""
 
 import json
 import shutil
@@ -45,8 +45,8 @@ def world(tmp_path: Path) -> Iterator[World]:
 
 
 @pytest.fixture
-def told(world: World, tmp_path: Path) -> Digests:
-    """The story, told to the end."""
+def digests(world: World, tmp_path: Path) -> Digests:
+    """The digests, after the whole story was pushed."""
     return tell_story(world.registry, tmp_path / "layout")
 
 
@@ -57,19 +57,19 @@ MOVES = (
 )
 
 
-def test_the_story_comes_out_right(world: World, told: Digests) -> None:
+def test_the_trail_matches_the_story(world: World, digests: Digests) -> None:
     assert world.rows(MOVES.format(APP)) == [
-        ("1.0.0", "created", told.first),
-        ("stable", "created", told.first),
-        ("prod", "created", told.first),
-        ("1.1.0", "created", told.second),
-        ("stable", "moved", told.second),
-        ("prod", "moved", told.second),
-        ("prod", "moved_back", told.first),
-        ("1.0.0", "moved", told.overwritten),
+        ("1.0.0", "created", digests.first),
+        ("stable", "created", digests.first),
+        ("prod", "created", digests.first),
+        ("1.1.0", "created", digests.second),
+        ("stable", "moved", digests.second),
+        ("prod", "moved", digests.second),
+        ("prod", "moved_back", digests.first),
+        ("1.0.0", "moved", digests.overwritten),
     ]
     assert world.rows(MOVES.format("team/worker"))[:2] == [
-        ("latest", "created", told.spare), ("staging", "created", told.spare),
+        ("latest", "created", digests.spare), ("staging", "created", digests.spare),
     ]  # fmt: skip
     assert sorted(world.rows(MOVES.format("team/worker"))[2:]) == [  # one delete, of the digest: in any order
         ("latest", "deleted", None), ("staging", "deleted", None),
@@ -81,39 +81,40 @@ def test_the_story_comes_out_right(world: World, told: Digests) -> None:
     ]  # fmt: skip
 
 
-def test_the_recorded_digest_is_the_one_the_client_saw(world: World, told: Digests) -> None:
+def test_the_recorded_digest_is_the_one_the_client_saw(world: World, digests: Digests) -> None:
     for reference, digest in (
-        (f"{APP}:prod", told.first),
-        (f"{APP}:1.1.0", told.second),
-        ("team/multi:2.0.0", told.index),
+        (f"{APP}:prod", digests.first),
+        (f"{APP}:1.1.0", digests.second),
+        ("team/multi:2.0.0", digests.index),
     ):
         assert world.registry.digest(reference) == digest
 
 
-def test_an_index_leads_from_a_platforms_digest_back_to_the_tag(world: World, told: Digests) -> None:
+def test_an_index_leads_from_a_platforms_digest_back_to_the_tag(world: World, digests: Digests) -> None:
     members = world.rows(
         "SELECT platform, tags.name FROM index_members JOIN tags ON tags.head_id = index_id ORDER BY platform"
     )
     assert [name for _, name in members] == ["2.0.0", "2.0.0"]
 
 
-def test_the_pulled_image_is_byte_for_byte_the_pushed_one(world: World, told: Digests, tmp_path: Path) -> None:
-    """By the reference that was recorded, with everything local removed before."""
+def test_the_pulled_image_is_byte_for_byte_the_pushed_one(world: World, digests: Digests, tmp_path: Path) -> None:
+    """Pull by the recorded reference, after the local images were removed."""
     shutil.rmtree(tmp_path / "layout")
     [(line,)] = world.rows(
-        f"SELECT line FROM entries JOIN lines USING (seq) JOIN tags ON tags.id = tag_id"
-        f" JOIN manifests ON manifests.id = manifest_id WHERE tags.name = '1.1.0' AND digest = '{told.second}' LIMIT 1"
+        "SELECT line FROM entries JOIN lines USING (seq) JOIN tags ON tags.id = tag_id"
+        " JOIN manifests ON manifests.id = manifest_id"
+        f" WHERE tags.name = '1.1.0' AND digest = '{digests.second}' LIMIT 1"
     )
     recorded = json.loads(line)
     again = Layout(tmp_path / "expected")
-    assert again.image("second", "version 1.1.0") == told.second
+    assert again.image("second", "version 1.1.0") == digests.second
     world.registry.pull(f"{recorded['host']}/{recorded['repository']}@{recorded['digest']}", tmp_path / "pulled")
     pushed, pulled = tmp_path / "expected/blobs/sha256", tmp_path / "pulled/blobs/sha256"
     assert sorted(path.name for path in pulled.iterdir()) == sorted(path.name for path in pushed.iterdir())
     assert all((pulled / path.name).read_bytes() == path.read_bytes() for path in pushed.iterdir())
 
 
-def test_what_the_registry_held_while_tagtrail_was_down_arrives_once(world: World, tmp_path: Path) -> None:
+def test_events_held_while_tagtrail_was_down_arrive_once(world: World, tmp_path: Path) -> None:
     layout = Layout(tmp_path / "layout")
     layout.image("a", "a")
     layout.image("b", "b")
@@ -129,7 +130,7 @@ def test_what_the_registry_held_while_tagtrail_was_down_arrives_once(world: Worl
     assert world.rows("SELECT sum(events) FROM traffic WHERE action = 'push_blob'") == [(4,)]
 
 
-def test_a_restarted_registry_is_noticed_and_goes_on(world: World, tmp_path: Path) -> None:
+def test_a_restarted_registry_is_noticed_and_its_events_continue(world: World, tmp_path: Path) -> None:
     layout = Layout(tmp_path / "layout")
     layout.image("a", "a")
     world.registry.push(layout.directory, "a", f"{APP}:1.0")
@@ -142,6 +143,6 @@ def test_a_restarted_registry_is_noticed_and_goes_on(world: World, tmp_path: Pat
     assert world.rows("SELECT count(*) FROM tags WHERE head_id IS NOT NULL") == [(2,)]
 
 
-def test_the_answer_over_http_is_there_at_once(world: World, told: Digests) -> None:
+def test_the_service_answers_over_http(world: World, digests: Digests) -> None:
     answer = requests.get(f"{world.service.url}/healthz", timeout=5)
     assert answer.text == "alive\n"

@@ -33,14 +33,6 @@ def _columns(*names: str) -> tuple[Column, ...]:
     return tuple(Column(name, tuple((path or name).split("."))) for name, _, path in parts)
 
 
-TAGS: Final = _columns(
-    "image=reference", "registry", "repository", "tag", "kind", "digest", "since", "release_tags", "media_type", "size",
-    "actor", "seq",
-)  # fmt: skip
-HISTORY: Final = _columns(
-    "image=reference", "registry", "repository", "tag", "kind", "at", "until", "seconds", "digest", "previous_digest",
-    "release_tags", "repeated", "release", "violation", "actor", "seq",
-)  # fmt: skip
 DEPLOYMENTS: Final = _columns(
     "image=reference", "environment", "registry", "repository", "tag", "digest", "at", "until", "seconds", "direction",
     "basis", "release_tags_then", "release_tags_now", "unpinned", "actor", "actor_assurance", "change", "note",

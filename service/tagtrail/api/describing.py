@@ -113,46 +113,6 @@ def describe_change(change: a.Change) -> d.ChangeDocument:
     )
 
 
-def describe_tag(answer: a.TaggedDigest, hosts: Hosts, rules: Rules) -> d.TagDocument:
-    """What a tag points at; its kind by the rules in force now."""
-    return d.TagDocument(
-        registry=answer.registry,
-        repository=answer.repository,
-        tag=answer.tag,
-        kind=rules.explain(answer.repository, answer.tag).kind,
-        reference=_reference(answer, hosts),
-        digest=answer.digest,
-        since=format_instant(answer.since),
-        media_type=answer.media_type,
-        size=answer.size,
-        actor=answer.actor,
-        seq=answer.seq,
-        release_tags=list(answer.release_tags),
-    )
-
-
-def describe_move(answer: a.HistoryMove, hosts: Hosts) -> d.MoveDocument:
-    """A move in a tag's history."""
-    return d.MoveDocument(
-        registry=answer.registry,
-        repository=answer.repository,
-        tag=answer.tag,
-        kind=answer.kind,
-        at=format_instant(answer.occurred_at),
-        until=format_optional(answer.until),
-        seconds=seconds_between(answer.occurred_at, answer.until),
-        reference=_reference(answer, hosts),
-        digest=answer.digest,
-        previous_digest=answer.previous,
-        release_tags=list(answer.release_tags),
-        repeated=answer.repeated,
-        release=answer.is_release,
-        violation=answer.violates,
-        actor=answer.actor,
-        seq=answer.seq,
-    )
-
-
 def describe_deployment(answer: a.DeploymentAnswer, hosts: Hosts) -> d.DeploymentDocument:
     """A deployment with the one before it."""
     return d.DeploymentDocument(
@@ -296,9 +256,7 @@ def pinned_reference(answer: a.Published, hosts: Hosts) -> str:
     return hosts.reference(answer.registry, answer.host, answer.repository, tag, answer.digest)
 
 
-def _reference(
-    answer: a.TaggedDigest | a.HistoryMove | a.DeploymentAnswer | a.Published | a.Violation, hosts: Hosts
-) -> str:
+def _reference(answer: a.DeploymentAnswer | a.Published | a.Violation, hosts: Hosts) -> str:
     return hosts.reference(answer.registry, answer.host, answer.repository, tag=answer.tag, digest=answer.digest)
 
 

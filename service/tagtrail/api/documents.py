@@ -13,7 +13,6 @@ from tagtrail.store.outbox import AttemptOutcome, DeliveryState
 from tagtrail.trail.deployments import Basis, Direction
 from tagtrail.trail.moves import MoveKind
 from tagtrail.trail.rules import Authentication
-from tagtrail.trail.rules import Kind as TagKind
 
 Time = Annotated[str, Meta(extra_json_schema={"format": "date-time"})]
 Seconds = Annotated[float, Meta(ge=0)]
@@ -74,44 +73,6 @@ class EntryDocument(msgspec.Struct, frozen=True):
     annotations: Annotated[list[AnnotationDocument], Meta(description="What was tied to it later; the newest 100.")]
     entry: Annotated[msgspec.Raw, Meta(description="The line, decoded.", extra_json_schema={"type": "object"})]
     line: Annotated[str, Meta(description="The exact line: the bytes that are stored and hashed.")]
-
-
-class TagDocument(msgspec.Struct, frozen=True):
-    """What a tag points at."""
-
-    registry: str
-    repository: str
-    tag: str
-    kind: Annotated[TagKind, Meta(description="By the rules in force now.")]
-    reference: Reference
-    digest: str
-    since: Time
-    media_type: str | None
-    size: Annotated[int | None, Meta(description="Of the manifest, in bytes.")]
-    actor: Actor
-    seq: Seq
-    release_tags: Annotated[list[str], Meta(description="Other release tags that name the same digest.")]
-
-
-class MoveDocument(msgspec.Struct, frozen=True):
-    """A move of a tag, and the interval that it began."""
-
-    registry: str
-    repository: str
-    tag: str
-    kind: MoveKind
-    at: Annotated[Time, Meta(description="By the registry's clock.")]
-    until: Annotated[Time | None, Meta(description="When the next move came; null while there is none.")]
-    seconds: Annotated[Seconds | None, Meta(description="From `at` until `until`.")]
-    reference: Reference
-    digest: Annotated[str | None, Meta(description="Null after a deletion.")]
-    previous_digest: str | None
-    release_tags: Annotated[list[str], Meta(description="Other release tags that named the digest in that interval.")]
-    repeated: Annotated[Count, Meta(description="Pushes of the same digest within the interval, counted up to 1000.")]
-    release: Annotated[bool, Meta(description="Whether the tag was a release tag by the rules then in force.")]
-    violation: Annotated[bool, Meta(description="Whether a release tag moved or was deleted.")]
-    actor: Actor
-    seq: Seq
 
 
 class PublishedDocument(msgspec.Struct, frozen=True):

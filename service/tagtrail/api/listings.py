@@ -1,6 +1,6 @@
 """The lists that can be asked for: what each accepts, where its answers come from and how they are shown."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
@@ -9,17 +9,18 @@ import msgspec
 from tagtrail.access.redaction import IDENTITIES
 from tagtrail.api import columns, describing, documents
 from tagtrail.api.columns import Column, reader_of
+from tagtrail.api.csv_columns import derive_columns
 from tagtrail.api.describing import describe_delivery
 from tagtrail.store.database import Connection
 from tagtrail.store.deployments import find_deployments
 from tagtrail.store.entries import find_entries, find_lines
 from tagtrail.store.environments import find_environments
-from tagtrail.store.history import find_history
+from tagtrail.store.history import TagMove, find_history
 from tagtrail.store.outbox import find_deliveries
 from tagtrail.store.query import Page, Query
 from tagtrail.store.registries import find_quarantined, find_registries, find_traffic
 from tagtrail.store.releases import find_violations
-from tagtrail.store.tags import find_tags
+from tagtrail.store.tags import TaggedDigest, find_tags
 from tagtrail.trail.rules import Hosts
 from tagtrail.wording.spreadsheet import Cell
 
@@ -64,6 +65,16 @@ def _described(describe: Callable[[Any, Query], msgspec.Struct], shown: Sequence
     }
 
 
+def _shown(struct: type[msgspec.Struct], nested: Mapping[str, Mapping[str, str]] | None = None) -> dict[str, Any]:
+    """The three fields of a list whose rows are shown as they are."""
+    found = derive_columns(struct, nested)
+    return {
+        "describe": lambda row, _: row,
+        "names": tuple(column.name for column in found),
+        "read_cells": lambda row, _: [column.read(row) for column in found],
+    }
+
+
 def _with_hosts(describe: Callable[[Any, Hosts], msgspec.Struct]) -> Callable[[Any, Query], msgspec.Struct]:
     return lambda answer, query: describe(answer, query.rules.hosts)
 
@@ -87,22 +98,22 @@ ENTRIES: Final = Listing(
 TAGS: Final = Listing(
     name="tags",
     summary="What every tag points at, now or at an instant; by registry, repository and tag.",
-    document=documents.TagDocument,
+    document=TaggedDigest,
     filters=("registry", "repository", "tag"),
     find=find_tags,
     key=(str, str, str),
     has_at=True,
-    **_described(lambda answer, query: describing.describe_tag(answer, query.rules.hosts, query.rules), columns.TAGS),
+    **_shown(TaggedDigest),
 )
 HISTORY: Final = Listing(
     name="history",
     summary="Every move of one tag, newest first, with the interval that each began.",
-    document=documents.MoveDocument,
+    document=TagMove,
     filters=("registry", "repository", "tag", "since", "until"),
     required=("repository", "tag"),
     find=find_history,
     key=(int, bytes),
-    **_described(_with_hosts(describing.describe_move), columns.HISTORY),
+    **_shown(TagMove),
 )
 DEPLOYMENTS: Final = Listing(
     name="deployments",

@@ -15,6 +15,7 @@ from tagtrail.ledger.annotate import LONGEST as ANNOTATION_LENGTHS
 from tagtrail.ledger.annotate import Annotation
 from tagtrail.ledger.declare import KEY, LONGEST_KEY, Declaration
 from tagtrail.ledger.declare import LONGEST as LONGEST_FIELDS
+from tagtrail.store.fields import describe_structs
 from tagtrail.store.filters import DEFAULT_LIMIT, KINDS, LONGEST, MOST, STATES
 
 Schema = dict[str, Any]
@@ -302,7 +303,7 @@ def _schemas() -> Schema:
         documents.DigestDocument, documents.DeclaredDocument, documents.AnnotationDocument,
         documents.AnnotationsDocument, documents.AttemptedDocument, StatusDocument, documents.ProblemDocument,
     ]  # fmt: skip
-    return dict(msgspec.json.schema_components(types, ref_template=_REF)[1])
+    return describe_structs(types, ref_template=_REF)
 
 
 def _parameter(name: str, *, required: bool = False) -> Schema:

@@ -18,13 +18,13 @@ from tagtrail.access.redaction import IDENTITIES, Audience
 from tagtrail.api.listings import Listing
 from tagtrail.api.requests import MEDIA_TYPES, Format
 from tagtrail.store.database import Connection, Store
+from tagtrail.store.fields import encode_json
 from tagtrail.store.filters import write_cursor
 from tagtrail.store.lines import get_last_seq
 from tagtrail.store.query import Page, Query
 from tagtrail.wording.spreadsheet import MARK, write_cells, write_row
 
 _READ: Final = 1_000  # rows of a whole answer that are read, and sent, at a time
-_json = msgspec.json.Encoder()
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,7 +77,7 @@ class Answering:
     def _page(self, request: Request, page: Page[Any]) -> Response:
         listing, query = self.listing, self.query
         following = write_cursor(page.after) if page.after else None
-        body = _json.encode({"items": [listing.describe(row, query) for row in page.items], "next": following})
+        body = encode_json({"items": [listing.describe(row, query) for row in page.items], "next": following})
         response = Response(body, content_type=MEDIA_TYPES["json"])
         if following is not None:
             address = urlencode({**request.args.to_dict(), "cursor": following})
@@ -116,7 +116,7 @@ class Answering:
             return "".join([write_cells([row[at] for at in shown]) for row in rows]).encode()
         if listing.find_lines is not None:
             return b"\n".join((*page.items, b""))
-        return b"".join([_json.encode(listing.describe(row, query)) + b"\n" for row in page.items])
+        return b"".join([encode_json(listing.describe(row, query)) + b"\n" for row in page.items])
 
 
 def entity_tag(request: Request, shown_as: str, last_seq: int, audience: Audience) -> str:
@@ -149,5 +149,5 @@ def document_response(
     if tag is not None and request.if_none_match.contains_weak(tag):
         return _with_tag(Response(status=304), tag)
     audience.record(request, "json")
-    response = Response(_json.encode(audience.see(document)), status, content_type=MEDIA_TYPES["json"])
+    response = Response(encode_json(audience.see(document)), status, content_type=MEDIA_TYPES["json"])
     return response if tag is None else _with_tag(response, tag)

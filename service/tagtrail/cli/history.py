@@ -3,7 +3,6 @@
 import click
 from rich.text import Text
 
-from tagtrail.api.describing import describe_move
 from tagtrail.cli import columns
 from tagtrail.cli.asked import Asked, Nothing
 from tagtrail.cli.options import asking
@@ -13,8 +12,7 @@ from tagtrail.cli.sentences import STYLES
 from tagtrail.cli.table import Column
 from tagtrail.cli.words import listed, local_time, span
 from tagtrail.errors import BadParameter
-from tagtrail.store.answers import HistoryMove
-from tagtrail.store.history import find_history
+from tagtrail.store.history import TagMove, find_history
 from tagtrail.trail.instant import SECOND, now
 from tagtrail.wording.clauses import MOVE_WORDS
 
@@ -31,14 +29,14 @@ def history(asked: Asked, image: str) -> None:
     asked.answer(
         asked.each(find_history),
         _columns(asked.trail),
-        lambda row: describe_move(row, asked.trail.hosts),
+        lambda row: row,
         nothing=Nothing(f"{subject} did not move in that time."),
     )
 
 
-def _columns(trail: Trail) -> list[Column[HistoryMove]]:
+def _columns(trail: Trail) -> list[Column[TagMove]]:
     return [
-        Column("SINCE", lambda row: local_time(row.occurred_at)),
+        Column("SINCE", lambda row: local_time(row.at)),
         Column("UNTIL", lambda row: columns.until(row.until), form="wide"),
         Column("FOR", _lasted, form="narrow", right=True, clause="for"),
         Column("MOVE", _move),
@@ -51,10 +49,10 @@ def _columns(trail: Trail) -> list[Column[HistoryMove]]:
     ]
 
 
-def _lasted(row: HistoryMove) -> str:
-    return span(((now() if row.until is None else row.until) - row.occurred_at) / SECOND)
+def _lasted(row: TagMove) -> str:
+    return span(((now() if row.until is None else row.until) - row.at) / SECOND)
 
 
-def _move(row: HistoryMove) -> Text:
+def _move(row: TagMove) -> Text:
     words = Text.assemble((MOVE_WORDS[row.kind], STYLES[row.kind]))
-    return words.append(" VIOLATION", "bold red") if row.violates else words
+    return words.append(" VIOLATION", "bold red") if row.violation else words

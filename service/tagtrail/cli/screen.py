@@ -13,6 +13,7 @@ from rich.text import Text
 from tagtrail.cli.flow import flow
 from tagtrail.cli.table import GAP, Column, fit_table, make_clauses, make_lines
 from tagtrail.cli.words import visible
+from tagtrail.store.fields import encode_json
 
 T = TypeVar("T")
 
@@ -95,7 +96,7 @@ class Screen:
 
 def _print_json(document: msgspec.Struct) -> int:
     """Print one document; returns 1. What JSON allows in its texts and a terminal would obey is escaped."""
-    text = msgspec.json.encode(document).decode()
+    text = encode_json(document).decode()
     if not text.isprintable():
         text = "".join(letter if letter.isprintable() else json.dumps(letter)[1:-1] for letter in text)
     print(text)

@@ -2,7 +2,6 @@
 
 import click
 
-from tagtrail.api.describing import describe_tag
 from tagtrail.cli import columns
 from tagtrail.cli.asked import Asked, Nothing
 from tagtrail.cli.explain import explain
@@ -12,8 +11,7 @@ from tagtrail.cli.references import narrow
 from tagtrail.cli.table import Column
 from tagtrail.cli.when import end_of_second
 from tagtrail.cli.words import listed, local_time
-from tagtrail.store.answers import TaggedDigest
-from tagtrail.store.tags import find_tags
+from tagtrail.store.tags import TaggedDigest, find_tags
 
 
 @click.group(cls=UsualGroup, short_help="What every tag points at; `tags explain`: why a tag is fixed.")
@@ -45,7 +43,7 @@ def show_tags(asked: Asked, *, at: int | None, is_named: bool) -> None:
     asked.answer(
         asked.each(find_tags, at=then),
         [*columns.image(asked.trail, lambda row: row), _RELEASES, _SINCE, columns.BY, columns.LINE],
-        lambda row: describe_tag(row, asked.trail.hosts, asked.trail.rules),
+        lambda row: row,
         nothing=Nothing(f"no tag{named} pointed at anything{when or ' that is recorded'}", is_unknown=is_named),
     )
 

@@ -45,7 +45,7 @@ LogFormat = Literal["text", "json"]
 LogLevel = Literal["debug", "info", "warning", "error"]
 NotificationKind = Literal["created", "moved", "moved_back", "deleted", "violation", "deployed", "declared", "trouble"]
 
-DEFAULT_REGISTRY: Final = "registry"
+DEFAULT_REGISTRY: Final = "main"
 NOTIFICATION_KINDS: Final[tuple[NotificationKind, ...]] = get_args(NotificationKind)
 
 _HOUR: Final = 3_600

@@ -1,8 +1,10 @@
 """Why something is told, or is not: each route held against it, with the first of its conditions that does not fit."""
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Final
+
+from msgspec.structs import replace
 
 from tagtrail.config.model import NotificationKind, NotifyConfig, RouteConfig
 from tagtrail.notify.routes import Notification, Routes

@@ -62,48 +62,6 @@ class NamedBy:
 
 
 @dataclass(frozen=True, slots=True)
-class TaggedDigest:
-    """What a tag points at, now or at an instant; `release_tags` are those that named the digest then too."""
-
-    registry: str
-    repository: str
-    tag: str
-    digest: str
-    since: int
-    media_type: str | None
-    size: int | None
-    seq: int
-    host: str | None
-    actor: str | None
-    release_tags: tuple[str, ...]
-
-
-@dataclass(frozen=True, slots=True)
-class HistoryMove:
-    """A move of one tag, and the interval that it begins (`digest` None: the tag was deleted).
-
-    `repeated` counts the pushes of the same digest within the interval, up to MOST_REPEATED; `release_tags` named
-    the digest at any time within the interval.
-    """
-
-    registry: str
-    repository: str
-    tag: str
-    occurred_at: int
-    until: int | None
-    kind: MoveKind
-    digest: str | None
-    previous: str | None
-    is_release: bool
-    violates: bool
-    seq: int
-    host: str | None
-    actor: str | None
-    repeated: int
-    release_tags: tuple[str, ...]
-
-
-@dataclass(frozen=True, slots=True)
 class Published:
     """A digest that was published for an environment, as the one before a deployment or the one to roll back to.
 

@@ -1,27 +1,68 @@
 """The history of one tag: every move, newest first, with the interval that it began."""
 
 from collections.abc import Iterator
-from dataclasses import replace
 from itertools import islice
-from typing import Final
+from typing import Annotated, Final
+
+import msgspec
+from msgspec import Meta
 
 from tagtrail.line import read_line
-from tagtrail.store.answers import HistoryMove, Published
+from tagtrail.store.answers import Published
 from tagtrail.store.database import Connection
 from tagtrail.store.environments import Step, choose_step
+from tagtrail.store.fields import (
+    ActorName,
+    Count,
+    Duration,
+    Host,
+    ImageReference,
+    IsRelease,
+    IsViolation,
+    RegistryTime,
+    Seq,
+)
 from tagtrail.store.names import Tag, get_tag
 from tagtrail.store.publications import LAST_HEARD, read_published
 from tagtrail.store.query import Page, Query
 from tagtrail.store.releases import Releases
 from tagtrail.store.series import Row, Series, Source, Span, gather, walk
-from tagtrail.trail.instant import LATEST
+from tagtrail.trail.instant import LATEST, Instant, seconds_between
+from tagtrail.trail.moves import MoveKind
+from tagtrail.trail.names import Reference
+from tagtrail.trail.rules import Rules
 
 MOST_REPEATED: Final = 1_000  # repeated pushes of one interval are counted up to here
+
+
+class TagMove(msgspec.Struct, frozen=True):
+    """A move of a tag, and the interval that it begins."""
+
+    registry: str
+    repository: str
+    tag: str
+    kind: MoveKind
+    at: RegistryTime
+    until: Annotated[Instant | None, Meta(description="When the next move came; null while there is none.")]
+    seconds: Duration
+    reference: ImageReference
+    host: Host
+    digest: Annotated[str | None, Meta(description="Null after a deletion.")]
+    previous_digest: str | None
+    release_tags: Annotated[
+        tuple[str, ...], Meta(description="Other release tags that named the digest at any time in that interval.")
+    ]
+    repeated: Annotated[Count, Meta(description="Pushes of the same digest within the interval, counted up to 1000.")]
+    release: IsRelease
+    violation: IsViolation
+    actor: ActorName
+    seq: Seq
+
 
 _MOVES = Series("moves", ("occurred_at", "event"), ("seq",))
 
 
-def find_history(db: Connection, query: Query) -> Page[HistoryMove]:
+def find_history(db: Connection, query: Query) -> Page[TagMove]:
     """The moves of the tag `tag` of the repository `repository`, newest first. Key: (occurred_at, event).
 
     `since` and `until` are by the registry's clock. Raises BadParameter where the filter does not name one tag, and
@@ -35,10 +76,11 @@ def find_history(db: Connection, query: Query) -> Page[HistoryMove]:
     last_seq = LATEST if filters.last_seq is None else filters.last_seq
     found, after = gather(rows, _MOVES, limit=query.limit, keep=lambda row: row[2] <= last_seq)
     releases = Releases(db)
-    return Page(tuple(_with_repeated(db, tag, row, read_move(db, tag, row[:2], releases)) for row in found), after)
+    moves = (read_move(db, query.rules, tag, row[:2], releases) for row in found)
+    return Page(tuple(_with_repeated(db, tag, row, move) for row, move in zip(found, moves, strict=True)), after)
 
 
-def read_move(db: Connection, tag: Tag, moment: tuple[int, bytes], releases: Releases) -> HistoryMove:
+def read_move(db: Connection, rules: Rules, tag: Tag, moment: tuple[int, bytes], releases: Releases) -> TagMove:
     """The move of the tag at the moment (occurred_at, event); `repeated` is left at 0."""
     until, kind, manifest_id, digest, previous, is_release, violates, seq, line, actor = db.execute(
         "SELECT m.until, m.kind, m.manifest_id, now.digest, before.digest, m.is_release, m.violates, m.seq, l.line,"
@@ -48,29 +90,32 @@ def read_move(db: Connection, tag: Tag, moment: tuple[int, bytes], releases: Rel
         (tag.id, *moment),
     ).fetchone()
     named = releases.during(manifest_id, moment[0], until) if manifest_id is not None else ()
-    return HistoryMove(
+    host = rules.hosts.host(tag.repository.registry, read_line(line).host)
+    return TagMove(
         registry=tag.repository.registry,
         repository=tag.repository.name,
         tag=tag.name,
-        occurred_at=moment[0],
-        until=until,
         kind=kind,
+        at=Instant(moment[0]),
+        until=Instant.maybe(until),
+        seconds=seconds_between(moment[0], until),
+        reference=str(Reference(tag.repository.name, tag.name, digest, host)),
+        host=host,
         digest=digest,
-        previous=previous,
-        is_release=bool(is_release),
-        violates=bool(violates),
-        seq=seq,
-        host=read_line(line).host,
-        actor=actor,
-        repeated=0,
+        previous_digest=previous,
         release_tags=tuple(other.tag for other in named if other.tag != tag.name),
+        repeated=0,
+        release=bool(is_release),
+        violation=bool(violates),
+        actor=actor,
+        seq=seq,
     )
 
 
-def _with_repeated(db: Connection, tag: Tag, row: Row, move: HistoryMove) -> HistoryMove:
+def _with_repeated(db: Connection, tag: Tag, row: Row, move: TagMove) -> TagMove:
     if move.digest is None:
         return move
-    return replace(move, repeated=_count_repeated(db, tag.id, (row[0], row[1]), move.until))
+    return msgspec.structs.replace(move, repeated=_count_repeated(db, tag.id, (row[0], row[1]), move.until))
 
 
 def _count_repeated(db: Connection, tag_id: int, began: tuple[int, bytes], until: int | None) -> int:

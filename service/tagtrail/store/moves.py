@@ -4,9 +4,8 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Final, TypeAlias
 
-from tagtrail.store.answers import HistoryMove
 from tagtrail.store.database import Connection
-from tagtrail.store.history import read_move
+from tagtrail.store.history import TagMove, read_move
 from tagtrail.store.names import (
     find_registry_id,
     find_repositories,
@@ -140,7 +139,7 @@ _WITH_NAMES = Series(
 )
 
 
-def find_moves(db: Connection, query: Query) -> Page[HistoryMove]:
+def find_moves(db: Connection, query: Query) -> Page[TagMove]:
     """The moves that the filter asks for, newest first by the registry's clock. Key: (occurred_at, event, tag's id).
 
     Looks at `registry`, `repository`, `tag`, `since` and `until`. Repeated pushes are not counted here.
@@ -150,7 +149,7 @@ def find_moves(db: Connection, query: Query) -> Page[HistoryMove]:
     rows, series = _walk(db, filters, span)
     found, after = gather(rows, series, limit=query.limit, keep=_keep(db, filters, series))
     releases, tags = Releases(db), find_tags_of(db, {row[2] for row in found})
-    return Page(tuple(read_move(db, tags[row[2]], row[:2], releases) for row in found), after)
+    return Page(tuple(read_move(db, query.rules, tags[row[2]], row[:2], releases) for row in found), after)
 
 
 def _walk(db: Connection, filters: Filter, span: Span) -> tuple[Iterator[Row], Series]:

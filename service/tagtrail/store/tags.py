@@ -1,21 +1,46 @@
-"""What tags point at: now, or at an instant."""
+"""The digests that tags point at, now or at an instant."""
 
 from collections.abc import Iterator, Sequence
-from typing import Any, Final, cast
+from typing import Annotated, Any, Final, cast
+
+import msgspec
+from msgspec import Meta
 
 from tagtrail.errors import BadParameter
 from tagtrail.line import read_line
-from tagtrail.store.answers import TaggedDigest
 from tagtrail.store.database import Connection
+from tagtrail.store.fields import ActorName, Host, ImageReference, RegistryTime, Seq
 from tagtrail.store.names import Repository, iterate_repositories
 from tagtrail.store.query import Page, Query
 from tagtrail.store.releases import Releases
 from tagtrail.store.timeline import KnownTag
-from tagtrail.trail.names import is_tag
+from tagtrail.trail.instant import Instant
+from tagtrail.trail.names import Reference, is_tag
+from tagtrail.trail.rules import Kind as TagKind
+from tagtrail.trail.rules import Rules
 
 _MOST_EXAMINED: Final = 1_000  # tags that may point to nothing, looked at for one page
 _FIRST_READ = 64  # tags read at a time, growing to
 _LARGEST_READ = 1_024
+
+
+class TaggedDigest(msgspec.Struct, frozen=True):
+    """The digest that a tag points at."""
+
+    registry: str
+    repository: str
+    tag: str
+    kind: Annotated[TagKind, Meta(description="By the rules in force now.")]
+    reference: ImageReference
+    host: Host
+    digest: str
+    since: RegistryTime
+    release_tags: Annotated[tuple[str, ...], Meta(description="Other release tags that name the same digest.")]
+    media_type: str | None
+    size: Annotated[int | None, Meta(description="Of the manifest, in bytes.")]
+    actor: ActorName
+    seq: Seq
+
 
 # What each tag pointed at: the row (tag's id, name, manifest's id, since, seq), no manifest where it was deleted.
 _NOW = (
@@ -31,7 +56,7 @@ _THEN = (
 
 
 def find_tags(db: Connection, query: Query) -> Page[TaggedDigest]:
-    """The tags that point to something now, or at the instant `at`, by registry, repository and name.
+    """The tags that point to a digest now, or at the instant `at`, by registry, repository and name.
 
     `at` is by the registry's clock: a tag that moved at that very instant is shown after the move. Key: (registry,
     repository, tag). Looks at `registry`, `repository` and `tag` of the filter.
@@ -47,19 +72,21 @@ def find_tags(db: Connection, query: Query) -> Page[TaggedDigest]:
             return Page(tuple(found), after)
         after = (repository.registry, repository.name, cast("str", row[1]))
         if row[2] is not None:
-            found.append(_read_tag(db, repository, row, releases, query.at))
+            found.append(_read_tag(db, query.rules, repository, row, releases, at=query.at))
         if examined >= max(_MOST_EXAMINED, query.limit + 1):
             return Page(tuple(found), after)
     return Page(tuple(found))
 
 
-def read_tags(db: Connection, repository: Repository, tags: Sequence[KnownTag]) -> tuple[TaggedDigest, ...]:
-    """What these tags of the repository point at now, in that order; deleted ones are left out."""
+def read_tags(
+    db: Connection, rules: Rules, repository: Repository, tags: Sequence[KnownTag]
+) -> tuple[TaggedDigest, ...]:
+    """The digests that these tags of the repository point at now, in that order; deleted tags are left out."""
     releases = Releases(db)
     present = [tag for tag in tags if tag.manifest_id is not None]
     releases.load([tag.manifest_id for tag in present if tag.manifest_id is not None])
     return tuple(
-        _read_tag(db, repository, (tag.id, tag.name, tag.manifest_id, tag.since, tag.seq), releases, None)
+        _read_tag(db, rules, repository, (tag.id, tag.name, tag.manifest_id, tag.since, tag.seq), releases, at=None)
         for tag in present
     )
 
@@ -91,7 +118,7 @@ def _walk_repository(
 
 
 def _read_tag(
-    db: Connection, repository: Repository, row: tuple[Any, ...], releases: Releases, at: int | None
+    db: Connection, rules: Rules, repository: Repository, row: tuple[Any, ...], releases: Releases, *, at: int | None
 ) -> TaggedDigest:
     _, name, manifest_id, since, seq = row
     digest, media_type, size, line, actor = db.execute(
@@ -100,16 +127,19 @@ def _read_tag(
         (manifest_id, seq),
     ).fetchone()
     named = releases.now(manifest_id) if at is None else releases.at(manifest_id, at)
+    host = rules.hosts.host(repository.registry, read_line(line).host)
     return TaggedDigest(
         registry=repository.registry,
         repository=repository.name,
         tag=name,
+        kind=rules.explain(repository.name, name).kind,
+        reference=str(Reference(repository.name, name, digest, host)),
+        host=host,
         digest=digest,
-        since=since,
+        since=Instant(since),
+        release_tags=tuple(other.tag for other in named if other.tag != name),
         media_type=media_type,
         size=size,
-        seq=seq,
-        host=read_line(line).host,
         actor=actor,
-        release_tags=tuple(other.tag for other in named if other.tag != name),
+        seq=seq,
     )

@@ -6,8 +6,9 @@ from itertools import groupby
 from typing import Final, Literal
 
 from tagtrail.store.annotations import find_annotations
-from tagtrail.store.answers import BoardRow, HistoryMove, Posting, Published, Recent, Violation
+from tagtrail.store.answers import BoardRow, Posting, Published, Recent, Violation
 from tagtrail.store.environments import find_board
+from tagtrail.store.history import TagMove
 from tagtrail.store.moves import find_moves
 from tagtrail.store.query import Query
 from tagtrail.store.releases import find_violations
@@ -98,7 +99,7 @@ class Gathered:
     registry: str
     repository: str
     digest: str | None
-    moves: tuple[HistoryMove, ...]
+    moves: tuple[TagMove, ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -156,7 +157,7 @@ def _step_back(visit: Visit, target: Published, environment: str) -> str | None:
     return next(iter(commands.skopeo), None)
 
 
-def gather(moves: Iterable[HistoryMove]) -> tuple[Gathered, ...]:
+def gather(moves: Iterable[TagMove]) -> tuple[Gathered, ...]:
     """Neighbours in the list, newest first, that tell of the same digest within minutes."""
     found: list[Gathered] = []
     for move in moves:
@@ -168,9 +169,9 @@ def gather(moves: Iterable[HistoryMove]) -> tuple[Gathered, ...]:
     return tuple(found)
 
 
-def _belongs(move: HistoryMove, to: Gathered) -> bool:
+def _belongs(move: TagMove, to: Gathered) -> bool:
     is_same = (move.registry, move.repository, move.digest) == (to.registry, to.repository, to.digest)
-    return is_same and to.moves[0].occurred_at - move.occurred_at <= _TOGETHER
+    return is_same and to.moves[0].at - move.at <= _TOGETHER
 
 
 def _find_open_violations(visit: Visit) -> tuple[Violation, ...]:

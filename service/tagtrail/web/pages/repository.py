@@ -5,12 +5,10 @@ from dataclasses import dataclass
 from typing import Final
 
 from tagtrail.errors import NotRecorded
-from tagtrail.store.answers import TaggedDigest
 from tagtrail.store.names import Repository, find_repositories
 from tagtrail.store.query import Filter
-from tagtrail.store.tags import read_tags
+from tagtrail.store.tags import TaggedDigest, read_tags
 from tagtrail.store.timeline import MOST_TAGS, KnownTag, find_digests, find_known_tags
-from tagtrail.trail.names import Reference
 from tagtrail.trail.rules import TagRule
 from tagtrail.web.context import Page, Visit
 from tagtrail.web.paging import Portion
@@ -65,11 +63,11 @@ def make_repository(visit: Visit, *, registry: str, repository: str) -> Reposito
     timeline = make_timeline(visit, found, tags)
     present = _order(visit, found, tags)
     portion = Portion.of(visit.parameters, "tags", len(present), size=_ROWS)
-    listed = read_tags(visit.db, found, portion.cut(present))
+    listed = read_tags(visit.db, visit.rules, found, portion.cut(present))
     return RepositoryView(
         registry=registry,
         repository=repository,
-        reference=str(Reference(repository, host=visit.hosts.host(registry, listed[0].host if listed else None))),
+        reference=visit.hosts.reference(registry, listed[0].host if listed else None, repository),
         timeline=timeline,
         tags=tuple(_make_row(visit, tag) for tag in listed),
         portion=portion,

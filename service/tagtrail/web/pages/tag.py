@@ -3,12 +3,12 @@
 from dataclasses import dataclass, replace
 from typing import Final
 
-from tagtrail.store.answers import HistoryMove, Published, TaggedDigest
+from tagtrail.store.answers import Published
 from tagtrail.store.environments import find_environments
-from tagtrail.store.history import MOST_REPEATED, find_history, find_step_back
+from tagtrail.store.history import MOST_REPEATED, TagMove, find_history, find_step_back
 from tagtrail.store.names import Tag, get_tag
 from tagtrail.store.query import Filter, Query
-from tagtrail.store.tags import find_tags
+from tagtrail.store.tags import TaggedDigest, find_tags
 from tagtrail.trail.rules import TagRule
 from tagtrail.web.context import Page, Visit
 from tagtrail.web.paging import Paging
@@ -20,7 +20,7 @@ class Then:
     """What the tag was at an instant, by the move before it; None where it was not there yet."""
 
     at: int
-    move: HistoryMove | None
+    move: TagMove | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,10 +44,9 @@ class TagView:
     rule: TagRule
     environments: tuple[str, ...]
     now: TaggedDigest | None
-    reference: str | None
-    last: HistoryMove | None
+    last: TagMove | None
     then: Then | None
-    moves: tuple[HistoryMove, ...]
+    moves: tuple[TagMove, ...]
     paging: Paging
     backs: tuple[Back, ...]
     most_repeated: int = MOST_REPEATED
@@ -69,7 +68,6 @@ def make_tag(visit: Visit, *, registry: str, repository: str, tag: str) -> TagVi
         rule=visit.rules.explain(repository, tag),
         environments=environments,
         now=now,
-        reference=visit.hosts.reference(registry, now.host, repository, tag, now.digest) if now else None,
         last=_find_newest(visit, asked),
         then=_look_at(visit, asked),
         moves=moves.items,
@@ -78,7 +76,7 @@ def make_tag(visit: Visit, *, registry: str, repository: str, tag: str) -> TagVi
     )
 
 
-def _find_newest(visit: Visit, asked: Filter) -> HistoryMove | None:
+def _find_newest(visit: Visit, asked: Filter) -> TagMove | None:
     return next(iter(find_history(visit.db, Query(visit.rules, asked, limit=1)).items), None)
 
 

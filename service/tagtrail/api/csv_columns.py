@@ -1,0 +1,48 @@
+"""The CSV columns of a list, derived from the struct of its rows.
+
+A field is a column of its name. `image`, the reference, comes first, since a spreadsheet turns the tag `1.10` into 1.1;
+its host has no column of its own. Of a struct within the struct only chosen fields are columns.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any, Final
+
+import msgspec
+
+from tagtrail.trail.instant import Instant
+from tagtrail.wording.spreadsheet import Cell
+
+_IMAGE: Final = "reference"
+_LEFT_OUT: Final = frozenset({_IMAGE, "host"})
+
+
+@dataclass(frozen=True, slots=True)
+class CsvColumn:
+    """A column, and the path of its value in a row; the cell is empty where anything on the path is null."""
+
+    name: str
+    path: str
+
+    def read(self, row: Any) -> Cell:
+        """The row's cell."""
+        value = row
+        for name in self.path.split("."):
+            value = getattr(value, name, None)
+        if isinstance(value, Instant):
+            return value.text
+        return [str(part) for part in value] if isinstance(value, tuple) else value
+
+
+def derive_columns(
+    struct: type[msgspec.Struct], nested: Mapping[str, Mapping[str, str]] | None = None
+) -> tuple[CsvColumn, ...]:
+    """The columns of a struct; `nested` names for a field the columns of the struct that it holds, and their fields."""
+    nested = nested or {}
+    columns = [CsvColumn("image", _IMAGE)] if _IMAGE in struct.__struct_fields__ else []
+    for name in struct.__struct_fields__:
+        if name in nested:
+            columns += [CsvColumn(column, f"{name}.{field}") for column, field in nested[name].items()]
+        elif name not in _LEFT_OUT:
+            columns.append(CsvColumn(name, name))
+    return tuple(columns)
