@@ -43,7 +43,7 @@ def explain(asked: Asked, image: str) -> None:
         return
     meaning = "a release tag: it may never move" if explanation.kind == "release" else "a moving tag"
     asked.screen.say(f"{reference.repository}:{reference.tag} is {meaning}. It {visible(explanation.reason)}.")
-    asked.screen.say(f"Decided by {explanation.rule}; `tagtrail check` prints all rules.")
+    asked.screen.say(f"Decided by {explanation.rule}; `tagtrail check --all` prints all rules.")
     if explanation.environments:
         asked.screen.say(f"Whatever it points at is deployed to {listed(explanation.environments, most=None)}.")
 

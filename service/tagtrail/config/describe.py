@@ -143,5 +143,5 @@ def _show(value: Any) -> str:  # noqa: PLR0911 - one for each type
 
 def _default_tag_rules(config: Config, *, shows_all: bool) -> Iterator[Setting]:
     for at, rule in enumerate(config.rules.default_tag_rules, start=1):
-        pattern = f", {rule.syntax} {rule.tag}" if shows_all else ""
+        pattern = f"; tag {rule.syntax} {rule.tag}" if shows_all else ""
         yield Setting(f"default tag rule {at}", f"{rule.kind}: {rule.reason}{pattern}", is_default=True)
