@@ -141,7 +141,7 @@ def test_a_glob_finds_what_its_repositories_hold_together(full: Ledger, glob: st
         if find is find_entries:
             together = [item for item in together if item.kind in ("push", "delete")]
         assert sorted(item.seq for item in together) == sorted(item.seq for item in alone)
-        moments = [getattr(item, "occurred_at", item.seq) for item in together]
+        moments = [getattr(item, "at", item.seq) for item in together]
         assert moments == sorted(moments, reverse=True)
 
 

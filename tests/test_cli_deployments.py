@@ -5,8 +5,9 @@ import shlex
 import msgspec
 import pytest
 
-from tagtrail.api.documents import DeclaredDocument, DeploymentDocument, EnvironmentDocument
 from tagtrail.cli.rollback import RollBack
+from tagtrail.store.deployments import RecordedDeployment
+from tagtrail.store.environments import DeclaredDeployment, EnvironmentState
 from tagtrail.trail.names import Reference
 from tagtrail.trail.rules import EnvironmentRule, RegistryIdentity, Rules
 from tagtrail.wording.rollback import make_commands
@@ -59,10 +60,10 @@ def test_deployments_are_narrowed(command_line: CommandLine, arguments: tuple[st
 
 def test_machines_get_what_the_api_answers(command_line: CommandLine) -> None:
     for arguments, kind in (
-        (("deployments",), DeploymentDocument),
-        (("environments",), EnvironmentDocument),
+        (("deployments",), RecordedDeployment),
+        (("environments",), EnvironmentState),
         (("rollback", "team/app@production"), RollBack),
-        (("deploy", "team/app:1.1.0", "--environment", "production"), DeclaredDocument),
+        (("deploy", "team/app:1.1.0", "--environment", "production"), DeclaredDeployment),
     ):
         lines = command_line.ask(*arguments, "--json").splitlines()
         assert lines

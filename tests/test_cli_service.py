@@ -2,6 +2,7 @@
 
 import os
 import re
+import shlex
 import subprocess
 import sys
 from pathlib import Path
@@ -55,6 +56,12 @@ def test_serve_listens_where_it_is_told_and_keeps_everything_in_the_data_directo
         eventually(lambda: _answers(f"http://{listen}"), f"the service answers; see {service.log.read_text()}")
         command_line = CommandLine(data)
         assert "started" in command_line.ask("log")
+        announced = service.log.read_text()
+        assert f"Pages: http://{listen}/\n" in announced
+        shown = announced.partition("Commands, in another terminal: ")[2].partition("\n")[0]
+        assert shown == f"{sys.executable} -m tagtrail log --data data"
+        answer = subprocess.run(shlex.split(shown), capture_output=True, text=True, check=True, cwd=tmp_path)
+        assert "started" in answer.stdout
         result = command_line.run("rebuild")
         assert (result.exit_code, "which another tagtrail is using" in result.stderr) == (3, True)
     finally:
@@ -73,6 +80,9 @@ def test_registry_config_prints_yaml_and_nothing_else(tmp_path: Path) -> None:
     assert endpoint["headers"]["Authorization"] == [f"Bearer {token}"]
     assert result.stderr == ""
     assert command_line.ask("registry-config") == result.stdout
+    compose = yaml.safe_load(command_line.ask("registry-config", "--form", "compose"))
+    settings = yaml.safe_load(compose["environment"]["REGISTRY_NOTIFICATIONS"])
+    assert settings == yaml.safe_load(result.stdout)["notifications"]
 
 
 def test_registry_config_goes_by_what_the_service_is_told(config: Path) -> None:

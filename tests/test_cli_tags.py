@@ -3,7 +3,8 @@
 import msgspec
 import pytest
 
-from tagtrail.api.documents import DigestDocument, EnvironmentDocument
+from tagtrail.api.documents import DigestDocument
+from tagtrail.store.environments import EnvironmentState
 from tagtrail.store.history import TagMove
 from tagtrail.store.tags import TaggedDigest
 from tests.command_line import DAY, HOST, CommandLine, decode_struct, tell_deletion, tell_story
@@ -58,7 +59,7 @@ def test_machines_get_what_the_api_answers(command_line: CommandLine) -> None:
     for arguments, kind in (
         (("tags",), TaggedDigest),
         (("history", "team/app:prod"), TagMove),
-        (("at", "now"), EnvironmentDocument),
+        (("at", "now"), EnvironmentState),
         (("at", "now", "team/app"), TaggedDigest),
         (("digest", ONE), DigestDocument),
     ):

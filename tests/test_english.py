@@ -20,7 +20,6 @@ UNFINISHED = (
     "web", "wording", "app.py", "health.py", "line.py", "logs.py", "errors.py",
 )  # fmt: skip
 UNFINISHED_DOCS = (
-    "README.md",
     "config.example.yml",
     "docs/chat.md",
     "docs/cli.md",

@@ -54,9 +54,9 @@ def test_deployments_are_those_of_the_trail(log: Log, tmp_path: Path, seed: int)
         assert (row["registry"], row["repository"], row["tag"], row["digest"], row["direction"], row["basis"]) == (
             answer.registry, answer.repository, answer.tag, answer.digest, answer.direction, answer.basis,
         )  # fmt: skip
-        assert row["at"] == format_instant(answer.occurred_at)
-        assert row["until"] == ("" if answer.until is None else format_instant(answer.until))
-        assert {named.tag for named in answer.release_then} <= set(row["release_tags"].split())
+        assert row["at"] == answer.at.text
+        assert row["until"] == ("" if answer.until is None else answer.until.text)
+        assert set(answer.release_tags_then) <= set(row["release_tags"].split())
         previous = answer.previous
         assert row["previous_image"].endswith(f"@{previous.digest}" if previous else "")
         assert bool(row["previous_image"]) == bool(previous)

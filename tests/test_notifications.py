@@ -6,6 +6,7 @@ import json
 import os
 import queue
 import re
+import shlex
 import shutil
 import subprocess
 import threading
@@ -24,7 +25,13 @@ from msgspec.structs import replace
 
 from tagtrail.config.load import load, with_ingest_token
 from tagtrail.config.model import Config, RegistryConfig
-from tagtrail.config.notifications import choose_registry, endpoint_url, render_notifications
+from tagtrail.config.notifications import (
+    BLOCK_FORMS,
+    BlockForm,
+    choose_registry,
+    endpoint_url,
+    render_notifications,
+)
 from tagtrail.config.secrets import IngestToken
 from tagtrail.config.values import Address
 from tagtrail.errors import ConfigurationError
@@ -32,6 +39,7 @@ from tagtrail.errors import ConfigurationError
 MANIFEST = "application/vnd.oci.image.manifest.v1+json"
 INDEX = "application/vnd.oci.image.index.v1+json"
 CONFIG = "application/vnd.oci.image.config.v1+json"
+PRESENTED = "tt_-._~+/0123456789==$'$a"
 
 
 def configured(text: str = "tt_0123456789abcdef", *, url: str | None = None, listen: str = "127.0.0.1:8080") -> Config:
@@ -86,6 +94,32 @@ def test_the_url_is_the_public_one_or_else_where_the_service_listens(
     assert rendered["url"] == endpoint == endpoint_url(config)
     notes = [text for text in ("Only a registry on this machine", "listens on every address") if text in block]
     assert notes == ([note] if note else [])
+
+
+def variable_of(block: str, form: BlockForm) -> dict[str, str]:
+    """The environment that a compose file or a shell gives the registry."""
+    if form == "compose":
+        value = yaml.safe_load(block)["environment"]["REGISTRY_NOTIFICATIONS"]
+        return {"REGISTRY_NOTIFICATIONS": value.replace("$$", "$")}
+    export, setting = shlex.split(block, comments=True)
+    assert export == "export"
+    name, _, value = setting.partition("=")
+    return {name: value}
+
+
+@pytest.mark.parametrize("form", ["compose", "environment"])
+@given(text=st.text(min_size=1))
+def test_the_other_forms_hold_the_settings_of_the_file(form: BlockForm, text: str) -> None:
+    config = configured(text)
+    block = render_notifications(config, config.registries[0], form=form)
+    settings = yaml.safe_load(render(config)[0])["notifications"]
+    assert yaml.safe_load(variable_of(block, form)["REGISTRY_NOTIFICATIONS"]) == settings
+
+
+@pytest.mark.parametrize("form", BLOCK_FORMS)
+def test_every_form_says_which_registries_reach_a_loopback_address(form: BlockForm) -> None:
+    config = configured()
+    assert "Only a registry on this machine" in render_notifications(config, config.registries[0], form=form)
 
 
 @given(text=st.text(min_size=1))
@@ -200,21 +234,23 @@ class RealRegistry:
         self.request("PUT", f"/v2/team/app/manifests/{at}", content, media_type)
 
 
-@pytest.fixture
+@pytest.fixture(params=BLOCK_FORMS)
 def running_registry(
-    registry_program: str, listener: tuple[str, "queue.Queue[Post]"], tmp_path: Path
+    request: pytest.FixtureRequest, registry_program: str, listener: tuple[str, "queue.Queue[Post]"], tmp_path: Path
 ) -> Iterator[RealRegistry]:
-    """The real registry, whose config.yml has the block pasted under its own settings."""
+    """The real registry with the settings in each form: under those of its config.yml, or in its environment."""
     settings = {
         "version": 0.1,
         "log": {"level": "info", "formatter": "json"},
         "storage": {"filesystem": {"rootdirectory": str(tmp_path / "storage")}},
         "http": {"addr": "127.0.0.1:0"},
     }
-    block, _ = render(configured("tt_-._~+/0123456789==", url=listener[0]))
+    config = configured(PRESENTED, url=listener[0])
+    block = render_notifications(config, config.registries[0], form=request.param)
     path = tmp_path / "config.yml"
-    path.write_text(yaml.safe_dump(settings) + block)
+    path.write_text(yaml.safe_dump(settings) + (block if request.param == "file" else ""))
     environ = {name: value for name, value in os.environ.items() if not name.startswith("REGISTRY_")}
+    environ |= variable_of(block, request.param) if request.param != "file" else {}
     with subprocess.Popen(
         [registry_program, "serve", str(path)],
         stderr=subprocess.PIPE,
@@ -259,7 +295,7 @@ def test_the_real_registry_sends_its_pushes_with_the_token_and_nothing_else(
     running_registry.request("GET", f"/v2/team/app/manifests/{digest(manifest)}")
     running_registry.put_manifest(index, at="2.0", media_type=INDEX)
     posts = [listener[1].get(timeout=20) for _ in range(2)]
-    assert [(post.path, post.authorization) for post in posts] == [("/events", "Bearer tt_-._~+/0123456789==")] * 2
+    assert [(post.path, post.authorization) for post in posts] == [("/events", f"Bearer {PRESENTED}")] * 2
     targets = [post.event["target"] for post in posts]
     assert [(target["digest"], target.get("tag")) for target in targets] == [
         (digest(manifest), None),  # the blob before it and the pull after it were not sent

@@ -8,12 +8,11 @@ import pytest
 from tagtrail.access.tokens import Sender
 from tagtrail.errors import BadParameter, NotRecorded
 from tagtrail.ledger.record import Recorder
-from tagtrail.store.answers import EnvironmentState
 from tagtrail.store.database import Store
 from tagtrail.store.deployments import find_deployments
 from tagtrail.store.digests import get_digest
 from tagtrail.store.entries import find_entries, find_lines
-from tagtrail.store.environments import Step, choose_step, find_environments
+from tagtrail.store.environments import EnvironmentState, Step, choose_step, find_environments
 from tagtrail.store.history import find_history
 from tagtrail.store.query import Filter, Page, Query
 from tagtrail.store.registries import find_quarantined, find_registries, find_traffic
@@ -202,30 +201,30 @@ def test_deployments_say_what_was_before_which_way_it_went_and_how_long_it_ran(t
     ]
     back = deployments[1]
     assert (back.actor, back.basis, back.tag, back.registry) == ("carol", "reported", "prod", "main")
-    assert [named.tag for named in back.release_then] == ["1.0.0"]
-    assert back.release_now == ()  # 1.0.0 was overwritten since
-    assert not back.is_unpinned
+    assert list(back.release_tags_then) == ["1.0.0"]
+    assert back.release_tags_now == ()  # 1.0.0 was overwritten since
+    assert not back.unpinned
     assert back.previous is not None
-    assert (back.previous.digest, back.previous.until, back.previous.was_rolled_back) == (
+    assert (back.previous.digest, back.previous.until, back.previous.rolled_back) == (
         digest_of("two"),
         at(20),
         True,
     )
-    assert back.previous.was_deleted
-    assert [named.tag for named in back.previous.release_then] == ["1.1.0"]
+    assert back.previous.deleted
+    assert list(back.previous.release_tags_then) == ["1.1.0"]
     (seq,) = (entry.seq for entry in ask(told, find_entries, tag="1.0.0") if entry.changes[0].kind == "created")
-    assert back.rests_on == (seq, back.seq)
+    assert back.lines == (seq, back.seq)
     assert deployments[-1].previous is None
 
 
 def test_a_deployment_is_unpinned_until_a_release_tag_names_its_digest(ledger: Ledger) -> None:
     ledger.receive(push("prod", "new", 1))
     (deployment,) = ask(ledger, find_deployments)
-    assert deployment.is_unpinned
+    assert deployment.unpinned
     ledger.receive(push("1.0.0", "new", 2))  # as `docker push --all-tags` may send it, a second later
     (deployment,) = ask(ledger, find_deployments)
-    assert (deployment.is_unpinned, deployment.release_then) == (False, ())
-    assert [named.tag for named in deployment.release_now] == ["1.0.0"]
+    assert (deployment.unpinned, deployment.release_tags_then) == (False, ())
+    assert list(deployment.release_tags_now) == ["1.0.0"]
 
 
 @pytest.mark.parametrize(
@@ -255,7 +254,7 @@ def test_environments_show_what_is_published_and_what_to_go_back_to(told: Ledger
     assert lab.roll_back_to.digest == digest_of("lab")
     assert (production.published.digest, production.published.direction) == (digest_of("index"), "forward")
     assert production.roll_back_to.digest == digest_of("one")
-    assert production.roll_back_to.occurred_at == at(20)
+    assert production.roll_back_to.at == at(20)
     assert staging.roll_back_to is None
     (then,) = ask(told, find_environments, when=at(15), environment="production")
     assert then.published.digest == digest_of("two")
@@ -270,7 +269,7 @@ def test_advice_passes_over_what_was_rolled_back_from_and_what_was_deleted(ledge
     ledger.receive(SomeEvent(action="delete", digest=digest_of("one"), at=9, method="DELETE"))
     (state,) = ask(ledger, find_environments)
     assert state.roll_back_to.digest == digest_of("three")
-    assert (state.roll_back_to.was_rolled_back, state.roll_back_to.was_deleted) == (True, False)
+    assert (state.roll_back_to.rolled_back, state.roll_back_to.deleted) == (True, False)
 
 
 def test_the_step_to_return_to() -> None:
@@ -279,7 +278,7 @@ def test_the_step_to_return_to() -> None:
 
     def chosen(*steps: Step, deleted: frozenset[int] = frozenset()) -> tuple[int | None, bool] | None:
         choice = choose_step(steps, is_deleted=lambda step: step.manifest_id in deleted)
-        return None if choice is None else (choice.step.manifest_id, choice.was_rolled_back)
+        return None if choice is None else (choice.step.manifest_id, choice.rolled_back)
 
     assert chosen() is None
     assert chosen(step(1, 1, "first")) is None

@@ -9,7 +9,7 @@ from tagtrail.ledger.declare import Declaration, declare
 from tagtrail.store.deployments import find_last_time, find_next, get_deployment
 from tagtrail.trail.names import Reference
 from tagtrail.wording.rollback import make_commands
-from tests.api_client import told
+from tests.api_client import RULES, told
 from tests.application import DEPLOYER, GUARDED, READER, SEER, open_application
 from tests.conftest import Ledger
 from tests.events import delete_tag, digest_of, push
@@ -111,16 +111,16 @@ def test_what_is_no_deployment_is_not_recorded(client: FlaskClient, place: str) 
 
 def test_the_questions_of_one_deployment(told: Ledger) -> None:
     db = told.store.reader()
-    found = get_deployment(db, BACK, "production")
+    found = get_deployment(db, BACK, RULES, "production")
     assert found is not None
     key, deployment = found
     assert (deployment.direction, deployment.basis) == ("back", "reported")
-    assert get_deployment(db, BACK) is None  # it declared none
-    before, after = find_last_time(db, key), find_next(db, key)
+    assert get_deployment(db, BACK, RULES) is None  # it declared none
+    before, after = find_last_time(db, key, RULES), find_next(db, key)
     assert before is not None
     assert after is not None
     assert (before.seq, after.seq, after.direction) == (FIRST, INDEX, "forward")
-    newest = get_deployment(db, INDEX, "production")
+    newest = get_deployment(db, INDEX, RULES, "production")
     assert newest is not None
     assert find_next(db, newest[0]) is None
-    assert find_last_time(db, newest[0]) is None
+    assert find_last_time(db, newest[0], RULES) is None

@@ -6,7 +6,7 @@ import pytest
 from flask.testing import FlaskClient
 
 from tagtrail.ledger.annotate import Annotation, annotate
-from tagtrail.store.answers import Recent
+from tagtrail.store.environments import RecentPublication
 from tagtrail.trail.instant import DAY, SECOND
 from tagtrail.web.pages.overview import STEP, WEEKS, Bars, make_strip
 from tests.application import INGEST, OPEN, SEER, open_application
@@ -40,6 +40,30 @@ def test_with_tokens_the_block_is_shown_without_its_token(ledger: Ledger, tmp_pa
     assert INGEST not in page.html
     assert "Bearer THE-TOKEN" in page.text
     assert "tagtrail registry-config --registry main" in page.text
+
+
+@pytest.mark.parametrize("address", ["/", "/registries/main"])
+@pytest.mark.parametrize(
+    ("form", "label", "settings"),
+    [
+        (None, "config.yml", "notifications:"),
+        ("compose", "compose.yml", "REGISTRY_NOTIFICATIONS: |"),
+        ("environment", "Environment variable", "export REGISTRY_NOTIFICATIONS="),
+    ],
+)
+def test_tabs_offer_each_form_of_the_settings_without_a_script(
+    client: FlaskClient, address: str, form: str | None, label: str, settings: str
+) -> None:
+    page = visit(client, address + (f"?form={form}" if form else ""))
+    assert settings in page.text
+    tabs = {tab.text: tab for tab in page.find("a") if tab["href"].partition("?")[0] == address}
+    assert [name for name, tab in tabs.items() if name == label and tab["aria-current"] == "page"] == [label]
+    assert {"config.yml", "compose.yml", "Environment variable"} <= set(tabs)
+    assert "Push a tag" in page.text or "then push a tag" in page.text
+
+
+def test_an_unknown_form_is_refused(client: FlaskClient) -> None:
+    assert "form is 'xml'" in visit(client, "/?form=xml", status=400).text
 
 
 def test_the_board_tells_what_is_published_by_its_release_tag_and_how_to_go_back(
@@ -136,11 +160,11 @@ def test_the_strip_has_a_place_for_each_day_on_which_something_was_published() -
     today = 20_000
     first = today - 7 * WEEKS + 1
     recent = [
-        Recent(first * DAY - 1, "forward"),  # the day before the strip begins
-        Recent(first * DAY, "first"),
-        Recent(today * DAY + SECOND, "forward"),
-        Recent(today * DAY + 2 * SECOND, "back"),
-        Recent(today * DAY + 3 * SECOND, None),
+        RecentPublication(first * DAY - 1, "forward"),  # the day before the strip begins
+        RecentPublication(first * DAY, "first"),
+        RecentPublication(today * DAY + SECOND, "forward"),
+        RecentPublication(today * DAY + 2 * SECOND, "back"),
+        RecentPublication(today * DAY + 3 * SECOND, None),
     ]
     last = STEP * (7 * WEEKS - 1)
     assert make_strip(recent, today=today) == (

@@ -1,4 +1,4 @@
-"""The one place where the parts of the web application meet."""
+"""Builds the web application from its parts."""
 
 from collections.abc import Callable
 from functools import partial
@@ -14,7 +14,7 @@ from tagtrail.api.export import make_export_blueprint
 from tagtrail.api.log import make_log_blueprint
 from tagtrail.api.problems import register_errors
 from tagtrail.config.model import Config
-from tagtrail.config.notifications import PLACEHOLDER, render_notifications
+from tagtrail.config.notifications import render_notifications
 from tagtrail.config.secrets import session_key
 from tagtrail.health import Readiness, make_health_blueprint
 from tagtrail.intake.endpoint import EventsEndpoint
@@ -25,12 +25,12 @@ from tagtrail.store.tokens import StoredToken, find_tokens
 from tagtrail.tlog.place import make_sealer
 from tagtrail.trail.instant import now
 from tagtrail.web.blueprint import mount_pages
-from tagtrail.web.context import Block
+from tagtrail.web.context import Wiring
 from tagtrail.web.sign_in import find_signed_in, prepare_sessions
 
 
 def create_app(config: Config, *, store: Store, clock: Callable[[], int] = now) -> Flask:
-    """The WSGI application over a prepared store. `config` has its ingest tokens; `clock` gives our time."""
+    """The WSGI application over a prepared store. `config` has its ingest tokens; `clock` returns our time."""
     app = Flask("tagtrail", static_folder=None)
     is_secure = (config.public_url or "").startswith("https://")
     csrf = prepare_sessions(app, key=session_key(config.data), is_secure=is_secure)
@@ -61,7 +61,7 @@ def create_app(config: Config, *, store: Store, clock: Callable[[], int] = now) 
 
 
 def access_of(config: Config, *, store: Store, refusals: Refusals, clock: Callable[[], int] = now) -> Access:
-    """Who may do what: by the configuration's tokens and proxy, and by the tokens in the store."""
+    """The access rules: the configured tokens and proxy, and the tokens in the store."""
     names: dict[bytes, str] = {}
     scopes: dict[bytes, set[Scope]] = {}
     for scope, at, token in config.access.tokens():
@@ -83,20 +83,17 @@ def access_of(config: Config, *, store: Store, refusals: Refusals, clock: Callab
     )
 
 
-def wiring_of(config: Config) -> dict[str, Block]:
-    """For each registry that has its token, the block to paste into it."""
+def wiring_of(config: Config) -> Wiring:
+    """For each registry that has its token, the settings to paste into it."""
     return {
-        registry.name: Block(
-            secret=partial(render_notifications, config, registry),
-            public=render_notifications(config, registry, token=PLACEHOLDER),
-        )
+        registry.name: partial(render_notifications, config, registry)
         for registry in config.registries
         if registry.tokens
     }
 
 
 def ingest_tokens(config: Config) -> IngestTokens:
-    """Each configured token with the registry it stands for."""
+    """Each ingest token with its registry."""
     return IngestTokens(
         (token.digest, Sender(registry.name, authenticates=registry.authentication != "none"))
         for registry in config.registries

@@ -1,8 +1,8 @@
-"""The few ways tagtrail fails on purpose; `app.py` and `cli/` translate each of them once."""
+"""The errors that tagtrail raises on purpose; `api`, `web` and `cli` each translate them in one place."""
 
 
 class TagtrailError(Exception):
-    """A failure whose message is one sentence for the person who asked."""
+    """A failure whose message is one sentence for the caller."""
 
 
 class ConfigurationError(TagtrailError):
@@ -14,7 +14,7 @@ class StorageUnavailable(TagtrailError):
 
 
 class BadParameter(TagtrailError):
-    """A question was asked with a parameter that cannot be understood (HTTP 400)."""
+    """A parameter of the query cannot be understood (HTTP 400)."""
 
     def __init__(self, parameter: str, message: str) -> None:
         super().__init__(message)
@@ -22,16 +22,16 @@ class BadParameter(TagtrailError):
 
 
 class NotRecorded(TagtrailError):
-    """The trail knows nothing of what was asked for (HTTP 404)."""
+    """The trail has no such thing (HTTP 404)."""
 
 
 class Refused(TagtrailError):
-    """The request was understood and contradicts what the trail knows (HTTP 422)."""
+    """The request is valid but contradicts the trail (HTTP 422)."""
 
 
 class NotDelivered(TagtrailError):
-    """A channel did not take a message that somebody sent by hand."""
+    """A channel did not accept a message that was sent by hand."""
 
 
 class Contradicted(TagtrailError):
-    """The ledger is not what was signed of it; nothing more is signed until a person decides (docs/operating.md)."""
+    """The ledger contradicts its checkpoints; nothing is signed until an operator decides (docs/ledger.md)."""

@@ -1,7 +1,7 @@
-"""`/healthz`: the process answers. `/readyz`: the ledger can be written, found out by writing, and has room to.
+"""`/healthz`: the process answers. `/readyz`: a test write to the ledger succeeds, and the disk has room.
 
-A ledger that does not verify, or that is not being signed, can still be written, and its registries' events must not
-be lost: `/readyz` then goes on to answer 200, and says so in the lines after the first.
+A ledger that does not verify or is not signed can still record events, which must not be lost. So `/readyz` still
+answers 200 then, and reports the problem below its first line.
 """
 
 import shutil
@@ -18,14 +18,14 @@ from tagtrail.store.status import find_verification
 from tagtrail.tlog.unsigned import describe_arrears, find_arrears
 from tagtrail.trail.instant import now
 
-_LEAST_SPACE = 8 * 1024 * 1024  # bytes: a smaller rest may still take this small write, and not the next event
-_FRESH = 1.0  # seconds for which an answer is given again, so that nobody can make us write all the time
+_LEAST_SPACE = 8 * 1024 * 1024  # bytes: with less, the test write may succeed and the next event fail
+_FRESH = 1.0  # seconds for which an answer is repeated, so that probes cannot cause constant writing
 
 
 class Readiness:
-    """Whether the ledger can be written, by the last try; each process tries at most once a second.
+    """Whether the ledger can be written, by the last test; each process tests at most once a second.
 
-    A checkpoint is due every `checkpoint_every` seconds. `clock` gives our time, in nanoseconds.
+    A checkpoint is due every `checkpoint_every` seconds. `clock` returns our time in nanoseconds.
     """
 
     def __init__(
@@ -53,7 +53,7 @@ class Readiness:
             return self._trouble
 
     def find_doubts(self) -> Iterator[str]:
-        """What the last verification of the whole ledger found wrong, and that nothing is being signed any more."""
+        """Sentences about problems that lose no event: the ledger does not verify, or it is no longer signed."""
         with self._store.snapshot() as db:
             found, arrears = find_verification(db), find_arrears(db)
         if found is not None and found.trouble is not None:
@@ -73,7 +73,7 @@ class Readiness:
 
 
 def make_health_blueprint(readiness: Readiness) -> Blueprint:
-    """The two probes; neither needs a token, neither tells more than a sentence of each trouble."""
+    """The two probes; neither needs a token, and each problem is one sentence."""
     blueprint = Blueprint("health", __name__)
 
     @blueprint.get("/healthz")

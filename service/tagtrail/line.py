@@ -1,8 +1,8 @@
-"""The line: one entry of the ledger as the bytes that are stored, hashed and exported, for ever.
+"""The line: one entry of the ledger as the bytes that are stored, hashed and exported for ever.
 
-UTF-8 JSON, keys sorted, separators `,` and `:`, no line feed, no floats. A field that an entry does not have is
-absent. Who did it, and the event as received, stand in the line only as commitments (the disclosure form of
-RFC 9901, SD-JWT): what they disclose lies beside the ledger and can be erased without breaking a proof.
+UTF-8 JSON, keys sorted, separators `,` and `:`, no line feed, no floats. An empty field is absent. The person and the
+event as received are in the line only as commitments (the disclosure form of RFC 9901, SD-JWT). Their disclosures lie
+beside the ledger and can be erased without breaking a proof.
 """
 
 import hashlib
@@ -24,14 +24,14 @@ Assurance = Literal["verified", "claimed", "absent"]
 
 
 class Member(msgspec.Struct, frozen=True, omit_defaults=True, forbid_unknown_fields=True):
-    """A manifest that an index refers to, with its platform (`linux/arm64/v8`) where the registry told it."""
+    """A manifest in an index, with its platform (`linux/arm64/v8`) if the registry sent it."""
 
     digest: str
     platform: str | None = None
 
 
 class Who(msgspec.Struct, frozen=True):
-    """The person behind an event, as far as the registry told."""
+    """The person behind an event, as the registry reported it."""
 
     actor: str = ""
     address: str = ""
@@ -39,13 +39,13 @@ class Who(msgspec.Struct, frozen=True):
 
 
 class Entry(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, forbid_unknown_fields=True):
-    """One line of the ledger, before or after it has its place (`seq`, `at`) in it.
+    """One entry of the ledger, with or without its place (`seq`, `at`).
 
-    `at` is this service's clock, `occurred` the registry's, both RFC 3339 in UTC. `registry` is the name under which
-    our configuration knows the sender, taken from its token. `references` lists an index's manifests and
+    `at` is this service's clock, `occurred` the registry's, both RFC 3339 in UTC. `registry` is the
+    configured name of the sender, found by its token. `references` lists an index's manifests and
     `references_left_out` counts those beyond what a line can hold.
 
-    What the service records of itself: an `annotation` has `annotates` (a seq), `relation` and `change`; `erased` and
+    Lines of the service itself: an `annotation` has `annotates` (a seq), `relation` and `change`; `erased` and
     `pruned` have `lines`, pairs of the first and the last seq concerned, and `pruned` has `before` (a seq); a `token`
     line has `token` (its name), `action`, `scopes` and `expires`; a declared deployment has the `token` it came with;
     `exported` has `token`, `format`, and `action` where a bundle is only begun, `sha256` of its SHA256SUMS where it was
@@ -99,12 +99,12 @@ _decoder = msgspec.json.Decoder(Entry)
 
 
 def place(entry: Entry, *, seq: int, at: str) -> Entry:
-    """The entry at its place in the ledger."""
+    """The entry with its place in the ledger."""
     return msgspec.structs.replace(entry, v=VERSION, seq=seq, at=at)
 
 
 def write_line(entry: Entry) -> bytes:
-    """The bytes of an entry that has its place. Raises ValueError over LONGEST bytes."""
+    """The bytes of an entry with its place. Raises ValueError over LONGEST bytes."""
     line = _encoder.encode(entry)
     if len(line) > LONGEST:
         raise ValueError(f"a line of {len(line)} bytes is longer than {LONGEST}")
@@ -112,7 +112,7 @@ def write_line(entry: Entry) -> bytes:
 
 
 def read_line(line: bytes) -> Entry:
-    """The entry that the line holds. Raises msgspec.ValidationError for a line this version did not write."""
+    """Parse a line. Raises msgspec.ValidationError for a line that this version did not write."""
     return _decoder.decode(line)
 
 
@@ -127,12 +127,12 @@ def disclosure(name: str, value: bytes) -> bytes:
 
 
 def commitment(document: bytes) -> str:
-    """What stands in the line for the disclosed document: base64url(SHA-256(base64url(document)))."""
+    """The commitment to a document: base64url(SHA-256(base64url(document)))."""
     return _base64url(hashlib.sha256(_base64url(document)).digest()).decode()
 
 
 def disclosed_value(document: bytes) -> bytes:
-    """The value of a disclosed document, as the JSON it was given as."""
+    """The value of a disclosed document, as its original JSON."""
     return document[document.index(b",", document.index(b",") + 1) + 1 : -1]
 
 
@@ -145,12 +145,12 @@ _note_decoder = msgspec.json.Decoder(_Note)
 
 
 def read_who(document: bytes | None) -> Who | None:
-    """The person that a disclosed document names; None where there is no document, or it was erased."""
+    """The person in a disclosed document; None without a document or after it was erased."""
     return None if document is None else _who_decoder.decode(disclosed_value(document))
 
 
 def read_note(document: bytes | None) -> str | None:
-    """The note in the disclosed document of a declared deployment or an annotation; None where there is none."""
+    """The note in the disclosed document of a declared deployment or an annotation, or None."""
     return None if document is None else _note_decoder.decode(disclosed_value(document)).note
 
 
@@ -159,12 +159,12 @@ _UUID = re.compile(r"[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}", re.ASCII)
 
 
 def _base64url(content: bytes) -> bytes:
-    """RFC 4648, section 5, without padding; at a third of what the standard library's wrapper costs."""
+    """RFC 4648, section 5, without padding; three times as fast as the standard library's wrapper."""
     return b2a_base64(content, newline=False).rstrip(b"=").translate(_URL_SAFE)
 
 
 def event_key(event: str) -> bytes:
-    """The 16 bytes by which an event is found again: those of its UUID, or of its SHA-256 where it is none."""
+    """The 16 bytes that identify an event: its UUID, or the beginning of the id's SHA-256 if that is no UUID."""
     if _UUID.fullmatch(event):
         return bytes.fromhex(event.replace("-", ""))
     return hashlib.sha256(event.encode()).digest()[:16]

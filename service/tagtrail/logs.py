@@ -1,7 +1,7 @@
 """Structured logs on standard error: one JSON object, or one readable line, per record.
 
-What a client sent may stand in a record (a repository's name, a path), so every value is written without control
-characters, line separators and the like: nobody can forge a record, or a terminal's colours, by pushing a tag.
+A record may contain text that a client sent (a repository's name, a path). Control characters, line separators and the
+like are escaped, so that a pushed tag cannot forge a record or a terminal's colours.
 """
 
 import json
@@ -26,9 +26,10 @@ _as_readable_json = json.JSONEncoder(ensure_ascii=False, default=str).encode
 def configure(log_format: Format, level: str) -> None:
     """Send every record of `level` and above to standard error, Python's warnings included.
 
-    To be called once, before a server forks. `level` is a name of `logging`, in either case; ValueError otherwise.
+    Call it once, before the server forks. `level` is a level's name in `logging`, in upper or lower case. Raises
+    ValueError.
     """
-    # What no record of ours shows, and every record would otherwise look up.
+    # Our records show none of these; looking them up costs time.
     logging.logThreads = logging.logProcesses = logging.logMultiprocessing = False
     root = logging.getLogger()
     root.setLevel(level.upper())
@@ -39,17 +40,17 @@ def configure(log_format: Format, level: str) -> None:
 
 
 def info(logger: logging.Logger, event: str, /, **fields: object) -> None:
-    """Record that `event` happened; a field that is None is left out."""
+    """Log that `event` happened; a field that is None is left out."""
     _record(logger, logging.INFO, event, fields)
 
 
 def warning(logger: logging.Logger, event: str, /, **fields: object) -> None:
-    """Record something that went on, and that somebody should know of; a field that is None is left out."""
+    """Log a problem that an operator should know about; a field that is None is left out."""
     _record(logger, logging.WARNING, event, fields)
 
 
 def error(logger: logging.Logger, event: str, /, *, cause: BaseException | None = None, **fields: object) -> None:
-    """Record something that did not happen and should have; `cause` is written with its traceback."""
+    """Log a failure; `cause` is written with its traceback."""
     information = (type(cause), cause, cause.__traceback__) if cause is not None else None
     _record(logger, logging.ERROR, event, fields, information)
 
@@ -61,7 +62,7 @@ def _record(
     fields: dict[str, object],
     information: _ExceptionInfo | None = None,
 ) -> None:
-    """Hand on a record without asking which line of code it came from: that costs as much as all the rest."""
+    """Create the record without its source line: finding that costs as much as everything else."""
     if logger.isEnabledFor(level):
         logger.handle(logger.makeRecord(logger.name, level, "", 0, event, (), information, extra={"fields": fields}))
 
@@ -75,7 +76,7 @@ class JsonLine(logging.Formatter):
 
 
 class ReadableLine(logging.Formatter):
-    """A record as `time level event name=value ...`, with quotes where a value is more than one word."""
+    """A record as `time level event name=value ...`, with quotes around values of several words."""
 
     def format(self, record: logging.LogRecord) -> str:
         named = " ".join(f"{name}={_readable(value)}" for name, value in _fields(record).items())
@@ -87,7 +88,7 @@ def _time(record: logging.LogRecord) -> str:
 
 
 def _fields(record: logging.LogRecord) -> dict[str, object]:
-    """What follows the event: the caller's fields, and who wrote the record, which no field can overwrite."""
+    """The fields after the event: the caller's, then logger and process id, which no field can overwrite."""
     given: dict[str, object] = getattr(record, "fields", {})
     fields = {name: value for name, value in given.items() if value is not None and name not in _RESERVED}
     if record.exc_info:
@@ -105,14 +106,14 @@ def _readable(value: object) -> str:
 
 
 def _printable(text: str) -> str:
-    """`text` with escapes for what cannot be seen: control characters, separators, reversed writing."""
+    """`text` with escapes for invisible characters: control characters, separators, reversed writing."""
     if text.isprintable():
         return text
     return "".join(char if char.isprintable() else char.encode("unicode_escape").decode() for char in text)
 
 
 class _StandardError(logging.Handler):
-    """Writes a record and its line feed in one piece to what is standard error at that moment."""
+    """Writes a record and its line feed in one piece to the current standard error."""
 
     def __init__(self, formatter: logging.Formatter) -> None:
         super().__init__()
@@ -122,5 +123,5 @@ class _StandardError(logging.Handler):
         try:
             sys.stderr.write(self.format(record) + "\n")
             sys.stderr.flush()
-        except Exception:  # as every handler of `logging`: a full disk under the log stops no request
+        except Exception:  # like every handler of `logging`: a full disk under the log stops no request
             self.handleError(record)

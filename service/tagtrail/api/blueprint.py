@@ -12,26 +12,23 @@ from tagtrail.access.redaction import Admit, Audience
 from tagtrail.access.scopes import Scope
 from tagtrail.api.annotations import add_annotating
 from tagtrail.api.deliveries import add_delivering
-from tagtrail.api.describing import describe_declared, describe_digest
-from tagtrail.api.documents import DeclaredDocument
+from tagtrail.api.describing import describe_digest
 from tagtrail.api.listings import LISTINGS, Listing
 from tagtrail.api.openapi import describe_api
 from tagtrail.api.rendering import Answering, document_response, entity_tag
 from tagtrail.api.requests import choose_format, read_body, read_parameters, read_query
 from tagtrail.api.status import describe_status
-from tagtrail.errors import NotRecorded
-from tagtrail.ledger.declare import KEY, Declaration, Declared, Origin, declare
+from tagtrail.ledger.declare import KEY, Declaration, Origin, declare
 from tagtrail.ledger.record import Recorder
 from tagtrail.store.database import Store
-from tagtrail.store.deployments import get_deployment
 from tagtrail.store.digests import get_digest
-from tagtrail.store.environments import find_roll_back
+from tagtrail.store.environments import get_declared
 from tagtrail.store.filters import DEFAULT_LIMIT, read_filter, read_limit, refuse_unknown
 from tagtrail.store.lines import get_last_seq
 from tagtrail.store.query import Query
 from tagtrail.store.status import get_status
 from tagtrail.tlog.unsigned import find_arrears
-from tagtrail.trail.rules import Hosts, Rules
+from tagtrail.trail.rules import Rules
 
 _HEADERS: Final = {
     "Cache-Control": "private, no-cache",
@@ -112,17 +109,9 @@ def _add_declaring(blueprint: Blueprint, *, store: Store, recorder: Recorder, ad
         said, caller = read_body(request, Declaration, what="deployment"), audience.caller
         origin = Origin(caller.address, caller.user_agent, caller.token, caller.sees_identities)
         declared = declare(store, recorder, said, key=request.headers.get(KEY), origin=origin)
-        document = _describe(store, declared, recorder.book.latest.hosts)
+        with store.snapshot() as db:
+            document = get_declared(db, declared.seq, recorder.book.latest)
         return document_response(request, document, audience=audience, status=201 if declared.is_new else 200)
-
-
-def _describe(store: Store, declared: Declared, hosts: Hosts) -> DeclaredDocument:
-    with store.snapshot() as db:
-        found = get_deployment(db, declared.seq)
-        if found is None:
-            raise NotRecorded(f"line {declared.seq} is no deployment")
-        key, answer = found
-        return describe_declared(answer, find_roll_back(db, key), hosts)
 
 
 def _add_status(

@@ -33,19 +33,6 @@ def _columns(*names: str) -> tuple[Column, ...]:
     return tuple(Column(name, tuple((path or name).split("."))) for name, _, path in parts)
 
 
-DEPLOYMENTS: Final = _columns(
-    "image=reference", "environment", "registry", "repository", "tag", "digest", "at", "until", "seconds", "direction",
-    "basis", "release_tags_then", "release_tags_now", "unpinned", "actor", "actor_assurance", "change", "note",
-    "previous_image=previous.reference", "previous_digest=previous.digest",
-    "previous_release_tags=previous.release_tags_then", "previous_seconds=previous.seconds", "seq", "lines",
-)  # fmt: skip
-ENVIRONMENTS: Final = _columns(
-    "image=published.reference", "environment", "registry", "repository", "tag=published.tag",
-    "digest=published.digest", "at=published.at", "direction=published.direction",
-    "release_tags_now=published.release_tags_now", "unpinned=published.unpinned", "actor=published.actor",
-    "withdrawn_at", "roll_back_to=roll_back_to.reference", "roll_back_release_tags=roll_back_to.release_tags_now",
-    "roll_back_published_at=roll_back_to.at", "seq=published.seq",
-)  # fmt: skip
 VIOLATIONS: Final = _columns(
     "image=reference", "registry", "repository", "tag", "kind", "at", "digest", "previous_digest", "actor", "seq"
 )

@@ -13,8 +13,8 @@ import msgspec
 from tagtrail.trail.instant import Instant
 from tagtrail.wording.spreadsheet import Cell
 
-_IMAGE: Final = "reference"
-_LEFT_OUT: Final = frozenset({_IMAGE, "host"})
+_IMAGE: Final = "image"
+_LEFT_OUT: Final = frozenset({"reference", "host"})
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,10 +39,10 @@ def derive_columns(
 ) -> tuple[CsvColumn, ...]:
     """The columns of a struct; `nested` names for a field the columns of the struct that it holds, and their fields."""
     nested = nested or {}
-    columns = [CsvColumn("image", _IMAGE)] if _IMAGE in struct.__struct_fields__ else []
+    columns = [CsvColumn(_IMAGE, "reference")] if "reference" in struct.__struct_fields__ else []
     for name in struct.__struct_fields__:
         if name in nested:
             columns += [CsvColumn(column, f"{name}.{field}") for column, field in nested[name].items()]
         elif name not in _LEFT_OUT:
             columns.append(CsvColumn(name, name))
-    return tuple(columns)
+    return tuple(sorted(columns, key=lambda column: column.name != _IMAGE))

@@ -113,66 +113,6 @@ def describe_change(change: a.Change) -> d.ChangeDocument:
     )
 
 
-def describe_deployment(answer: a.DeploymentAnswer, hosts: Hosts) -> d.DeploymentDocument:
-    """A deployment with the one before it."""
-    return d.DeploymentDocument(
-        environment=answer.environment,
-        registry=answer.registry,
-        repository=answer.repository,
-        tag=answer.tag,
-        digest=answer.digest,
-        reference=_reference(answer, hosts),
-        at=format_instant(answer.occurred_at),
-        until=format_optional(answer.until),
-        seconds=seconds_between(answer.occurred_at, answer.until),
-        direction=answer.direction,
-        basis=answer.basis,
-        release_tags_then=_tags(answer.release_then),
-        release_tags_now=_tags(answer.release_now),
-        unpinned=answer.is_unpinned,
-        previous=_describe_published(answer.previous, hosts),
-        actor=answer.actor,
-        actor_assurance=answer.assurance,
-        change=answer.change,
-        note=answer.note,
-        seq=answer.seq,
-        lines=list(answer.rests_on),
-    )
-
-
-def describe_published(answer: a.Published, hosts: Hosts) -> d.PublishedDocument:
-    """A deployment before another, or one to roll back to."""
-    return d.PublishedDocument(
-        reference=_reference(answer, hosts),
-        tag=answer.tag,
-        digest=answer.digest,
-        at=format_instant(answer.occurred_at),
-        until=format_optional(answer.until),
-        seconds=seconds_between(answer.occurred_at, answer.until),
-        release_tags_then=_tags(answer.release_then),
-        release_tags_now=_tags(answer.release_now),
-        rolled_back=answer.was_rolled_back,
-        deleted=answer.was_deleted,
-        seq=answer.seq,
-    )
-
-
-def _describe_published(answer: a.Published | None, hosts: Hosts) -> d.PublishedDocument | None:
-    return None if answer is None else describe_published(answer, hosts)
-
-
-def describe_environment(answer: a.EnvironmentState, hosts: Hosts) -> d.EnvironmentDocument:
-    """What is published for an environment, and what it could go back to."""
-    return d.EnvironmentDocument(
-        environment=answer.environment,
-        registry=answer.registry,
-        repository=answer.repository,
-        published=None if answer.published is None else describe_deployment(answer.published, hosts),
-        withdrawn_at=format_optional(answer.withdrawn_at),
-        roll_back_to=_describe_published(answer.roll_back_to, hosts),
-    )
-
-
 def describe_violation(answer: a.Violation, hosts: Hosts) -> d.ViolationDocument:
     """A release tag that moved or was deleted."""
     return d.ViolationDocument(
@@ -241,27 +181,8 @@ def _describe_registry(
     )
 
 
-def describe_declared(answer: a.DeploymentAnswer, roll_back_to: a.Published | None, hosts: Hosts) -> d.DeclaredDocument:
-    """A declared deployment with what to deploy and what to go back to."""
-    return d.DeclaredDocument(
-        deployment=describe_deployment(answer, hosts),
-        deploy=_reference(answer, hosts),
-        roll_back_to=None if roll_back_to is None else pinned_reference(roll_back_to, hosts),
-    )
-
-
-def pinned_reference(answer: a.Published, hosts: Hosts) -> str:
-    """What to deploy to return to it: under its release tag, for the tag it was published by names another now."""
-    tag = answer.release_now[0].tag if answer.release_now else None
-    return hosts.reference(answer.registry, answer.host, answer.repository, tag, answer.digest)
-
-
-def _reference(answer: a.DeploymentAnswer | a.Published | a.Violation, hosts: Hosts) -> str:
+def _reference(answer: a.Violation, hosts: Hosts) -> str:
     return hosts.reference(answer.registry, answer.host, answer.repository, tag=answer.tag, digest=answer.digest)
-
-
-def _tags(named: tuple[a.NamedBy, ...]) -> list[str]:
-    return [release.tag for release in named]
 
 
 def describe_delivery(answer: DeliveryAnswer) -> d.DeliveryDocument:

@@ -75,65 +75,6 @@ class EntryDocument(msgspec.Struct, frozen=True):
     line: Annotated[str, Meta(description="The exact line: the bytes that are stored and hashed.")]
 
 
-class PublishedDocument(msgspec.Struct, frozen=True):
-    """An earlier deployment: the one before, or the one to roll back to."""
-
-    reference: Reference
-    tag: str | None
-    digest: str
-    at: Annotated[Time, Meta(description="When it was published.")]
-    until: Time | None
-    seconds: Annotated[Seconds | None, Meta(description="From `at` until `until`.")]
-    release_tags_then: ReleaseTags
-    release_tags_now: ReleaseTags
-    rolled_back: Annotated[bool, Meta(description="Whether it was left by going back to an earlier digest.")]
-    deleted: Annotated[bool, Meta(description="Whether the registry has since reported its deletion.")]
-    seq: Seq
-
-
-class DeploymentDocument(msgspec.Struct, frozen=True):
-    """Something published for an environment. Whether it runs there is nothing that a registry can tell."""
-
-    environment: str
-    registry: str
-    repository: str
-    tag: Annotated[str | None, Meta(description="Null when declared by digest alone.")]
-    digest: str
-    reference: Reference
-    at: Annotated[Time, Meta(description="By the registry's clock if reported, by this service's if declared.")]
-    until: Annotated[Time | None, Meta(description="When it was replaced or withdrawn; null while it is published.")]
-    seconds: Annotated[Seconds | None, Meta(description="From `at` until `until`.")]
-    direction: Annotated[
-        Direction, Meta(description="`back`: to a digest that the environment had before, and another one since.")
-    ]
-    basis: Annotated[Basis, Meta(description="`reported`: its tag moved. `declared`: a pipeline said so.")]
-    release_tags_then: Annotated[list[str], Meta(description="Release tags that named the digest at that moment.")]
-    release_tags_now: Annotated[list[str], Meta(description="Release tags that name the digest now.")]
-    unpinned: Annotated[bool, Meta(description="No release tag names the digest, then or now.")]
-    previous: Annotated[PublishedDocument | None, Meta(description="The deployment before; null for the first.")]
-    actor: Actor
-    actor_assurance: Assurance | None
-    change: Annotated[str | None, Meta(description="Ticket or commit, as the pipeline wrote it.")]
-    note: str | None
-    seq: Seq
-    lines: Annotated[list[int], Meta(description="The lines that it rests on: its own and its release tags'.")]
-
-
-class EnvironmentDocument(msgspec.Struct, frozen=True):
-    """What is published for an environment in one repository, and what it could go back to."""
-
-    environment: str
-    registry: str
-    repository: str
-    published: Annotated[DeploymentDocument | None, Meta(description="Null after the environment's tag was deleted.")]
-    withdrawn_at: Time | None
-    roll_back_to: Annotated[
-        PublishedDocument | None,
-        Meta(description="The newest earlier deployment of another digest that is neither deleted nor itself left by"
-             " going back; if there is none, the newest that comes closest."),
-    ]  # fmt: skip
-
-
 class ViolationDocument(msgspec.Struct, frozen=True):
     """A release tag that moved or was deleted."""
 
@@ -292,14 +233,6 @@ class AttemptedDocument(msgspec.Struct, frozen=True):
 
     delivery: DeliveryDocument
     attempts: list[AttemptDocument]
-
-
-class DeclaredDocument(msgspec.Struct, frozen=True):
-    """A deployment that was declared, and what to do with it."""
-
-    deployment: DeploymentDocument
-    deploy: Annotated[str, Meta(description="The pinned reference to deploy.")]
-    roll_back_to: Annotated[str | None, Meta(description="The pinned reference to go back to; null if there is none.")]
 
 
 class ProblemDocument(msgspec.Struct, frozen=True, omit_defaults=True):

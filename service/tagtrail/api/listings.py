@@ -12,9 +12,9 @@ from tagtrail.api.columns import Column, reader_of
 from tagtrail.api.csv_columns import derive_columns
 from tagtrail.api.describing import describe_delivery
 from tagtrail.store.database import Connection
-from tagtrail.store.deployments import find_deployments
+from tagtrail.store.deployments import RecordedDeployment, find_deployments
 from tagtrail.store.entries import find_entries, find_lines
-from tagtrail.store.environments import find_environments
+from tagtrail.store.environments import EnvironmentState, find_environments
 from tagtrail.store.history import TagMove, find_history
 from tagtrail.store.outbox import find_deliveries
 from tagtrail.store.query import Page, Query
@@ -118,21 +118,51 @@ HISTORY: Final = Listing(
 DEPLOYMENTS: Final = Listing(
     name="deployments",
     summary="What was published for environments, newest first.",
-    document=documents.DeploymentDocument,
+    document=RecordedDeployment,
     filters=("registry", "repository", "tag", "digest", "actor", "environment", "since", "until"),
     find=find_deployments,
     key=(int, bytes, str, int, int),
-    **_described(_with_hosts(describing.describe_deployment), columns.DEPLOYMENTS),
+    **_shown(
+        RecordedDeployment,
+        {
+            "previous": {
+                "previous_image": "reference",
+                "previous_digest": "digest",
+                "previous_release_tags": "release_tags_then",
+                "previous_seconds": "seconds",
+            }
+        },
+    ),
 )
 ENVIRONMENTS: Final = Listing(
     name="environments",
     summary="What is published for each environment, now or at an instant, and what it could go back to.",
-    document=documents.EnvironmentDocument,
+    document=EnvironmentState,
     filters=("registry", "repository", "environment"),
     find=find_environments,
     key=(str, str, str),
     has_at=True,
-    **_described(_with_hosts(describing.describe_environment), columns.ENVIRONMENTS),
+    **_shown(
+        EnvironmentState,
+        {
+            "published": {
+                "image": "reference",
+                "tag": "tag",
+                "digest": "digest",
+                "at": "at",
+                "direction": "direction",
+                "release_tags_now": "release_tags_now",
+                "unpinned": "unpinned",
+                "actor": "actor",
+                "seq": "seq",
+            },
+            "roll_back_to": {
+                "roll_back_to": "reference",
+                "roll_back_release_tags": "release_tags_now",
+                "roll_back_published_at": "at",
+            },
+        },
+    ),
 )
 VIOLATIONS: Final = Listing(
     name="violations",

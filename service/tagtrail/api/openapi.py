@@ -15,6 +15,7 @@ from tagtrail.ledger.annotate import LONGEST as ANNOTATION_LENGTHS
 from tagtrail.ledger.annotate import Annotation
 from tagtrail.ledger.declare import KEY, LONGEST_KEY, Declaration
 from tagtrail.ledger.declare import LONGEST as LONGEST_FIELDS
+from tagtrail.store.environments import DeclaredDeployment
 from tagtrail.store.fields import describe_structs
 from tagtrail.store.filters import DEFAULT_LIMIT, KINDS, LONGEST, MOST, STATES
 
@@ -276,7 +277,7 @@ def _with_lengths(schema: Schema, longest: Mapping[str, int]) -> Schema:
 
 
 def _declaring_operation() -> Schema:
-    answer = {"$ref": _REF.format(name="DeclaredDocument")}
+    answer = {"$ref": _REF.format(name="DeclaredDeployment")}
     return {
         "operationId": "declare_deployment",
         "summary": "Declare a deployment. The digest is resolved from the trail.",
@@ -300,7 +301,7 @@ def _declaration() -> Schema:
 def _schemas() -> Schema:
     types = [listing.document for listing in LISTINGS]
     types += [
-        documents.DigestDocument, documents.DeclaredDocument, documents.AnnotationDocument,
+        documents.DigestDocument, DeclaredDeployment, documents.AnnotationDocument,
         documents.AnnotationsDocument, documents.AttemptedDocument, StatusDocument, documents.ProblemDocument,
     ]  # fmt: skip
     return describe_structs(types, ref_template=_REF)

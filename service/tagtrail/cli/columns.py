@@ -8,7 +8,7 @@ from rich.text import Text
 from tagtrail.cli.place import Trail
 from tagtrail.cli.table import Column
 from tagtrail.cli.words import listed, local_time, visible
-from tagtrail.store.answers import DeploymentAnswer, NamedBy
+from tagtrail.store.deployments import RecordedDeployment
 from tagtrail.wording.clauses import Manner
 
 T = TypeVar("T")
@@ -74,15 +74,14 @@ def name_digest(trail: Trail, image: Image | None) -> str:
     return trail.manner(is_whole=False).digest(image.digest) if image is not None and image.digest else ""
 
 
-def both(then: tuple[NamedBy, ...], now: tuple[NamedBy, ...]) -> str:
+def both(then: tuple[str, ...], now: tuple[str, ...]) -> str:
     """Release tags that name a digest now; and those that only named it then, marked so: they no longer lead to it."""
-    names = {one.tag: one.tag for one in now}
-    return listed((names | {one.tag: f"{one.tag} (then)" for one in then if one.tag not in names}).values())
+    return listed((*now, *(f"{tag} (then)" for tag in then if tag not in now)))
 
 
-def release(deployment: DeploymentAnswer) -> str | Text:
+def release(deployment: RecordedDeployment) -> str | Text:
     """The release tags of what was deployed, or that it has none: only a moving tag is known of it."""
-    return both(deployment.release_then, deployment.release_now) or Text("unpinned", "yellow")
+    return both(deployment.release_tags_then, deployment.release_tags_now) or Text("unpinned", "yellow")
 
 
 def until(instant: int | None) -> str:

@@ -3,15 +3,13 @@
 import click
 
 from tagtrail import __version__
-from tagtrail.api.describing import describe_declared
 from tagtrail.cli import columns
 from tagtrail.cli.asked import Asked
 from tagtrail.cli.options import asking, make_recorder
 from tagtrail.cli.words import visible
 from tagtrail.ledger.declare import Declaration, Declared, Origin, declare
-from tagtrail.store.answers import DeploymentAnswer
-from tagtrail.store.deployments import get_deployment
-from tagtrail.store.environments import find_roll_back
+from tagtrail.store.deployments import RecordedDeployment
+from tagtrail.store.environments import get_declared
 
 _DIRECTIONS = {
     "first": "its first deployment there",
@@ -52,16 +50,12 @@ def deploy(
 
 def _show(asked: Asked, declared: Declared) -> None:
     with asked.trail.store.snapshot() as db:
-        found = get_deployment(db, declared.seq)
-        if found is None:
-            raise LookupError(f"line {declared.seq} is no deployment")
-        key, answer = found
-        document = describe_declared(answer, find_roll_back(db, key), asked.trail.hosts)
+        document = get_declared(db, declared.seq, asked.trail.rules)
     if asked.as_json:
         asked.screen.json([document])
         return
     recorded = "Recorded" if declared.is_new else "Had been recorded"
-    asked.screen.say(f"{recorded} as line {declared.seq}: {_what(answer)}.")
+    asked.screen.say(f"{recorded} as line {declared.seq}: {_what(document.deployment)}.")
     asked.screen.say("The image to deploy:")
     asked.screen.whole(f"  {visible(document.deploy)}")
     if document.roll_back_to is not None:
@@ -69,6 +63,6 @@ def _show(asked: Asked, declared: Declared) -> None:
         asked.screen.whole(f"  {visible(document.roll_back_to)}")
 
 
-def _what(answer: DeploymentAnswer) -> str:
+def _what(answer: RecordedDeployment) -> str:
     release = str(columns.release(answer))
     return f"{answer.repository} {release} for {visible(answer.environment)}, {_DIRECTIONS[answer.direction]}"

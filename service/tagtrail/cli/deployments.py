@@ -3,7 +3,6 @@
 import click
 from rich.text import Text
 
-from tagtrail.api.describing import describe_deployment
 from tagtrail.cli import columns
 from tagtrail.cli.asked import Asked, Nothing
 from tagtrail.cli.options import asking
@@ -11,8 +10,7 @@ from tagtrail.cli.place import Trail
 from tagtrail.cli.references import narrow
 from tagtrail.cli.table import Column
 from tagtrail.cli.words import listed, local_time, span, visible
-from tagtrail.store.answers import DeploymentAnswer
-from tagtrail.store.deployments import find_deployments
+from tagtrail.store.deployments import RecordedDeployment, find_deployments
 from tagtrail.trail.instant import SECOND
 
 _STYLES = {"first": "green", "forward": "green", "back": "cyan", "again": "dim"}
@@ -32,14 +30,14 @@ def deployments(asked: Asked, image: str | None) -> None:
     asked.answer(
         asked.each(find_deployments),
         _columns(asked.trail),
-        lambda row: describe_deployment(row, asked.trail.hosts),
+        lambda row: row,
         nothing=Nothing("No deployment is recorded that fits.", is_unknown=image is not None),
     )
 
 
-def _columns(trail: Trail) -> list[Column[DeploymentAnswer]]:
+def _columns(trail: Trail) -> list[Column[RecordedDeployment]]:
     return [
-        Column("WHEN", lambda row: local_time(row.occurred_at)),
+        Column("WHEN", lambda row: local_time(row.at)),
         Column("ENVIRONMENT", lambda row: visible(row.environment), style="bold", folds=True),
         *columns.image(trail, lambda row: row),
         Column("RELEASE", columns.release, folds=True, clause="as"),
@@ -53,16 +51,16 @@ def _columns(trail: Trail) -> list[Column[DeploymentAnswer]]:
     ]
 
 
-def _before(trail: Trail, row: DeploymentAnswer) -> str:
+def _before(trail: Trail, row: RecordedDeployment) -> str:
     before = row.previous
     if before is None:
         return ""
-    tags = dict.fromkeys(named.tag for named in before.release_then + before.release_now)
+    tags = dict.fromkeys(before.release_tags_then + before.release_tags_now)
     return listed(tags) or columns.name_digest(trail, before)
 
 
-def _lasted(row: DeploymentAnswer) -> str:
+def _lasted(row: RecordedDeployment) -> str:
     before = row.previous
     if before is None or before.until is None:
         return ""
-    return span((before.until - before.occurred_at) / SECOND)
+    return span((before.until - before.at) / SECOND)

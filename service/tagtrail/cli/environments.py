@@ -5,7 +5,6 @@ from dataclasses import dataclass
 import click
 from rich.text import Text
 
-from tagtrail.api.describing import describe_environment
 from tagtrail.cli import columns
 from tagtrail.cli.asked import Asked, Nothing
 from tagtrail.cli.options import When, asking
@@ -14,8 +13,8 @@ from tagtrail.cli.references import narrow
 from tagtrail.cli.table import Column
 from tagtrail.cli.when import end_of_second
 from tagtrail.cli.words import local_time, visible
-from tagtrail.store.answers import EnvironmentState, Published
-from tagtrail.store.environments import find_environments
+from tagtrail.store.deployments import EarlierDigest
+from tagtrail.store.environments import EnvironmentState, find_environments
 
 
 @click.command(short_help="What is published for every environment.")
@@ -25,7 +24,7 @@ from tagtrail.store.environments import find_environments
 def environments(asked: Asked, image: str | None, at: int | None) -> None:
     """What is published for every environment, and what it could go back to.
 
-    Published is not running: only the environment itself knows what runs there.
+    EarlierDigest is not running: only the environment itself knows what runs there.
     """
     show_environments(narrow(asked, image) if image else asked, at=at, is_named=image is not None)
 
@@ -40,7 +39,7 @@ def show_environments(asked: Asked, *, at: int | None, is_named: bool) -> None:
     asked.answer(
         asked.each(find_environments, at=then),
         _columns(asked.trail),
-        lambda row: describe_environment(row, asked.trail.hosts),
+        lambda row: row,
         nothing=Nothing(f"Nothing was published for any environment{when}.", is_unknown=is_named),
     )
 
@@ -87,11 +86,11 @@ def _line(row: EnvironmentState) -> str:
 
 
 def _since(row: EnvironmentState) -> str:
-    instant = row.published.occurred_at if row.published else row.withdrawn_at
+    instant = row.published.at if row.published else row.withdrawn_at
     return local_time(instant) if instant is not None else ""
 
 
-def _back(trail: Trail, target: Published | None) -> str:
+def _back(trail: Trail, target: EarlierDigest | None) -> str:
     if target is None:
         return ""
-    return columns.both(target.release_then, target.release_now) or columns.name_digest(trail, target)
+    return columns.both(target.release_tags_then, target.release_tags_now) or columns.name_digest(trail, target)

@@ -6,8 +6,6 @@ import click
 import msgspec
 from rich.text import Text
 
-from tagtrail.api.describing import describe_environment
-from tagtrail.api.documents import EnvironmentDocument
 from tagtrail.cli import columns
 from tagtrail.cli.asked import Asked
 from tagtrail.cli.options import asking
@@ -16,8 +14,8 @@ from tagtrail.cli.references import Subject, find_environment
 from tagtrail.cli.table import Column
 from tagtrail.cli.words import local_time, span, visible
 from tagtrail.errors import NotRecorded
-from tagtrail.store.answers import DeploymentAnswer, EnvironmentState, Published
-from tagtrail.store.environments import find_environments
+from tagtrail.store.deployments import EarlierDigest, RecordedDeployment
+from tagtrail.store.environments import EnvironmentState, find_environments
 from tagtrail.trail.instant import SECOND, now
 from tagtrail.wording.rollback import Commands, WayBack, choose_tag, make_way_back
 
@@ -25,7 +23,7 @@ from tagtrail.wording.rollback import Commands, WayBack, choose_tag, make_way_ba
 class RollBack(msgspec.Struct, frozen=True):
     """What `--json` prints: the environment as the API shows it, the tag to put back, and how."""
 
-    environment: EnvironmentDocument
+    environment: EnvironmentState
     tag: str | None
     commands: Commands
 
@@ -45,9 +43,9 @@ def rollback(asked: Asked, place: str) -> None:
         raise NotRecorded(f"{environment} of {subject.repository} never had another digest to go back to")
     with asked.trail.store.snapshot() as db:
         tag = choose_tag(asked.trail.rules, target, state.environment)
-        way = make_way_back(db, asked.trail.hosts, target, tag=tag)
+        way = make_way_back(db, target, tag=tag)
     if asked.as_json:
-        asked.screen.json([RollBack(describe_environment(state, asked.trail.hosts), way.tag, way.commands)])
+        asked.screen.json([RollBack(state, way.tag, way.commands)])
         return
     _show(asked, state, way)
     asked.screen.say("")
@@ -74,7 +72,7 @@ class _Line:
     """One of the two images that are compared: what is published, and what it can go back to."""
 
     role: str
-    image: DeploymentAnswer | Published
+    image: RecordedDeployment | EarlierDigest
 
 
 def _show(asked: Asked, state: EnvironmentState, way: WayBack) -> None:
@@ -97,20 +95,20 @@ def _columns(trail: Trail) -> list[Column[_Line]]:
         Column("RELEASE", lambda line: _release(line.image), folds=True),
         Column("DIGEST", lambda line: digest(line, is_whole=True), form="wide"),
         Column("DIGEST", lambda line: digest(line, is_whole=False), form="narrow"),
-        Column("SINCE", lambda line: local_time(line.image.occurred_at), clause="since"),
+        Column("SINCE", lambda line: local_time(line.image.at), clause="since"),
         Column("UNTIL", lambda line: columns.until(line.image.until), clause="until"),
         Column("FOR", _lasted, right=True, clause="for"),
         Column("LINE", lambda line: str(line.image.seq), right=True, style="dim", clause="line"),
     ]
 
 
-def _release(image: DeploymentAnswer | Published) -> str | Text:
-    return columns.both(image.release_then, image.release_now) or Text("unpinned", "yellow")
+def _release(image: RecordedDeployment | EarlierDigest) -> str | Text:
+    return columns.both(image.release_tags_then, image.release_tags_now) or Text("unpinned", "yellow")
 
 
 def _lasted(line: _Line) -> str:
     ended = now() if line.image.until is None else line.image.until
-    return span((ended - line.image.occurred_at) / SECOND)
+    return span((ended - line.image.at) / SECOND)
 
 
 def _show_commands(asked: Asked, way: WayBack) -> None:

@@ -14,7 +14,7 @@ from tagtrail.config.consistency import refuse_open_service
 from tagtrail.config.describe import encode, examine, refused, render
 from tagtrail.config.load import load, with_ingest_token
 from tagtrail.config.model import Config
-from tagtrail.config.notifications import choose_registry, render_notifications
+from tagtrail.config.notifications import BLOCK_FORMS, BlockForm, choose_registry, render_notifications
 from tagtrail.config.secrets import INGEST_TOKEN_FILE
 from tagtrail.errors import ConfigurationError
 from tagtrail.ledger.rebuild import rebuild as derive_anew
@@ -42,16 +42,19 @@ def serve(listen: str | None) -> None:
 
 @click.command("registry-config")
 @click.option("--registry", metavar="NAME", help="For this registry; needed where several are configured.")
+@click.option(
+    "--form", type=click.Choice(BLOCK_FORMS), default="file", help="For config.yml (file), a compose file or a shell."
+)
 @_LISTEN
 @place_options
-def registry_config(registry: str | None, listen: str | None) -> None:
-    """Print what to paste into the registry's config.yml.
+def registry_config(registry: str | None, form: BlockForm, listen: str | None) -> None:
+    """Print the settings that make a registry send its events here.
 
-    One block serves registry 2.x and 3.x. It holds the registry's token, which is made if there is none yet. Standard
-    output gets the YAML and nothing else.
+    The same settings work for registry 2.x and 3.x. They hold the registry's token; the command makes one if there is
+    none yet. Standard output gets the settings and nothing else.
     """
     config = with_ingest_token(_load(listen))
-    click.echo(render_notifications(config, choose_registry(config, registry)), nl=False)
+    click.echo(render_notifications(config, choose_registry(config, registry), form=form), nl=False)
 
 
 @click.command()

@@ -4,6 +4,8 @@ from collections.abc import Callable, Sequence
 from dataclasses import replace
 from typing import Final
 
+import msgspec
+
 from tagtrail.config.channels import ChannelConfig
 from tagtrail.errors import TagtrailError
 from tagtrail.ledger.rulebook import load_rulebook
@@ -133,7 +135,7 @@ def _follow(known: MessageDeployment, one: MessageDeployment) -> MessageDeployme
     if known.answer is None or one.answer is None or one.answer.direction != "again":
         return one
     change, note = known.answer.change or one.answer.change, known.answer.note or one.answer.note
-    return replace(known, answer=replace(known.answer, change=change, note=note))
+    return replace(known, answer=msgspec.structs.replace(known.answer, change=change, note=note))
 
 
 def _was_broken(tags: dict[str, MessageMove], move: MessageMove) -> bool:

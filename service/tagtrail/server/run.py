@@ -4,6 +4,8 @@ import atexit
 import fcntl
 import logging
 import os
+import shlex
+import shutil
 import sys
 import time
 from collections.abc import Iterator
@@ -16,7 +18,7 @@ from tagtrail.app import create_app
 from tagtrail.config.consistency import find_warnings, refuse_open_service
 from tagtrail.config.load import with_ingest_token
 from tagtrail.config.model import Config
-from tagtrail.config.notifications import render_notifications
+from tagtrail.config.notifications import render_notifications, service_url
 from tagtrail.config.secrets import prepare_data_directory
 from tagtrail.errors import ConfigurationError, StorageUnavailable
 from tagtrail.ledger.lifecycle import record_start, record_stop
@@ -154,17 +156,32 @@ def _end(config: Config) -> None:
 
 
 def _announce(config: Config) -> None:
-    """Say that the service is ready, and how to wire a registry to it.
+    """Say that the service is ready, where its pages are, and how to connect a registry.
 
-    Without a configuration file a person is trying tagtrail out: the block, with its token, goes to standard output.
-    With one, standard output may well be a log, which is no place for a token.
+    Without a configuration file a person tries tagtrail out: the block with its token goes to standard output. With
+    one, standard output may be a log, and a log must hold no token.
     """
     for sentence in find_warnings(config):
         logs.warning(_log, sentence)
-    logs.info(_log, "ready", listen=str(config.listen), data=str(config.data))
+    logs.info(_log, "ready", listen=str(config.listen), data=str(config.data), pages=f"{service_url(config)}/")
     if config.source is not None:
-        logs.info(_log, "to wire a registry, `tagtrail registry-config` prints the block for its config.yml")
+        logs.info(_log, "to connect a registry, `tagtrail registry-config` prints the block for its config.yml")
         return
     for registry in config.registries:
-        sys.stdout.write(f"\n{render_notifications(config, registry)}\n")
+        sys.stdout.write(f"\n{render_notifications(config, registry)}")
+    sys.stdout.write(f"\nPages: {service_url(config)}/\nCommands, in another terminal: {_example_command(config)}\n\n")
     sys.stdout.flush()
+
+
+def _example_command(config: Config) -> str:
+    """A command that reads this service's data, as it can be typed in the directory where the service was started."""
+    program = Path(sys.argv[0])
+    if program.name != "tagtrail":
+        started = [sys.executable, "-m", "tagtrail"]
+    elif shutil.which(program.name) == str(program):
+        started = [program.name]
+    else:
+        started = [str(program)]
+    here = Path.cwd()
+    data = config.data.relative_to(here) if config.data.is_relative_to(here) else config.data
+    return shlex.join([*started, "log", "--data", str(data)])

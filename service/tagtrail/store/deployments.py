@@ -1,11 +1,16 @@
 """Deployments: what was published for an environment, newest first."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
 from heapq import merge
-from typing import Final
+from typing import Annotated, Final
 
-from tagtrail.store.answers import DeploymentAnswer, Following, Published
+import msgspec
+from msgspec import Meta
+
+from tagtrail.line import Assurance, read_line, read_note
 from tagtrail.store.database import Connection
+from tagtrail.store.fields import ActorName, Duration, Host, ImageReference, Seq
 from tagtrail.store.names import (
     find_actor_id,
     find_manifest_ids,
@@ -14,12 +19,37 @@ from tagtrail.store.names import (
     find_tag_ids,
     restricts_repositories,
 )
-from tagtrail.store.publications import BY_KEY, KEY, find_published, read_deployments
 from tagtrail.store.query import Filter, Key, Page, Query
 from tagtrail.store.releases import Releases
 from tagtrail.store.series import GLANCE, MANY_RANGES, Row, Series, Source, Span, gather, walk
-from tagtrail.trail.deployments import Basis
-from tagtrail.trail.instant import LATEST
+from tagtrail.trail.deployments import Basis, Direction
+from tagtrail.trail.instant import LATEST, Instant, seconds_between
+from tagtrail.trail.names import Reference
+from tagtrail.trail.rules import Rules
+
+KEY: Final = ("p.occurred_at", "p.event", "p.environment", "p.repository_id", "p.tag_id")
+BY_KEY: Final = " AND ".join(f"{column} = ?" for column in KEY)
+
+_BY_LINE = "p.seq = ? AND p.environment = ? AND p.repository_id = ? AND p.manifest_id IS NOT NULL LIMIT 1"
+_DEPLOYMENT = (
+    "SELECT p.environment, g.name, r.name, t.name, m.digest, p.occurred_at, p.until, p.seq, p.basis,"
+    " p.direction, a.name, l.line, CASE WHEN p.basis = 'declared' THEN d.raw END, p.manifest_id, p.previous_seq,"
+    " p.environment, p.repository_id FROM publications p JOIN repositories r ON r.id = p.repository_id"
+    " JOIN registries g ON g.id = r.registry_id JOIN manifests m ON m.id = p.manifest_id"
+    " JOIN lines l ON l.seq = p.seq JOIN entries e ON e.seq = p.seq LEFT JOIN actors a ON a.id = e.actor_id"
+    f" LEFT JOIN tags t ON t.id = p.tag_id LEFT JOIN disclosures d ON d.seq = p.seq WHERE {BY_KEY}"
+)
+# The last that was heard of the manifest itself, of the row `p`, tells whether it was deleted.
+LAST_HEARD: Final = (
+    "(SELECT e.kind FROM entries e WHERE e.manifest_id = p.manifest_id AND e.kind IN ('push', 'delete')"
+    " ORDER BY e.seq DESC LIMIT 1)"
+)
+_PUBLISHED = (
+    f"SELECT g.name, r.name, t.name, m.digest, p.occurred_at, p.until, p.seq, l.line, p.manifest_id, {LAST_HEARD}"
+    " FROM publications p JOIN repositories r ON r.id = p.repository_id JOIN registries g ON g.id = r.registry_id"
+    " JOIN manifests m ON m.id = p.manifest_id JOIN lines l ON l.seq = p.seq LEFT JOIN tags t ON t.id = p.tag_id"
+    " WHERE "
+)
 
 _FACTS = ("p.manifest_id", "p.seq", "p.basis")
 PUBLICATIONS: Final = Series("publications p", KEY, _FACTS)
@@ -30,7 +60,78 @@ _WITH_ENTRIES = Series(
 Wanted = dict[str, frozenset[int | str]]  # for each column that is asked about, the values that will do
 
 
-def find_deployments(db: Connection, query: Query, *, basis: Basis | None = None) -> Page[DeploymentAnswer]:
+class EarlierDigest(msgspec.Struct, frozen=True):
+    """The digest that an environment or a tag had before: the one before a deployment, or one to go back to."""
+
+    registry: str
+    repository: str
+    tag: str | None
+    reference: ImageReference
+    host: Host
+    digest: str
+    at: Annotated[Instant, Meta(description="When it was published.")]
+    until: Instant | None
+    seconds: Duration
+    release_tags_then: Annotated[tuple[str, ...], Meta(description="Release tags that named it when it was published.")]
+    release_tags_now: Annotated[tuple[str, ...], Meta(description="Release tags that name it now.")]
+    rolled_back: Annotated[bool, Meta(description="Whether a rollback to an earlier digest replaced it.")]
+    deleted: Annotated[bool, Meta(description="Whether the registry has since reported its deletion.")]
+    seq: Seq
+
+    @property
+    def pinned(self) -> str:
+        """The reference to deploy to return to it: under its release tag, since its own tag moved on."""
+        return str(Reference(self.repository, next(iter(self.release_tags_now), None), self.digest, self.host))
+
+
+class RecordedDeployment(msgspec.Struct, frozen=True):
+    """A digest published for an environment. A registry cannot tell whether it runs there.
+
+    A release tag that arrives a second later, as `docker push --all-tags` sends it, is only in `release_tags_now`.
+    """
+
+    environment: str
+    registry: str
+    repository: str
+    tag: Annotated[str | None, Meta(description="Null when declared by digest alone.")]
+    digest: str
+    reference: ImageReference
+    host: Host
+    at: Annotated[Instant, Meta(description="By the registry's clock if reported, by this service's if declared.")]
+    until: Annotated[Instant | None, Meta(description="When it was replaced or withdrawn; null while it is published.")]
+    seconds: Duration
+    direction: Annotated[
+        Direction, Meta(description="`back`: to a digest that the environment had before, with another one in between.")
+    ]
+    basis: Annotated[Basis, Meta(description="`reported`: its tag moved. `declared`: a pipeline declared it.")]
+    release_tags_then: Annotated[
+        tuple[str, ...], Meta(description="Release tags that named the digest at that moment.")
+    ]
+    release_tags_now: Annotated[tuple[str, ...], Meta(description="Release tags that name the digest now.")]
+    unpinned: Annotated[bool, Meta(description="No release tag names the digest, then or now.")]
+    actor: ActorName
+    actor_assurance: Assurance | None
+    change: Annotated[str | None, Meta(description="Ticket or commit, as the pipeline wrote it.")]
+    note: str | None
+    previous: Annotated[EarlierDigest | None, Meta(description="The deployment before; null for the first.")]
+    seq: Seq
+    lines: Annotated[tuple[int, ...], Meta(description="The lines that prove it: its own and its release tags'.")]
+
+
+@dataclass(frozen=True, slots=True)
+class Following:
+    """The publication after a deployment in its environment and repository; a withdrawal has no digest.
+
+    `occurred_at` is in nanoseconds UTC.
+    """
+
+    seq: int
+    occurred_at: int
+    direction: Direction | None
+    digest: str | None
+
+
+def find_deployments(db: Connection, query: Query, *, basis: Basis | None = None) -> Page[RecordedDeployment]:
     """The deployments that the filter asks for, newest first by the registry's clock; no withdrawals.
 
     `basis` leaves only those that were reported, or declared.
@@ -38,7 +139,7 @@ def find_deployments(db: Connection, query: Query, *, basis: Basis | None = None
     Key: (occurred_at, event, environment, repository's id, tag's id).
     """
     found, after = find_keys(db, query, basis=basis)
-    return Page(tuple(read_deployments(db, found, Releases(db))), after)
+    return Page(tuple(read_deployments(db, found, query.rules, Releases(db))), after)
 
 
 def find_keys(db: Connection, query: Query, *, basis: Basis | None = None) -> tuple[list[Key], Key | None]:
@@ -60,7 +161,9 @@ def find_keys(db: Connection, query: Query, *, basis: Basis | None = None) -> tu
     return [row[: len(KEY)] for row in found], after
 
 
-def get_deployment(db: Connection, seq: int, environment: str | None = None) -> tuple[Key, DeploymentAnswer] | None:
+def get_deployment(
+    db: Connection, seq: int, rules: Rules, environment: str | None = None
+) -> tuple[Key, RecordedDeployment] | None:
     """The deployment that the line `seq` made for the environment, with its key.
 
     Of a line that declared one the environment need not be named: it has only one.
@@ -70,7 +173,7 @@ def get_deployment(db: Connection, seq: int, environment: str | None = None) -> 
         " AND coalesce(p.environment = ?, p.basis = 'declared')",
         (seq, environment),
     ).fetchone()
-    return (key, read_deployments(db, [key], Releases(db))[0]) if key else None
+    return (key, read_deployments(db, [key], rules, Releases(db))[0]) if key else None
 
 
 def find_next(db: Connection, key: Key) -> Following | None:
@@ -85,8 +188,8 @@ def find_next(db: Connection, key: Key) -> Following | None:
     return Following(*row) if row else None
 
 
-def find_last_time(db: Connection, key: Key) -> Published | None:
-    """When the environment had the digest of the deployment with this key last before it."""
+def find_last_time(db: Connection, key: Key, rules: Rules) -> EarlierDigest | None:
+    """The newest earlier deployment of the same digest in the place of the deployment with this key."""
     row = db.execute(
         f"SELECT {', '.join(f'before.{column[2:]}' for column in KEY)} FROM publications p"
         # The digest's own publications are few; those of the place need not be.
@@ -96,7 +199,7 @@ def find_last_time(db: Connection, key: Key) -> Published | None:
         f" WHERE {BY_KEY} ORDER BY before.occurred_at DESC, before.event DESC, before.tag_id DESC LIMIT 1",
         key,
     ).fetchone()
-    return find_published(db, row, Releases(db), was_rolled_back=False) if row else None
+    return find_published(db, row, rules, Releases(db), rolled_back=False) if row else None
 
 
 def _find_wanted(db: Connection, filters: Filter) -> Wanted:
@@ -160,3 +263,71 @@ def find_environment_names(db: Connection) -> list[str]:
         if row is None:
             return names
         names.append(row[0])
+
+
+def read_deployments(db: Connection, keys: Sequence[Key], rules: Rules, releases: Releases) -> list[RecordedDeployment]:
+    """The deployments with these keys, in that order."""
+    rows = [db.execute(_DEPLOYMENT, key).fetchone() for key in keys]
+    before = [db.execute(_PUBLISHED + _BY_LINE, row[-3:]).fetchone() if row[-3] is not None else None for row in rows]
+    releases.load([row[-4] for row in rows] + [row[-2] for row in before if row is not None])
+    return [_deployment(row, previous, rules, releases) for row, previous in zip(rows, before, strict=True)]
+
+
+def find_published(db: Connection, key: Key, rules: Rules, releases: Releases, *, rolled_back: bool) -> EarlierDigest:
+    """The digest of the deployment with this key, as one to go back to."""
+    return read_earlier(db.execute(_PUBLISHED + BY_KEY, key).fetchone(), rules, releases, rolled_back=rolled_back)
+
+
+def _deployment(row: Row, previous: Row | None, rules: Rules, releases: Releases) -> RecordedDeployment:
+    *plain, line, raw, manifest_id, _, _, _ = row
+    environment, registry, repository, tag, digest, occurred_at, until, seq, basis, direction, actor = plain
+    entry = read_line(line)
+    host = rules.hosts.host(registry, entry.host)
+    then, now = releases.at(manifest_id, occurred_at), releases.now(manifest_id)
+    went_back = direction == "back"
+    return RecordedDeployment(
+        environment=environment,
+        registry=registry,
+        repository=repository,
+        tag=tag,
+        digest=digest,
+        reference=str(Reference(repository, tag, digest, host)),
+        host=host,
+        at=Instant(occurred_at),
+        until=Instant.maybe(until),
+        seconds=seconds_between(occurred_at, until),
+        direction=direction,
+        basis=basis,
+        release_tags_then=tuple(each.tag for each in then),
+        release_tags_now=tuple(each.tag for each in now),
+        unpinned=not (then or now),
+        actor=actor,
+        actor_assurance=entry.actor_assurance,
+        change=entry.change,
+        note=read_note(raw),
+        previous=None if previous is None else read_earlier(previous, rules, releases, rolled_back=went_back),
+        seq=seq,
+        lines=tuple(sorted({seq, *(each.seq for each in then + now)})),
+    )
+
+
+def read_earlier(row: Row, rules: Rules, releases: Releases, *, rolled_back: bool) -> EarlierDigest:
+    """An earlier digest from a row; the row ends with the manifest's id and the kind of its newest entry."""
+    registry, repository, tag, digest, occurred_at, until, seq, line, manifest_id, last_kind = row
+    host = rules.hosts.host(registry, read_line(line).host)
+    return EarlierDigest(
+        registry=registry,
+        repository=repository,
+        tag=tag,
+        reference=str(Reference(repository, tag, digest, host)),
+        host=host,
+        digest=digest,
+        at=Instant(occurred_at),
+        until=Instant.maybe(until),
+        seconds=seconds_between(occurred_at, until),
+        release_tags_then=tuple(each.tag for each in releases.at(manifest_id, occurred_at)),
+        release_tags_now=tuple(each.tag for each in releases.now(manifest_id)),
+        rolled_back=rolled_back,
+        deleted=last_kind == "delete",
+        seq=seq,
+    )

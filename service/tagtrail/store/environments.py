@@ -1,19 +1,31 @@
 """What is published for each environment, now or at an instant, and what it could go back to."""
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from itertools import chain
-from typing import Final, cast
+from typing import Annotated, Final, cast
 
-from tagtrail.store.answers import BoardRow, DeploymentAnswer, EnvironmentState, Posting, Published, Recent
+import msgspec
+from msgspec import Meta
+
+from tagtrail.errors import NotRecorded
 from tagtrail.store.database import Connection
-from tagtrail.store.deployments import find_environment_names
+from tagtrail.store.deployments import (
+    EarlierDigest,
+    RecordedDeployment,
+    find_environment_names,
+    find_published,
+    get_deployment,
+    read_deployments,
+)
 from tagtrail.store.names import Repository, iterate_repositories
-from tagtrail.store.publications import Place, find_published, read_deployments
+from tagtrail.store.publications import Place
 from tagtrail.store.query import Key, Page, Query
 from tagtrail.store.releases import Releases
 from tagtrail.store.series import marks
-from tagtrail.trail.instant import LATEST
+from tagtrail.trail.deployments import Direction
+from tagtrail.trail.instant import LATEST, Instant
+from tagtrail.trail.rules import Rules
 
 MOST_LOOKED_BACK: Final = 1_000  # publications looked at for one to return to
 
@@ -21,6 +33,56 @@ MOST_RECENT: Final = 500  # publications of one environment on the board
 
 _FIRST_READ = 4  # publications read at a time, growing
 _MOST_EXAMINED = 1_000  # places looked at for one page
+
+
+class EnvironmentState(msgspec.Struct, frozen=True):
+    """The deployment that is published for an environment in one repository, and the digest that it can go back to."""
+
+    environment: str
+    registry: str
+    repository: str
+    published: Annotated[RecordedDeployment | None, Meta(description="Null after the environment's tag was deleted.")]
+    withdrawn_at: Instant | None
+    roll_back_to: Annotated[
+        EarlierDigest | None,
+        Meta(
+            description="The newest earlier deployment of another digest that was neither deleted nor replaced by a"
+            " rollback; if there is none, the newest that was not deleted; else the newest."
+        ),
+    ]
+
+
+class DeclaredDeployment(msgspec.Struct, frozen=True):
+    """A deployment that was declared, the image to deploy, and the image to go back to."""
+
+    deployment: RecordedDeployment
+    deploy: Annotated[str, Meta(description="The pinned reference to deploy.")]
+    roll_back_to: Annotated[str | None, Meta(description="The pinned reference to go back to; null if there is none.")]
+
+
+@dataclass(frozen=True, slots=True)
+class RecentPublication:
+    """A publication on the board, in nanoseconds UTC; a withdrawal has no direction."""
+
+    occurred_at: int
+    direction: Direction | None
+
+
+@dataclass(frozen=True, slots=True)
+class BoardEnvironment:
+    """An environment on the board of its repository, and its recent publications, oldest first."""
+
+    state: EnvironmentState
+    recent: tuple[RecentPublication, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class BoardRow:
+    """A repository on the board, with each environment that it was ever published for."""
+
+    registry: str
+    repository: str
+    environments: tuple[BoardEnvironment, ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,13 +106,13 @@ def find_environments(db: Connection, query: Query) -> Page[EnvironmentState]:
     after: Key | None = None
     for examined, (environment, repository) in enumerate(_walk_places(db, query), 1):
         if len(found) == query.limit:
-            return Page(_read_states(db, found), after)
+            return Page(_read_states(db, query.rules, found), after)
         after = (environment, repository.registry, repository.name)
         standing = _find_standing(db, environment, repository, query.at)
         found += [standing] if standing else []
         if examined >= max(_MOST_EXAMINED, query.limit + 1):
-            return Page(_read_states(db, found), after)
-    return Page(_read_states(db, found))
+            return Page(_read_states(db, query.rules, found), after)
+    return Page(_read_states(db, query.rules, found))
 
 
 def find_board(db: Connection, query: Query, *, recent_since: int) -> Page[BoardRow]:
@@ -71,34 +133,46 @@ def find_board(db: Connection, query: Query, *, recent_since: int) -> Page[Board
             continue
         if len(rows) == query.limit:
             return Page(tuple(rows), (rows[-1].registry, rows[-1].repository))
-        rows.append(_read_board_row(db, repository, names, recent_since))
+        rows.append(_read_board_row(db, query.rules, repository, names, since=recent_since))
     return Page(tuple(rows))
 
 
-def _read_board_row(db: Connection, repository: Repository, names: Sequence[str], recent_since: int) -> BoardRow:
+def _read_board_row(
+    db: Connection, rules: Rules, repository: Repository, names: Sequence[str], *, since: int
+) -> BoardRow:
     found = [standing for name in names if (standing := _find_standing(db, name, repository, None))]
-    postings = (
-        Posting(state, _find_recent(db, standing.place, recent_since))
-        for standing, state in zip(found, _read_states(db, found), strict=True)
+    environments = (
+        BoardEnvironment(state, _find_recent(db, standing.place, since))
+        for standing, state in zip(found, _read_states(db, rules, found), strict=True)
     )
-    return BoardRow(repository.registry, repository.name, tuple(postings))
+    return BoardRow(repository.registry, repository.name, tuple(environments))
 
 
-def _find_recent(db: Connection, place: Place, since: int) -> tuple[Recent, ...]:
+def _find_recent(db: Connection, place: Place, since: int) -> tuple[RecentPublication, ...]:
     rows = db.execute(
         "SELECT occurred_at, direction FROM publications WHERE environment = ? AND repository_id = ?"
         " AND occurred_at >= ? ORDER BY occurred_at DESC, event DESC, tag_id DESC LIMIT ?",
         (place.environment, place.repository_id, since, MOST_RECENT),
     ).fetchall()
-    return tuple(Recent(*row) for row in reversed(rows))
+    return tuple(RecentPublication(*row) for row in reversed(rows))
 
 
-def find_roll_back(db: Connection, key: Key) -> Published | None:
-    """What the environment could go back to from the deployment with this key (see `find_deployments`)."""
+def get_declared(db: Connection, seq: int, rules: Rules) -> DeclaredDeployment:
+    """The deployment that the line `seq` declared, with the images to deploy. Raises NotRecorded."""
+    found = get_deployment(db, seq, rules)
+    if found is None:
+        raise NotRecorded(f"line {seq} is no deployment")
+    key, deployment = found
+    earlier = find_roll_back(db, key, rules)
+    return DeclaredDeployment(deployment, deployment.reference, earlier.pinned if earlier else None)
+
+
+def find_roll_back(db: Connection, key: Key, rules: Rules) -> EarlierDigest | None:
+    """The digest that the environment could go back to from the deployment with this key (see `find_deployments`)."""
     occurred_at, event, environment, repository_id, tag_id = cast("tuple[int, bytes, str, int, int]", key)
     place = Place(environment, repository_id)
     steps = _look_back(db, place, (occurred_at, event, tag_id + 1))
-    return _choose(db, place, steps, Releases(db), previous=None)
+    return _choose(db, rules, place, steps, Releases(db))
 
 
 def _walk_places(db: Connection, query: Query) -> Iterator[tuple[str, Repository]]:
@@ -132,16 +206,16 @@ def _find_standing(db: Connection, environment: str, repository: Repository, at:
     return None if present is None else _Standing(place, repository, present, steps)
 
 
-def _read_states(db: Connection, found: Sequence[_Standing]) -> tuple[EnvironmentState, ...]:
+def _read_states(db: Connection, rules: Rules, found: Sequence[_Standing]) -> tuple[EnvironmentState, ...]:
     releases = Releases(db)
     published = [each for each in found if each.present.manifest_id is not None]
-    deployments = read_deployments(db, [_key(each.place, each.present) for each in published], releases)
+    deployments = read_deployments(db, [_key(each.place, each.present) for each in published], rules, releases)
     by_place = {each.place: answer for each, answer in zip(published, deployments, strict=True)}
-    return tuple(_read_state(db, each, by_place.get(each.place), releases) for each in found)
+    return tuple(_read_state(db, rules, each, by_place.get(each.place), releases) for each in found)
 
 
 def _read_state(
-    db: Connection, standing: _Standing, published: DeploymentAnswer | None, releases: Releases
+    db: Connection, rules: Rules, standing: _Standing, published: RecordedDeployment | None, releases: Releases
 ) -> EnvironmentState:
     steps = chain([standing.present], standing.earlier)
     previous = published.previous if published else None
@@ -150,8 +224,8 @@ def _read_state(
         registry=standing.repository.registry,
         repository=standing.repository.name,
         published=published,
-        withdrawn_at=standing.present.occurred_at if published is None else None,
-        roll_back_to=_choose(db, standing.place, steps, releases, previous=previous),
+        withdrawn_at=Instant(standing.present.occurred_at) if published is None else None,
+        roll_back_to=_choose(db, rules, standing.place, steps, releases, previous=previous),
     )
 
 
@@ -177,26 +251,32 @@ def _key(place: Place, step: Step) -> Key:
 
 
 def _choose(
-    db: Connection, place: Place, steps: Iterable[Step], releases: Releases, *, previous: Published | None
-) -> Published | None:
+    db: Connection,
+    rules: Rules,
+    place: Place,
+    steps: Iterable[Step],
+    releases: Releases,
+    *,
+    previous: EarlierDigest | None = None,
+) -> EarlierDigest | None:
     """What to go back to; `previous`, the deployment before the present one, is known already and most often it."""
-    read: dict[Step, Published] = {}
+    read: dict[Step, EarlierDigest] = {}
 
     def is_deleted(step: Step) -> bool:
         known = previous if previous is not None and previous.seq == step.seq else None
-        read[step] = known or find_published(db, _key(place, step), releases, was_rolled_back=False)
-        return read[step].was_deleted
+        read[step] = known or find_published(db, _key(place, step), rules, releases, rolled_back=False)
+        return read[step].deleted
 
     choice = choose_step(steps, is_deleted=is_deleted)
-    return None if choice is None else replace(read[choice.step], was_rolled_back=choice.was_rolled_back)
+    return None if choice is None else msgspec.structs.replace(read[choice.step], rolled_back=choice.rolled_back)
 
 
 @dataclass(frozen=True, slots=True)
 class Choice:
-    """A step to return to; `was_rolled_back` if what followed it went back."""
+    """A step to return to; `rolled_back` if a rollback followed it."""
 
     step: Step
-    was_rolled_back: bool
+    rolled_back: bool
 
 
 def choose_step(steps: Iterable[Step], *, is_deleted: Callable[[Step], bool]) -> Choice | None:
@@ -211,7 +291,7 @@ def choose_step(steps: Iterable[Step], *, is_deleted: Callable[[Step], bool]) ->
     for choice in _earlier(steps):
         first = first or choice
         if not is_deleted(choice.step):
-            if not choice.was_rolled_back:
+            if not choice.rolled_back:
                 return choice
             first_kept = first_kept or choice
     return first_kept or first

@@ -8,8 +8,8 @@ import msgspec
 from msgspec import Meta
 
 from tagtrail.line import read_line
-from tagtrail.store.answers import Published
 from tagtrail.store.database import Connection
+from tagtrail.store.deployments import LAST_HEARD, EarlierDigest, read_earlier
 from tagtrail.store.environments import Step, choose_step
 from tagtrail.store.fields import (
     ActorName,
@@ -23,7 +23,6 @@ from tagtrail.store.fields import (
     Seq,
 )
 from tagtrail.store.names import Tag, get_tag
-from tagtrail.store.publications import LAST_HEARD, read_published
 from tagtrail.store.query import Page, Query
 from tagtrail.store.releases import Releases
 from tagtrail.store.series import Row, Series, Source, Span, gather, walk
@@ -142,7 +141,7 @@ _MOVE = (
 )
 
 
-def find_step_back(db: Connection, tag: Tag) -> Published | None:
+def find_step_back(db: Connection, tag: Tag, rules: Rules) -> EarlierDigest | None:
     """The digest to put the tag back to, as of an environment; None where it never named another.
 
     It is chosen by the tag's moves as an environment's is by its deployments (see `choose_step`).
@@ -157,7 +156,7 @@ def find_step_back(db: Connection, tag: Tag) -> Published | None:
     choice = choose_step(_look_back(db, tag), is_deleted=is_deleted)
     if choice is None:
         return None
-    return read_published(read[choice.step], releases, was_rolled_back=choice.was_rolled_back)
+    return read_earlier(read[choice.step], rules, releases, rolled_back=choice.rolled_back)
 
 
 def _look_back(db: Connection, tag: Tag) -> Iterator[Step]:

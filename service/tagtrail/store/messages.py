@@ -5,13 +5,12 @@ from dataclasses import dataclass
 from typing import Any, Final
 
 from tagtrail.line import Entry, read_line
-from tagtrail.store.answers import DeploymentAnswer, EnvironmentState, NamedBy
 from tagtrail.store.database import Connection
-from tagtrail.store.environments import find_environments
+from tagtrail.store.deployments import KEY, RecordedDeployment, read_deployments
+from tagtrail.store.environments import EnvironmentState, find_environments
 from tagtrail.store.moves import TagFilter, find_unmatched_deletes
-from tagtrail.store.publications import KEY, read_deployments
 from tagtrail.store.query import Filter, Query
-from tagtrail.store.releases import Releases
+from tagtrail.store.releases import ReleaseName, Releases
 from tagtrail.store.series import marks
 from tagtrail.trail.moves import MoveKind
 from tagtrail.trail.rules import Rules
@@ -86,7 +85,7 @@ class MessageDeployment:
     tag: str | None
     occurred_at: int
     seq: int
-    answer: DeploymentAnswer | None
+    answer: RecordedDeployment | None
     previous: NamedDigest | None
     lasted: Period | None
     had: Period | None
@@ -202,7 +201,7 @@ def _named(
     return NamedDigest(digest, _others(releases.at(manifest_id, at), tag), _others(releases.now(manifest_id), tag))
 
 
-def _others(named: tuple[NamedBy, ...], tag: str | None) -> tuple[str, ...]:
+def _others(named: tuple[ReleaseName, ...], tag: str | None) -> tuple[str, ...]:
     return tuple(release.tag for release in named if release.tag != tag)
 
 
@@ -235,7 +234,7 @@ def _find_deployments(
 def _read_deployment(db: Connection, row: tuple[Any, ...], rules: Rules, releases: Releases) -> MessageDeployment:
     key, (seq, manifest_id, registry, repository, tag, _) = row[: len(KEY)], row[len(KEY) :]
     occurred_at, _, environment, repository_id, _ = key
-    answer = read_deployments(db, [key], releases)[0] if manifest_id is not None else None
+    answer = read_deployments(db, [key], rules, releases)[0] if manifest_id is not None else None
     before = db.execute(
         "SELECT p.manifest_id, m.digest, p.occurred_at FROM publications p JOIN manifests m ON m.id = p.manifest_id"
         " WHERE p.environment = ? AND p.repository_id = ? AND (p.occurred_at, p.event, p.tag_id) < (?, ?, ?)"

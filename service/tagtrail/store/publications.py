@@ -1,15 +1,9 @@
 """Publications as rows: what each environment's tag, or a pipeline's word, published for it."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 from dataclasses import dataclass
-from typing import Final
 
-from tagtrail.line import read_line, read_note
-from tagtrail.store.answers import DeploymentAnswer, Published
 from tagtrail.store.database import Connection
-from tagtrail.store.query import Key
-from tagtrail.store.releases import Releases
-from tagtrail.store.series import Row
 from tagtrail.trail.deployments import Basis, Deployment, Publication
 from tagtrail.trail.moves import Moment
 
@@ -109,91 +103,3 @@ def rewrite_history(tx: Connection, place: Place, history: Iterable[Deployment[i
             for deployment in history
         ],
     )  # fmt: skip
-
-
-# One deployment as it is shown: with the one before it, and with the release tags of both.
-
-
-KEY: Final = ("p.occurred_at", "p.event", "p.environment", "p.repository_id", "p.tag_id")
-BY_KEY: Final = " AND ".join(f"{column} = ?" for column in KEY)
-
-_BY_LINE = "p.seq = ? AND p.environment = ? AND p.repository_id = ? AND p.manifest_id IS NOT NULL LIMIT 1"
-_DEPLOYMENT = (
-    "SELECT p.environment, g.name, r.name, t.name, m.digest, p.occurred_at, p.event, p.until, p.seq, p.basis,"
-    " p.direction, a.name, l.line, CASE WHEN p.basis = 'declared' THEN d.raw END, p.manifest_id, p.previous_seq,"
-    " p.environment, p.repository_id FROM publications p JOIN repositories r ON r.id = p.repository_id"
-    " JOIN registries g ON g.id = r.registry_id JOIN manifests m ON m.id = p.manifest_id"
-    " JOIN lines l ON l.seq = p.seq JOIN entries e ON e.seq = p.seq LEFT JOIN actors a ON a.id = e.actor_id"
-    f" LEFT JOIN tags t ON t.id = p.tag_id LEFT JOIN disclosures d ON d.seq = p.seq WHERE {BY_KEY}"
-)
-# The last that was heard of the manifest itself, of the row `p`, tells whether it was deleted.
-LAST_HEARD: Final = (
-    "(SELECT e.kind FROM entries e WHERE e.manifest_id = p.manifest_id AND e.kind IN ('push', 'delete')"
-    " ORDER BY e.seq DESC LIMIT 1)"
-)
-_PUBLISHED = (
-    f"SELECT g.name, r.name, t.name, m.digest, p.occurred_at, p.until, p.seq, l.line, p.manifest_id, {LAST_HEARD}"
-    " FROM publications p JOIN repositories r ON r.id = p.repository_id JOIN registries g ON g.id = r.registry_id"
-    " JOIN manifests m ON m.id = p.manifest_id JOIN lines l ON l.seq = p.seq LEFT JOIN tags t ON t.id = p.tag_id"
-    " WHERE "
-)
-
-
-def read_deployments(db: Connection, keys: Sequence[Key], releases: Releases) -> list[DeploymentAnswer]:
-    """The deployments with these keys, in that order."""
-    rows = [db.execute(_DEPLOYMENT, key).fetchone() for key in keys]
-    before = [db.execute(_PUBLISHED + _BY_LINE, row[-3:]).fetchone() if row[-3] is not None else None for row in rows]
-    releases.load([row[-4] for row in rows] + [row[-2] for row in before if row is not None])
-    return [_deployment(row, previous, releases) for row, previous in zip(rows, before, strict=True)]
-
-
-def find_published(db: Connection, key: Key, releases: Releases, *, was_rolled_back: bool) -> Published:
-    """The deployment with this key, as one to roll back to."""
-    return read_published(db.execute(_PUBLISHED + BY_KEY, key).fetchone(), releases, was_rolled_back=was_rolled_back)
-
-
-def _deployment(row: Row, previous: Row | None, releases: Releases) -> DeploymentAnswer:
-    *plain, line, raw, manifest_id, _, _, _ = row
-    environment, registry, repository, tag, digest, occurred_at, event, until, seq, basis, direction, actor = plain
-    entry = read_line(line)
-    went_back = direction == "back"
-    return DeploymentAnswer(
-        environment=environment,
-        registry=registry,
-        repository=repository,
-        tag=tag,
-        digest=digest,
-        occurred_at=occurred_at,
-        event=event,
-        until=until,
-        seq=seq,
-        basis=basis,
-        direction=direction,
-        host=entry.host,
-        actor=actor,
-        assurance=entry.actor_assurance,
-        change=entry.change,
-        note=read_note(raw),
-        release_then=releases.at(manifest_id, occurred_at),
-        release_now=releases.now(manifest_id),
-        previous=None if previous is None else read_published(previous, releases, was_rolled_back=went_back),
-    )
-
-
-def read_published(row: Row, releases: Releases, *, was_rolled_back: bool) -> Published:
-    """What a row tells: names, digest, interval and line, the manifest's id, and what was last heard of it."""
-    registry, repository, tag, digest, occurred_at, until, seq, line, manifest_id, last_heard = row
-    return Published(
-        registry=registry,
-        repository=repository,
-        tag=tag,
-        digest=digest,
-        occurred_at=occurred_at,
-        until=until,
-        seq=seq,
-        host=read_line(line).host,
-        release_then=releases.at(manifest_id, occurred_at),
-        release_now=releases.now(manifest_id),
-        was_rolled_back=was_rolled_back,
-        was_deleted=last_heard == "delete",
-    )

@@ -1,10 +1,11 @@
 """Release tags that name a digest: at a moment, during an interval, or now."""
 
 from collections.abc import Collection
+from dataclasses import dataclass
 from typing import Any, Final
 
 from tagtrail.line import read_line
-from tagtrail.store.answers import NamedBy, Violation
+from tagtrail.store.answers import Violation
 from tagtrail.store.database import Connection
 from tagtrail.store.names import (
     find_actor_id,
@@ -20,30 +21,43 @@ from tagtrail.trail.instant import LATEST
 MOST_RELEASES: Final = 100  # release tags of one digest that are looked at, the newest ones
 
 
+@dataclass(frozen=True, slots=True)
+class ReleaseName:
+    """A release tag that named a digest since an instant, and its line; `until` is None while it does.
+
+    Instants are nanoseconds UTC, by the registry's clock.
+    """
+
+    tag: str
+    seq: int
+    since: int
+    until: int | None
+
+
 class Releases:
     """The release tags of digests, as one page's questions need them; each digest is looked up once."""
 
     def __init__(self, db: Connection) -> None:
         self._db = db
-        self._newest: dict[int, list[NamedBy]] = {}
+        self._newest: dict[int, list[ReleaseName]] = {}
 
-    def during(self, manifest_id: int, since: int, until: int | None) -> tuple[NamedBy, ...]:
+    def during(self, manifest_id: int, since: int, until: int | None) -> tuple[ReleaseName, ...]:
         """Those that named the manifest at any time from `since` until (not including) `until`, by name.
 
         Each with the newest such interval.
         """
         before = LATEST if until is None else until
-        found: dict[str, NamedBy] = {}
+        found: dict[str, ReleaseName] = {}
         for named in self._find(manifest_id, before):
             if named.since < before and (named.until is None or named.until > since):
                 found.setdefault(named.tag, named)
         return tuple(found[tag] for tag in sorted(found))
 
-    def at(self, manifest_id: int, moment: int) -> tuple[NamedBy, ...]:
+    def at(self, manifest_id: int, moment: int) -> tuple[ReleaseName, ...]:
         """Those that named the manifest at the moment."""
         return self.during(manifest_id, moment, moment + 1)
 
-    def now(self, manifest_id: int) -> tuple[NamedBy, ...]:
+    def now(self, manifest_id: int) -> tuple[ReleaseName, ...]:
         """Those that name the manifest now, as far as the registry has told."""
         return tuple(named for named in self.during(manifest_id, 0, None) if named.until is None)
 
@@ -63,22 +77,22 @@ class Releases:
         )
         self._newest |= {manifest_id: [] for manifest_id in wanted}
         for manifest_id, *named in rows:
-            self._newest[manifest_id].append(NamedBy(*named))
+            self._newest[manifest_id].append(ReleaseName(*named))
 
-    def _find(self, manifest_id: int, before: int) -> list[NamedBy]:
+    def _find(self, manifest_id: int, before: int) -> list[ReleaseName]:
         """Intervals in which release tags named the manifest, newest first: all, or MOST_RELEASES from `before` on."""
         newest = self._newest.get(manifest_id)
         if newest is None:
             newest = self._newest[manifest_id] = self._read(manifest_id, LATEST)
         return newest if len(newest) < MOST_RELEASES else self._read(manifest_id, before)
 
-    def _read(self, manifest_id: int, before: int) -> list[NamedBy]:
+    def _read(self, manifest_id: int, before: int) -> list[ReleaseName]:
         rows = self._db.execute(
             "SELECT t.name, m.seq, m.occurred_at, m.until FROM moves m JOIN tags t ON t.id = m.tag_id"
             " WHERE m.manifest_id = ? AND m.is_release = 1 AND m.occurred_at < ? ORDER BY m.occurred_at DESC LIMIT ?",
             (manifest_id, before, MOST_RELEASES),
         )
-        return [NamedBy(*row) for row in rows]
+        return [ReleaseName(*row) for row in rows]
 
 
 # Violations: release tags that moved or were deleted, for ever.

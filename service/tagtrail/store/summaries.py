@@ -6,8 +6,8 @@ from dataclasses import dataclass, field
 from itertools import islice
 from typing import Any
 
-from tagtrail.store.answers import DeploymentAnswer, NamedBy
 from tagtrail.store.database import Connection
+from tagtrail.store.deployments import RecordedDeployment
 from tagtrail.store.environments import find_environments
 from tagtrail.store.moves import TagFilter, find_unmatched_deletes
 from tagtrail.store.query import Filter, Query
@@ -25,7 +25,7 @@ class SummaryEnvironment:
     registry: str
     repository: str
     environment: str
-    published: DeploymentAnswer | None
+    published: RecordedDeployment | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,7 +36,7 @@ class SummaryTag:
     repository: str
     tag: str
     digest: str | None
-    releases: tuple[NamedBy, ...]
+    releases: tuple[str, ...]
     environments: tuple[str, ...]
     moves: int
     violates: bool
@@ -168,7 +168,7 @@ def _read_tag(db: Connection, tag_id: int, tag: _Tag, releases: Releases) -> Sum
         repository=repository,
         tag=name,
         digest=digest,
-        releases=tuple(release for release in named if release.tag != name),
+        releases=tuple(release.tag for release in named if release.tag != name),
         environments=tuple(sorted(tag.environments)),
         moves=tag.moves,
         violates=tag.violates,

@@ -1,7 +1,7 @@
-"""The guard: before anything is recorded or signed, the ledger must be what was signed of it.
+"""The guard: compares the ledger with its checkpoints before the service records or signs anything.
 
-What was signed lies in the journal, outside the database. A ledger that has fewer lines than were signed was put back
-from a backup; one whose lines hash to another root is another history.
+The checkpoints are in the journal, outside the database. A ledger with fewer lines than were signed was restored from a
+backup; a ledger with another root has another history.
 """
 
 from pathlib import Path
@@ -20,10 +20,10 @@ _NEW_EPOCH = "tagtrail log new-epoch --reason TEXT"
 
 
 def check_ledger(store: Store, journal: Path) -> None:
-    """Compare the ledger with the newest checkpoint in the journal, and with the newest of its own.
+    """Compare the ledger with the newest checkpoint in the journal and with the newest one in the database.
 
-    Reads the hashes that are stored, not every line: `verify` does. Raises Contradicted, in a sentence that names the
-    ways out.
+    Reads the stored hashes, not every line (`tagtrail log verify` does). Raises Contradicted with a sentence that names
+    the ways out.
     """
     db = store.reader()
     keys = stored.find_keys(db)
@@ -37,9 +37,9 @@ def check_ledger(store: Store, journal: Path) -> None:
 
 
 def refuse_contradiction(db: Connection, tree: Tree, journal: Journal) -> None:
-    """Raises Contradicted where the ledger is not what was signed of it, or where nothing is there to tell."""
+    """Raises Contradicted if the ledger contradicts its checkpoints, or if the journal is empty."""
     own, journalled, last = stored.find_checkpoint(db), find_journalled(db, journal), journal.find_last()
-    size = get_last_seq(db) + 1  # read last: it may grow, and be signed, meanwhile
+    size = get_last_seq(db) + 1  # read last, because the ledger may grow and be signed meanwhile
     if own is not None and own.epoch == (epoch := stored.find_keys(db)[-1].epoch) and epoch == journal.epoch:
         _compare(tree, size, read_checkpoint(read_note(own.note).text), "its own newest checkpoint")
         if journalled is None:
@@ -72,7 +72,7 @@ def find_journalled(db: Connection, journal: Journal) -> Checkpoint | None:
 
 
 def find_verifier_keys(db: Connection, journal: Journal) -> list[VerifierKey]:
-    """The keys of the journal's epoch as the database knows them; where it knows none, as the journal says."""
+    """The keys of the journal's epoch, from the database or, if it has none, from the journal."""
     known = [key.key for key in stored.find_keys(db) if key.epoch == journal.epoch]
     return [read_verifier_key(key) for key in known or journal.keys()]
 
@@ -85,7 +85,7 @@ def _compare(tree: Tree, size: int, signed: Checkpoint, where: str) -> None:
 
 
 def _compare_last(db: Connection, size: int, last: tuple[int, bytes], where: str) -> None:
-    """The journal's newest line may be younger than its newest checkpoint: a crash or a full disk came in between."""
+    """Compare the newest line, which is newer than the newest checkpoint after a crash or a full disk."""
     seq, line = last
     if seq >= size:
         raise _missing(size, seq + 1, where)

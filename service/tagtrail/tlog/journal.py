@@ -1,10 +1,9 @@
-"""The journal: the ledger's lines and its checkpoints as plain files outside the database, made to be shipped away.
+"""The journal: the ledger's lines and checkpoints as plain files outside the database, to be shipped elsewhere.
 
-One directory for each epoch of the log; in it, by UTC day, `2026-04-20.ndjson` (the exact lines) and
-`2026-04-20.checkpoints` (signed notes, one after the other), and `keys.vkey` (the keys to verify them with). It holds
-no personal data. Files only ever grow; what a crash left half written at the end of one is cut off before more is
-written. Names rise too, so that the newest of anything is in the file with the highest name: a clock that was set back
-does not hide it.
+Each epoch of the log has a directory. It holds, by UTC day, `2026-04-20.ndjson` (the exact lines) and
+`2026-04-20.checkpoints` (signed notes, one after the other), and `keys.vkey` (the keys that verify them). It holds no
+personal data. Files only grow; a half-written end that a crash left is cut off before the next write. File names rise
+too, even if the clock was set back, so the file with the highest name holds the newest line or note.
 """
 
 import os
@@ -23,11 +22,11 @@ _CHECKPOINTS: Final = ".checkpoints"
 _KEYS: Final = "keys.vkey"
 _NOTE = re.compile(r"[^\n]+\n\d+\n[A-Za-z0-9+/=]+\n\n(?:\N{EM DASH} [^\n]+\n)+")
 _EPOCH = re.compile(r"epoch-([1-9]\d{0,8})", re.ASCII)
-_TAIL: Final = 128 * 1024  # bytes: more than the longest line, and than the longest note
+_TAIL: Final = 128 * 1024  # bytes: more than the longest line and the longest note
 
 
 class _Place(msgspec.Struct):
-    """What the journal needs to know of a line."""
+    """The fields of a line that the journal needs."""
 
     seq: int
     at: str
@@ -37,8 +36,8 @@ _places = msgspec.json.Decoder(_Place)
 
 
 class Journal:
-    """The journal of one epoch. Every method raises OSError where the disk refuses, and Contradicted for a file that
-    holds something else than what was written there.
+    """The journal of one epoch. Every method raises OSError if the disk fails, and Contradicted for a file that was
+    changed.
     """
 
     def __init__(self, directory: Path, *, epoch: int) -> None:
@@ -46,27 +45,27 @@ class Journal:
         self.directory = directory / f"epoch-{epoch}"
 
     def append(self, lines: Iterable[bytes]) -> None:
-        """Write lines that follow those already there; durable when this returns."""
+        """Append lines that follow the present ones; durable when this returns."""
         for day, of_day in groupby(lines, key=lambda line: _places.decode(line).at[:10]):
             self._append(f"{day}{_LINES}", (line + b"\n" for line in of_day))
 
     def append_checkpoint(self, note: str, *, day: str) -> None:
-        """Write a signed note that covers the lines before it; durable when this returns. `day` is YYYY-MM-DD."""
+        """Append a signed note that covers the lines before it; durable when this returns. `day` is YYYY-MM-DD."""
         newest = (path.name for path in self._newest_first(_CHECKPOINTS)[:1])
         self._append(max([f"{day}{_CHECKPOINTS}", *newest]), [note.encode()])
 
     def append_key(self, key: str) -> None:
-        """Write a verifier key that signs from now on, unless it is there already; durable when this returns."""
+        """Append a verifier key unless it is present; durable when this returns."""
         if key not in self.keys():
             self._append(_KEYS, [f"{key}\n".encode()])
 
     def keys(self) -> list[str]:
-        """The verifier keys that sign in this epoch, oldest first."""
+        """The verifier keys of this epoch, oldest first."""
         path = self.directory / _KEYS
         return path.read_text(encoding="utf-8", errors="replace").splitlines() if path.exists() else []
 
     def find_checkpoint(self) -> str | None:
-        """The newest signed note, as it was written; None before the first."""
+        """The newest signed note as it was written; None before the first."""
         for path in self._newest_first(_CHECKPOINTS):
             notes = _find_notes(_read_end(path)[0]) or _find_notes(path.read_bytes())
             if notes:
@@ -79,7 +78,7 @@ class Journal:
             yield from _find_notes(path.read_bytes())
 
     def find_last(self) -> tuple[int, bytes] | None:
-        """The newest line, with its seq; None before the first."""
+        """The newest line with its seq; None before the first."""
         for path in self._newest_first(_LINES):
             lines = _read_end(path)[0].splitlines()
             if lines:
@@ -110,7 +109,7 @@ class Journal:
 
 
 def find_newest_epoch(directory: Path) -> int:
-    """The newest epoch that has a journal; 0 where there is none."""
+    """The newest epoch that has a journal; 0 if none has."""
     found = (_EPOCH.fullmatch(path.name) for path in directory.glob("epoch-*"))
     return max((int(match[1]) for match in found if match), default=0)
 
@@ -131,7 +130,7 @@ def _read_seq(line: bytes, path: Path) -> int:
 
 
 def _read_end(path: Path) -> tuple[bytes, int]:
-    """The last whole lines of a file, and where they end; what stands behind them was never finished."""
+    """The last whole lines of a file, and where they end; the rest was never finished."""
     end = path.stat().st_size
     with path.open("rb") as file:
         while True:
@@ -145,7 +144,7 @@ def _read_end(path: Path) -> tuple[bytes, int]:
 
 
 def sync_directory(directory: Path) -> None:
-    """Make the names in a directory durable."""
+    """Make the file names of a directory durable."""
     descriptor = os.open(directory, os.O_RDONLY | os.O_DIRECTORY)
     try:
         os.fsync(descriptor)

@@ -20,11 +20,11 @@ from tagtrail.tlog.journal import sync_directory
 from tagtrail.tlog.note import VerifierKey
 
 _MOUNTS: Final = Path("/proc/self/mountinfo")
-_OCTAL: Final = re.compile(r"\\([0-7]{3})")  # how a space or the like stands in that file
+_OCTAL: Final = re.compile(r"\\([0-7]{3})")  # how that file writes a space and similar characters
 
 
 def read_key(path: Path) -> Ed25519PrivateKey | None:
-    """The key in the file; None where there is no file. Raises ConfigurationError for one that cannot be used."""
+    """The key in the file; None without a file. Raises ConfigurationError for a key that cannot be used."""
     try:
         text = path.read_bytes()
         mode = path.stat().st_mode
@@ -44,9 +44,9 @@ def read_key(path: Path) -> Ed25519PrivateKey | None:
 
 
 def make_key(path: Path) -> Ed25519PrivateKey:
-    """A new key, written to a file that must not exist yet; whatever happens, there is never half of one.
+    """Write a new key to a file that must not exist yet; a failure never leaves half a key.
 
-    Raises OSError, FileExistsError among them.
+    Raises OSError, for instance FileExistsError.
     """
     key = Ed25519PrivateKey.generate()
     path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
@@ -64,8 +64,8 @@ def make_key(path: Path) -> Ed25519PrivateKey:
 
 
 def check_replaceable(path: Path) -> None:
-    """Raises ConfigurationError where another file could not take the place of the key."""
-    # Of the name itself: a link is replaced and not followed.
+    """Raises ConfigurationError if another file could not replace the key."""
+    # The name itself counts: a link is replaced, not followed.
     if str(path.parent.resolve() / path.name) in _find_mounts():
         raise ConfigurationError(
             f"the log's key {path} is a single file that is mounted by itself, so no new key can take its place;"
@@ -80,7 +80,7 @@ def check_replaceable(path: Path) -> None:
 
 
 def _find_mounts() -> set[str]:
-    """Where something is mounted: proc(5), mountinfo. A file that is cannot be renamed over: rename(2), EBUSY."""
+    """The mount points (proc(5), mountinfo). A mounted file cannot be replaced by rename(2): EBUSY."""
     try:
         lines = _MOUNTS.read_text(encoding="utf-8", errors="surrogateescape").splitlines()
     except OSError:
@@ -89,6 +89,6 @@ def _find_mounts() -> set[str]:
 
 
 def write_public_key(key: VerifierKey) -> str:
-    """The key as PEM (SubjectPublicKeyInfo, RFC 8410), as openssl reads it."""
+    """The public key as PEM (SubjectPublicKeyInfo, RFC 8410), which openssl reads."""
     public = Ed25519PublicKey.from_public_bytes(key.public)
     return public.public_bytes(Encoding.PEM, PublicFormat.SubjectPublicKeyInfo).decode()

@@ -1,7 +1,7 @@
-"""Signed notes and checkpoints, as C2SP writes them: https://c2sp.org/signed-note, https://c2sp.org/tlog-checkpoint.
+"""Signed notes and checkpoints in C2SP's format: https://c2sp.org/signed-note, https://c2sp.org/tlog-checkpoint.
 
-Ed25519 only. A key is known by its name and the key id that follows from name and public key; a checkpoint's key has
-the name of its log, the *origin*.
+Ed25519 only. A name and a key id, which is derived from name and public key, identify a key. A checkpoint's key has the
+name of its log, the *origin*.
 """
 
 import hashlib
@@ -17,24 +17,24 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey,
 
 ED25519: Final = b"\x01"
 _SIGNATURE = "\N{EM DASH} "
-_MOST_SIGNATURES = 100  # of one note that are read
-_SIZE = re.compile("0|[1-9][0-9]{0,17}")  # what a database can count
+_MOST_SIGNATURES = 100  # signatures that are read per note
+_SIZE = re.compile("0|[1-9][0-9]{0,17}")  # the largest number that the database can count
 
 
 class BadNote(ValueError):
-    """A note, a key, a checkpoint or a proof that is not what it should be; the message says why."""
+    """A note, a key, a checkpoint or a proof is malformed or false; the message says why."""
 
 
 @dataclass(frozen=True, slots=True)
 class VerifierKey:
-    """Whom a signature is from: a name, and a public key of 32 bytes."""
+    """The key of a signature: a name and a public key of 32 bytes."""
 
     name: str
     public: bytes
 
     @property
     def id(self) -> bytes:
-        """The four bytes that stand before each signature."""
+        """The four bytes before each signature."""
         return hashlib.sha256(self.name.encode() + b"\n" + ED25519 + self.public).digest()[:4]
 
     def __str__(self) -> str:
@@ -51,7 +51,7 @@ class VerifierKey:
 
 
 def read_verifier_key(text: str) -> VerifierKey:
-    """The key that a vkey stands for. Raises BadNote."""
+    """Parse a vkey. Raises BadNote."""
     name, _, rest = text.strip().partition("+")
     key_id, _, encoded = rest.partition("+")
     material = decode_base64(encoded)
@@ -64,25 +64,25 @@ def read_verifier_key(text: str) -> VerifierKey:
 
 
 def is_key_name(name: str) -> bool:
-    """Whether this can name a key of ours: not empty, without spaces, a plus or what cannot be printed."""
+    """Whether this can name our key: not empty, printable, without spaces or a plus."""
     return _may_name_key(name) and name.isprintable()
 
 
 def _may_name_key(name: str) -> bool:
-    """Whether C2SP lets this name a key; a stranger's signature under such a name is passed over, not refused."""
+    """Whether C2SP permits this key name; a foreign signature with such a name is ignored, not refused."""
     return bool(name) and "+" not in name and not any(char.isspace() for char in name)
 
 
 @dataclass(frozen=True, slots=True)
 class Signer:
-    """A private key under a name."""
+    """A private key with its name."""
 
     name: str
     private: Ed25519PrivateKey
 
     @property
     def verifier(self) -> VerifierKey:
-        """The key that verifies what this one signs."""
+        """The key that verifies its signatures."""
         return VerifierKey(self.name, self.private.public_key().public_bytes_raw())
 
     def sign(self, text: str) -> str:
@@ -93,7 +93,7 @@ class Signer:
 
 @dataclass(frozen=True, slots=True)
 class Signature:
-    """A line under a note: who says to have signed, and the signature, not verified yet."""
+    """A signature line under a note: the claimed key and the signature, not verified yet."""
 
     name: str
     key_id: bytes
@@ -102,13 +102,13 @@ class Signature:
 
 @dataclass(frozen=True, slots=True)
 class Note:
-    """A text, which ends with a line feed, and the signatures under it."""
+    """A text, which ends with a line feed, and its signatures."""
 
     text: str
     signatures: tuple[Signature, ...]
 
     def verify(self, keys: Iterable[VerifierKey]) -> list[VerifierKey]:
-        """Which of the keys signed it, each once. Raises BadNote where none did, or where one's signature is false."""
+        """The keys that signed it, each once. Raises BadNote if none did, or if a known key's signature is false."""
         known = {(key.name, key.id): key for key in keys}
         signed = []
         for signature in self.signatures:
@@ -125,12 +125,12 @@ class Note:
 
 
 def write_note(text: str, signers: Sequence[Signer]) -> str:
-    """The text, signed by all of them."""
+    """The text, signed by all signers."""
     return f"{text}\n" + "".join(signer.sign(text) for signer in signers)
 
 
 def read_note(note: str) -> Note:
-    """The note as it is written. Raises BadNote; nothing is verified."""
+    """Parse a note. Raises BadNote; verifies no signature."""
     text, separator, below = note.rpartition("\n\n")
     lines = below.split("\n")[:-1]  # not splitlines: only a line feed ends a line
     if not text or not separator or not below.endswith("\n") or not 0 < len(lines) <= _MOST_SIGNATURES:
@@ -150,7 +150,7 @@ def _read_signature(line: str) -> Signature:
 
 @dataclass(frozen=True, slots=True)
 class Checkpoint:
-    """What a log says of itself: it has `size` leaves, and this is the root over them."""
+    """A log's statement that it has `size` leaves with this root."""
 
     origin: str
     size: int
@@ -162,7 +162,7 @@ class Checkpoint:
 
 
 def read_checkpoint(text: str) -> Checkpoint:
-    """The checkpoint in a note's text; extension lines are passed over. Raises BadNote."""
+    """Parse a note's text; extension lines are ignored. Raises BadNote."""
     *lines, end = text.split("\n")
     if (
         end
@@ -176,7 +176,7 @@ def read_checkpoint(text: str) -> Checkpoint:
 
 
 def decode_base64(text: str) -> bytes:
-    """The bytes; each has one way to be written, so that nothing can be changed unnoticed in what is not signed."""
+    """Decode canonical Base64: each value has one spelling, so unsigned parts cannot be changed unnoticed."""
     try:
         decoded = b64decode(text, validate=True)
     except (Base64Error, ValueError) as error:

@@ -1,4 +1,4 @@
-"""From what is configured to the log: where it lies, who signs it, and who is told of each checkpoint."""
+"""Builds the log from the configuration: its files, its signer, and the command that gets each checkpoint."""
 
 import logging
 import socket
@@ -15,11 +15,11 @@ from tagtrail.tlog.note import is_key_name, read_verifier_key
 from tagtrail.tlog.signer import LogPlace, Sealer
 
 _log = logging.getLogger(__name__)
-_PATIENCE = 30  # seconds that the anchor command has
+_PATIENCE = 30  # seconds for the anchor command
 
 
 def log_place(data: Path, ledger: LedgerConfig, *, public_url: str | None = None) -> LogPlace:
-    """Where the log of a data directory lies, and what it is called if it has not begun yet."""
+    """The files of a data directory's log, and its name before its first checkpoint."""
     machine = socket.gethostname().lower()
     return LogPlace(
         name=ledger.name or urlsplit(public_url or "").netloc or (machine if is_key_name(machine) else "localhost"),
@@ -29,7 +29,7 @@ def log_place(data: Path, ledger: LedgerConfig, *, public_url: str | None = None
 
 
 def refuse_other_name(store: Store, ledger: LedgerConfig) -> None:
-    """Raises ConfigurationError where the log has begun under another name than is configured."""
+    """Raises ConfigurationError if the log has begun under another name than the configured one."""
     keys = find_keys(store.reader())
     if not keys or ledger.name is None:
         return
@@ -42,7 +42,7 @@ def refuse_other_name(store: Store, ledger: LedgerConfig) -> None:
 
 
 def make_sealer(store: Store, ledger: LedgerConfig, *, public_url: str | None = None) -> Sealer:
-    """Whoever signs the store's ledger; each new checkpoint is logged, and given to the anchor command."""
+    """The signer of the store's ledger; each new checkpoint is logged and passed to the anchor command."""
 
     def publish(checkpoint: StoredCheckpoint) -> None:
         logs.info(_log, "checkpoint", size=checkpoint.size, root=checkpoint.root.hex(), note=checkpoint.note)
@@ -53,7 +53,7 @@ def make_sealer(store: Store, ledger: LedgerConfig, *, public_url: str | None = 
 
 
 def _anchor(command: tuple[str, ...], note: str) -> None:
-    """Give the note to the command. It is not tried again: the next checkpoint covers this one."""
+    """Pass the note to the command. There is no retry: the next checkpoint covers the same lines."""
     try:
         subprocess.run(
             command,

@@ -1,6 +1,6 @@
-"""The proof that one line is under a checkpoint, as a text of its own: https://c2sp.org/tlog-proof.
+"""The proof that a checkpoint covers one line, as text: https://c2sp.org/tlog-proof.
 
-It can be kept beside the line and checked without this service, by whoever has the log's verifier key.
+It can be kept beside the line. The log's verifier key is enough to check it, without this service.
 """
 
 import re
@@ -23,7 +23,7 @@ _EXTRA: Final = "extra "
 
 @dataclass(frozen=True, slots=True)
 class LineProof:
-    """That the line at `index` is a leaf of the tree that `note` was signed of; `path` leads from it to the root."""
+    """Proves that the line at `index` is a leaf of the tree in `note`; `path` leads from it to the root."""
 
     index: int
     path: tuple[bytes, ...]
@@ -35,7 +35,7 @@ class LineProof:
         return f"{_HEADER}\nindex {self.index}\n{path}\n{self.note}"
 
     def verify(self, line: bytes, keys: Iterable[VerifierKey]) -> Checkpoint:
-        """The checkpoint that the line is under, if one of the keys has signed it. Raises BadNote."""
+        """The checkpoint that covers the line, signed by one of the keys. Raises BadNote."""
         note = read_note(self.note)
         signed = note.verify(keys)
         checkpoint = read_checkpoint(note.text)
@@ -51,9 +51,9 @@ class LineProof:
 
 
 def write_proof(db: Connection, seq: int, checkpoint: StoredCheckpoint) -> str:
-    """The text that proves the line to be under the checkpoint, which must have more than `seq` lines.
+    """The proof that the checkpoint, which must have more than `seq` lines, covers the line.
 
-    Raises Contradicted where the ledger is not what was signed: then there is no such proof.
+    Raises Contradicted if the ledger contradicts the checkpoint: then there is no proof.
     """
     hashes = StoredHashes(db)
     try:
@@ -67,7 +67,7 @@ def write_proof(db: Connection, seq: int, checkpoint: StoredCheckpoint) -> str:
 
 
 def read_proof(text: str) -> LineProof:
-    """The proof as it is written; extra data is passed over. Raises BadNote; nothing is verified."""
+    """Parse a proof; extra data is ignored. Raises BadNote; verifies nothing."""
     above, separator, note = text.partition("\n\n")
     header, *lines = above.split("\n")
     if lines and lines[0].startswith(_EXTRA):

@@ -1,7 +1,7 @@
-"""The two ways out when the ledger is not what was signed: append the lost lines again, or begin a new epoch.
+"""Two ways out when the ledger contradicts its checkpoints: append the lost lines again, or begin a new epoch.
 
-Both keep the number of every line that survived. What a lost line disclosed is lost with the database: the journal
-holds no personal data.
+Both keep the number of every surviving line. The disclosures of lost lines are gone with the database, because the
+journal holds no personal data.
 """
 
 from collections import deque
@@ -36,12 +36,11 @@ RECOVERED = "recovered"
 
 
 def recover(store: Store, recorder: Recorder, directory: Path) -> int:
-    """Append the lines that the journal has and the ledger lost, byte for byte; how many they were.
+    """Append the lines that the journal has and the ledger lost, byte for byte; returns their number.
 
-    A line of our own then says which they are, since what they disclosed is not there any more. What was erased,
-    pruned or revoked after the backup is taken away again. Nothing is changed unless the outcome is what was
-    signed. The service has to be stopped. Raises Refused where there is nothing to recover, Contradicted where this
-    would not help, and StorageUnavailable.
+    A new line then lists them, because their disclosures are lost. Erasures, prunings and revocations made after the
+    backup are repeated. Nothing changes unless the result matches the checkpoints. The service must be stopped. Raises
+    Refused if there is nothing to recover, Contradicted if recovering would not help, and StorageUnavailable.
     """
     epoch = find_newest_epoch(directory)
     if not epoch:
@@ -74,15 +73,15 @@ def _append_missing(tx: Connection, directory: Path, first: int) -> int:
         append_line(tx, seq, line, hash_leaf(line))
         projector.project(tx, Line(seq, entry, parse_instant(entry.at)))
         if _take_away_again(tx, entry):
-            projector = Projector(load_rulebook(tx))  # the other one remembers what may be gone
+            projector = Projector(load_rulebook(tx))  # the old projector caches rows that may be gone
         expected += 1
     return expected - first
 
 
 def _take_away_again(tx: Connection, entry: Entry) -> bool:
-    """The backup still has what this line says was taken away after it; whether it is such a line.
+    """Repeat the erasure, pruning or revocation that this line records; returns whether it records one.
 
-    What was pruned is found anew: nothing that decides about it is different from what it was then.
+    The prunable lines are computed again: everything that decides about them is as it was then.
     """
     match entry:
         case Entry(kind="erased"):
@@ -101,7 +100,7 @@ def _take_away_again(tx: Connection, entry: Entry) -> bool:
 
 
 def _all_lines(directory: Path, first: int) -> Iterator[tuple[int, bytes]]:
-    """The journal's lines of all epochs from `first` on, each epoch from where it began."""
+    """The journal's lines of all epochs from `first` on, each epoch from its beginning."""
     epochs = [Journal(directory, epoch=epoch) for epoch in range(1, find_newest_epoch(directory) + 1)]
     starts = [next((seq for seq, _ in journal.lines()), None) for journal in epochs]
     for at, journal in enumerate(epochs):
@@ -113,7 +112,7 @@ def _all_lines(directory: Path, first: int) -> Iterator[tuple[int, bytes]]:
 
 
 def _remember_keys(tx: Connection, directory: Path, epoch: int) -> None:
-    """The keys that the journal knows and the database does not."""
+    """Store the keys that are in the journal and not in the database."""
     known = {key.key for key in stored.find_keys(tx)}
     since = {read_line(line.line).key: line.seq + 1 for line in find_lines_of_kind(tx, "key")}
     began = {read_line(line.line).origin: line.seq for line in find_lines_of_kind(tx, "gap_opened")}
@@ -136,7 +135,7 @@ def _read_keys(journal: Journal) -> list[VerifierKey]:
 
 
 def _remember_checkpoints(tx: Connection, journal: Journal) -> None:
-    """What was signed after the backup: a change of key is followed by the checkpoint that both keys have signed."""
+    """Store the checkpoints signed after the backup; both keys sign the first one after a change of key."""
     own, keys = stored.find_checkpoint(tx), find_verifier_keys(tx, journal)
     newest = own.size if own is not None and own.epoch == journal.epoch else -1
     for note in journal.checkpoints():
@@ -150,7 +149,7 @@ def _remember_checkpoints(tx: Connection, journal: Journal) -> None:
 
 
 def _check(tx: Connection, directory: Path, epoch: int) -> None:
-    """The ledger is now what the journal says was signed of it. Raises Contradicted."""
+    """Raises Contradicted unless the ledger now matches the journal's checkpoints."""
     signed = find_journalled(tx, Journal(directory, epoch=epoch))
     size = get_last_seq(tx) + 1
     if signed is None or signed.size > size or Tree(StoredHashes(tx)).root(signed.size) != signed.root:
@@ -161,11 +160,11 @@ def _check(tx: Connection, directory: Path, epoch: int) -> None:
 
 
 def begin_epoch(store: Store, recorder: Recorder, place: LogPlace, *, reason: str) -> str:
-    """Go on with the ledger as it is, as another log; returns its origin.
+    """Continue with the present ledger as another log; returns its origin.
 
-    Its first line names what was lost: the checkpoint that the old log signed last, and how many lines before it are
-    still the old log's. The key stays, under the new origin's name. The service has to be stopped. Raises Refused
-    where the ledger is what was signed of it, ConfigurationError for a key that cannot be used, StorageUnavailable.
+    Its first line names the last checkpoint of the old log, and how many lines before it belong to the old log. The key
+    stays, with the new origin as its name. The service must be stopped. Raises Refused if the ledger matches its
+    checkpoints, ConfigurationError for a key that cannot be used, and StorageUnavailable.
     """
     _refuse_without_need(store, place)
     db = store.reader()
@@ -190,7 +189,7 @@ def begin_epoch(store: Store, recorder: Recorder, place: LogPlace, *, reason: st
 
 
 def _refuse_without_need(store: Store, place: LogPlace) -> None:
-    """A new epoch begins where the ledger is not what was signed, or where its key is gone; never for nothing."""
+    """Raises Refused unless the ledger contradicts its checkpoints or its key is gone."""
     try:
         check_ledger(store, place.journal)
     except Contradicted:
@@ -214,10 +213,10 @@ def _own_checkpoint(db: Connection) -> str | None:
 
 
 def _count_kept(db: Connection, directory: Path) -> int:
-    """How many lines, from the first on, are those of the journal."""
+    """The number of lines, from the first on, that equal the journal's."""
     size = get_last_seq(db) + 1
     kept = 0
-    with suppress(Contradicted):  # from where the journal cannot be read, it vouches for nothing
+    with suppress(Contradicted):  # the journal confirms nothing after the point where it cannot be read
         for ours, (_, journalled) in zip(iterate_hashed(db, first=0, end=size), _all_lines(directory, 0), strict=False):
             if ours.leaf != hash_leaf(journalled):
                 break

@@ -1,7 +1,7 @@
-"""Sealing: sign how far the ledger has grown, once for all processes, and publish it.
+"""Signs checkpoints as the ledger grows, one process at a time, and publishes them.
 
-A checkpoint goes to the journal before it goes to the database, so that a database that was put back to an earlier
-state is found out by its own journal. Nothing is ever signed that contradicts what was signed before.
+A checkpoint is written to the journal before the database, so that the journal reveals a database that was restored to
+an earlier state. A checkpoint that contradicts an earlier one is never signed.
 """
 
 import fcntl
@@ -34,7 +34,7 @@ SEAL_LOCK: Final = "seal.lock"
 
 @dataclass(frozen=True, slots=True)
 class LogPlace:
-    """The log's name for its first checkpoint (`tagtrail.example`), and where its key and its journal lie."""
+    """The log's name for its first checkpoint (`tagtrail.example`), and the paths of its key and journal."""
 
     name: str
     key: Path
@@ -42,14 +42,14 @@ class LogPlace:
 
     @property
     def next_key(self) -> Path:
-        """Where the new key waits while keys are being rotated."""
+        """The path of the new key during a rotation."""
         return self.key.with_name(f"{self.key.name}.next")
 
 
 class Sealer:
     """Signs checkpoints of one store's ledger; any number of threads and processes may have one each.
 
-    `published` is told of every new checkpoint, after it is durable. `clock` gives our time, in nanoseconds.
+    `published` is called with every new checkpoint after it is durable. `clock` returns our time in nanoseconds.
     """
 
     def __init__(
@@ -66,7 +66,7 @@ class Sealer:
         self._published = published
 
     def seal(self) -> StoredCheckpoint:
-        """The newest checkpoint: a new one, if the ledger has grown since the last.
+        """The newest checkpoint; signs a new one if the ledger has grown since the last.
 
         Raises Contradicted, ConfigurationError for a key that cannot be used, and StorageUnavailable.
         """
@@ -77,7 +77,7 @@ class Sealer:
         return checkpoint
 
     def seal_if_due(self, *, age: int) -> StoredCheckpoint | None:
-        """A new checkpoint, if the ledger has grown and the last one is at least `age` nanoseconds old."""
+        """Sign a checkpoint if the ledger has grown and the last one is at least `age` nanoseconds old."""
         db = self._store.reader()
         last = stored.find_checkpoint(db)
         if last is not None and (
@@ -88,7 +88,7 @@ class Sealer:
         return self.seal()
 
     def check_key(self) -> None:
-        """Raises ConfigurationError where there is no key that can sign this log, and StorageUnavailable."""
+        """Raises ConfigurationError if no key can sign this log, and StorageUnavailable."""
         with self.locked():
             db = self._store.reader()
             if stored.find_keys(db):
@@ -102,7 +102,7 @@ class Sealer:
         return tuple(read_verifier_key(key.key) for key in keys if key.epoch == keys[-1].epoch)
 
     def rotations(self) -> tuple[str, ...]:
-        """The epoch's checkpoints that both an old and its new key have signed, as signed notes, oldest first."""
+        """The epoch's checkpoints that an old and its new key have both signed, as signed notes, oldest first."""
         db = self._store.reader()
         found = []
         for key in stored.find_keys(db)[::-1]:
@@ -115,7 +115,7 @@ class Sealer:
 
     @contextmanager
     def locked(self) -> Iterator[None]:
-        """Keep all other sealers out. Raises StorageUnavailable for what the disk refuses inside."""
+        """Exclude all other signers. Raises StorageUnavailable if the disk fails inside."""
         try:
             lock = os.open(self._store.directory / SEAL_LOCK, os.O_CREAT | os.O_RDWR | os.O_CLOEXEC, 0o600)
             try:
@@ -153,7 +153,7 @@ class Sealer:
     def _grow(self, db: Connection, size: int, *, signed: int) -> "_Grown":
         """The tree's hashes with the complete subtrees that are not stored yet.
 
-        What is stored beyond what was signed was put there by somebody else, and is computed.
+        Hashes stored beyond the last checkpoint are not trusted, but computed again.
         """
         known = {level: min(stored.count_subtrees(db, level), signed >> level) for level in STORED_LEVELS}
         grown = _Grown(StoredHashes(db), known)
@@ -164,7 +164,7 @@ class Sealer:
         return grown
 
     def _signers(self, db: Connection) -> tuple[list[Signer], StoredKey]:
-        """Who signs now: the log's key; the old one and the new one at the first checkpoint after a rotation."""
+        """The signing keys: the log's key, or the old and the new one at the first checkpoint after a rotation."""
         keys = stored.find_keys(db)
         if not keys:
             return self._begin()
@@ -174,7 +174,7 @@ class Sealer:
             return [signer], newest
         following = self._signer(self._place.next_key, newest)
         if following is not None and stored.find_first_checkpoint(db, epoch=newest.epoch, size=newest.since_size):
-            self._place.next_key.replace(self._place.key)  # a crash came in between
+            self._place.next_key.replace(self._place.key)  # after a crash in between
             return [following], newest
         leaving = self._signer(self._place.key, keys[-2]) if newest.number else None
         if following is None or leaving is None:
@@ -185,7 +185,7 @@ class Sealer:
         return [leaving, following], newest
 
     def _signer(self, path: Path, key: StoredKey) -> Signer | None:
-        """The private key in the file, if it is the one that the verifier key belongs to."""
+        """The private key in the file, if the verifier key belongs to it."""
         private = read_key(path)
         verifier = read_verifier_key(key.key)
         if private is None or private.public_key().public_bytes_raw() != verifier.public:
@@ -193,7 +193,7 @@ class Sealer:
         return Signer(verifier.name, private)
 
     def _begin(self) -> tuple[list[Signer], StoredKey]:
-        """The log's first key, made unless the operator has put one there."""
+        """The log's first key; makes one unless the operator has provided it."""
         signer = Signer(f"{self._place.name}/log/1", read_key(self._place.key) or make_key(self._place.key))
         key = StoredKey(1, 0, str(signer.verifier), 0)
         with self._store.writing() as tx:
@@ -206,7 +206,7 @@ class Sealer:
 
 
 class _Grown:
-    """The stored hashes, of each level the first `known` subtrees, and those that are `added` to them."""
+    """The stored hashes (the first `known` subtrees of each level) and the `added` ones."""
 
     def __init__(self, hashes: StoredHashes, known: Mapping[int, int]) -> None:
         self.leaves = hashes.leaves
@@ -215,7 +215,7 @@ class _Grown:
         self._known = known
 
     def subtrees(self, level: int, first: int, end: int) -> list[bytes]:
-        """The hashes in order, wherever they are."""
+        """The stored and the added hashes, in order."""
         known = max(first, min(end, self._known[level]))
         found = self._hashes.subtrees(level, first, known)
         if len(found) < known - first:
@@ -225,34 +225,34 @@ class _Grown:
 
 
 def _write_journal(db: Connection, journal: Journal, checkpoint: StoredCheckpoint) -> None:
-    """Everything up to the checkpoint, then the checkpoint itself, unless a crash came after it was written."""
+    """Write the lines up to the checkpoint, then the checkpoint, unless it was written before a crash."""
     if journal.find_checkpoint() == checkpoint.note:
         return
     last = journal.find_last()
     first = stored.get_epoch_start(db) if last is None else last[0] + 1
     lines = iterate_hashed(db, first=first, end=checkpoint.size)
     journal.append(hashed.line for hashed in lines if hashed.line is not None)
-    for key in stored.find_keys(db):  # after the lines: a key is known to the journal when its line is
+    for key in stored.find_keys(db):  # after the lines, because a key follows its line
         if key.epoch == journal.epoch:
             journal.append_key(key.key)
     journal.append_checkpoint(checkpoint.note, day=format_instant(checkpoint.sealed_at)[:10])
 
 
-# A new key for the log: said under the old one, and signed by both.
+# A new key for the log: announced under the old key, and signed by both.
 
 
 def rotate_key(store: Store, recorder: Recorder, sealer: Sealer, place: LogPlace, *, reason: str) -> VerifierKey:
-    """Replace the log's key; the service may run meanwhile. Returns the new key.
+    """Replace the log's key and return the new one; the service may be running.
 
-    What was recorded so far is sealed under the old key, a `key` line names the new one, and the next checkpoint
-    has both signatures. A crash in between is made good by the next seal. Raises what `Sealer.seal` raises, and before
-    anything is recorded ConfigurationError where the new key could not take the old one's place.
+    The old key signs the present lines, a `key` line names the new key, and both sign the next checkpoint. After a
+    crash in between, the next signing completes the rotation. Raises the errors of `Sealer.seal`, and before anything
+    is recorded ConfigurationError if the new key could not replace the old one.
     """
     check_replaceable(place.key)
     sealer.seal()
     with sealer.locked():
         newest = stored.find_keys(store.reader())[-1]
-        private = read_key(place.next_key) or make_key(place.next_key)  # there already: a crash came before its line
+        private = read_key(place.next_key) or make_key(place.next_key)  # present after a crash before its line
         key = Signer(read_verifier_key(newest.key).name, private).verifier
 
         def add_key(tx: Connection) -> None:

@@ -1,7 +1,7 @@
-"""The tree over the lines: RFC 6962, section 2.1. Roots, proofs that a line is in it, and that it only grew.
+"""The Merkle tree over the lines (RFC 6962, section 2.1): roots, inclusion proofs and consistency proofs.
 
 A *node* is a complete subtree: at `level` k it covers 2^k leaves, and `number` counts the nodes of its level from the
-left. What is stored of them says the `Hashes` that a tree is given; the rest is computed.
+left. A tree reads stored nodes from its `Hashes` and computes the others.
 """
 
 import hashlib
@@ -10,17 +10,17 @@ from dataclasses import dataclass
 from typing import Final, Protocol
 
 EMPTY_ROOT: Final = hashlib.sha256().digest()
-STORED_LEVELS: Final = (8, 16, 24)  # of subtrees whose hashes are kept
+STORED_LEVELS: Final = (8, 16, 24)  # levels of the subtrees whose hashes are stored
 
 
 class Hashes(Protocol):
-    """What is known of a tree: the hashes of its leaves, and those of some complete subtrees."""
+    """The known hashes of a tree: its leaves and some complete subtrees."""
 
     def leaves(self, first: int, end: int) -> Iterable[bytes]:
-        """The leaf hashes from `first` up to and without `end`, in order. Raises LookupError where one is missing."""
+        """The leaf hashes from `first` to before `end`, in order. Raises LookupError if one is missing."""
 
     def subtrees(self, level: int, first: int, end: int) -> Sequence[bytes]:
-        """The stored hashes of complete subtrees of one of STORED_LEVELS, in order; fewer where some are not stored."""
+        """The stored hashes of complete subtrees of one of STORED_LEVELS, in order; fewer if some are not stored."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,7 +38,7 @@ def hash_children(left: bytes, right: bytes) -> bytes:
 
 
 def find_nodes(first: int, end: int) -> list[tuple[int, int]]:
-    """Level and number of the fewest complete subtrees that together cover the leaves, from left to right."""
+    """Level and number of the fewest complete subtrees that cover the leaves, from left to right."""
     nodes = []
     while first < end:
         level = (end - first).bit_length() - 1
@@ -50,14 +50,14 @@ def find_nodes(first: int, end: int) -> list[tuple[int, int]]:
 
 
 class Frontier:
-    """The right edge of a growing tree: nodes are put to it from left to right, and it knows the root so far."""
+    """The right edge of a growing tree: takes nodes from left to right and gives the root so far."""
 
     def __init__(self) -> None:
         self.size = 0
         self._peaks: list[tuple[int, bytes]] = []  # complete subtrees, each smaller than the one before
 
     def add(self, hash: bytes, *, level: int = 0) -> None:
-        """Put a complete subtree, by default a leaf, to the right. Raises ValueError where it does not fit."""
+        """Append a complete subtree, by default a leaf. Raises ValueError if it does not fit."""
         if self.size & ((1 << level) - 1):
             raise ValueError(f"a subtree of 2^{level} leaves cannot stand after {self.size} leaves")
         self.size += 1 << level
@@ -67,7 +67,7 @@ class Frontier:
         self._peaks.append((level, hash))
 
     def root(self) -> bytes:
-        """The root of all that was put so far."""
+        """The root of all nodes so far."""
         return join(hash for _, hash in self._peaks)
 
 
@@ -80,8 +80,8 @@ def join(hashes: Iterable[bytes]) -> bytes:
 
 
 class Tree:
-    """The tree over what `hashes` knows. All sizes and places count leaves; every method raises LookupError where a
-    hash is needed that is not known.
+    """The tree over `hashes`. All sizes and positions count leaves; every method raises LookupError if a needed hash is
+    unknown.
     """
 
     def __init__(self, hashes: Hashes) -> None:
@@ -92,7 +92,7 @@ class Tree:
         return join(node.hash for node in self.cover(0, size))
 
     def cover(self, first: int, end: int) -> list[Node]:
-        """The fewest complete subtrees over the leaves from `first` up to and without `end`, from left to right."""
+        """The fewest complete subtrees over the leaves from `first` to before `end`, from left to right."""
         return [Node(level, number, self.node(level, number)) for level, number in find_nodes(first, end)]
 
     def prove_inclusion(self, index: int, size: int) -> list[bytes]:
@@ -112,9 +112,9 @@ class Tree:
         return path[::-1]
 
     def prove_consistency(self, old: int, size: int) -> list[bytes]:
-        """The proof that the tree of `old` leaves is the beginning of the one of `size` (section 2.1.2).
+        """The proof that the tree of `old` leaves is the beginning of the tree of `size` leaves (section 2.1.2).
 
-        Empty where both are the same, or the old one has none. Raises ValueError.
+        Empty if both are the same or the old tree is empty. Raises ValueError.
         """
         if not 0 <= old <= size:
             raise ValueError(f"a tree of {size} leaves has not grown from one of {old}")
@@ -130,7 +130,7 @@ class Tree:
             else:
                 proof.append(self._root_of(first, middle))
                 first = middle
-        if first:  # else this is the old tree itself, whose root is known to whoever checks
+        if first:  # else this is the old tree itself, and the verifier knows its root
             proof.append(self._root_of(first, end))
         return proof[::-1]
 
@@ -147,12 +147,12 @@ class Tree:
         return hash_children(self.node(level - 1, number * 2), self.node(level - 1, number * 2 + 1))
 
     def _root_of(self, first: int, end: int) -> bytes:
-        """The root over a part of the tree that begins where a subtree of its size may begin."""
+        """The root over a part of the tree that begins at a multiple of its size."""
         return join(node.hash for node in self.cover(first, end))
 
 
 def _fold(hashes: Sequence[bytes]) -> bytes:
-    """The root over hashes of which there is a power of two."""
+    """The root over hashes whose number is a power of two."""
     while len(hashes) > 1:
         hashes = [hash_children(hashes[at], hashes[at + 1]) for at in range(0, len(hashes), 2)]
     return hashes[0]
@@ -167,12 +167,12 @@ def root_of_leaves(leaves: Iterable[bytes]) -> bytes:
 
 
 def _split(size: int) -> int:
-    """The largest power of two smaller than the size: where RFC 6962 divides a tree."""
+    """The largest power of two below the size: RFC 6962 splits a tree there."""
     return 1 << (size - 1).bit_length() - 1
 
 
 def root_by_inclusion(leaf: bytes, index: int, size: int, path: Sequence[bytes]) -> bytes:
-    """The root that an audit path leads to (RFC 9162, section 2.1.3.2). Raises ValueError for one that fits no tree."""
+    """The root that an audit path leads to (RFC 9162, section 2.1.3.2). Raises ValueError if it fits no tree."""
     if not 0 <= index < size:
         raise ValueError(f"a tree of {size} leaves has none at {index}")
     node, last = index, size - 1

@@ -1,7 +1,7 @@
-"""Whether the log keeps up with the ledger: lines that wait for a checkpoint for too long, told in a sentence.
+"""The unsigned lag: how many lines wait for a checkpoint, and a sentence if they wait too long.
 
-What keeps it from being signed (a key or a journal that cannot be used) is known to the service's log only: the
-sentence is for everybody who may see whether the service is well.
+The reason (a key or a journal that cannot be used) is only in the service's log, because `/readyz` shows the sentence
+without a token.
 """
 
 from dataclasses import dataclass
@@ -13,14 +13,14 @@ from tagtrail.store.lines import get_last_seq
 from tagtrail.store.tree import find_checkpoint
 from tagtrail.trail.instant import SECOND, format_instant
 
-SEVERAL: Final = 5  # times `checkpoint_every` that a line may wait before something must be wrong
+SEVERAL: Final = 5  # a line may wait this many times `checkpoint_every`
 
 
 @dataclass(frozen=True, slots=True)
 class Arrears:
-    """How many lines are under no checkpoint yet, and when the first of them was written (None where there is none).
+    """The number of lines without a checkpoint, and when the first of them was written (None without such a line).
 
-    It goes by that line and not by the checkpoint, which may be old because nothing happened.
+    The age of the newest checkpoint does not count, because it may be old for lack of new lines.
     """
 
     lines: int
@@ -28,7 +28,7 @@ class Arrears:
 
 
 def find_arrears(db: Connection) -> Arrears:
-    """What waits to be signed."""
+    """The lines that wait to be signed."""
     newest = find_checkpoint(db)
     signed = newest.size if newest is not None else 0
     waiting = get_last_seq(db) + 1 - signed
@@ -36,7 +36,7 @@ def find_arrears(db: Connection) -> Arrears:
 
 
 def describe_arrears(arrears: Arrears, *, at: int, checkpoint_every: float) -> str | None:
-    """What is wrong at the instant, in a sentence; None while a checkpoint (every so many seconds) may still come."""
+    """A sentence if lines wait too long at the instant; None while a checkpoint may still come in time."""
     if arrears.since is None or at - arrears.since <= SEVERAL * checkpoint_every * SECOND:
         return None
     wait = "line waits" if arrears.lines == 1 else "lines wait"

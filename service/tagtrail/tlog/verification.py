@@ -1,4 +1,4 @@
-"""Verifying the whole ledger: every line against its hash, all hashes against every checkpoint that was ever signed."""
+"""Verifies the whole ledger: every line against its hash, and all hashes against every checkpoint ever signed."""
 
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -18,7 +18,7 @@ from tagtrail.tlog.tree import STORED_LEVELS, Frontier, root_of_leaves
 
 
 class _Line(msgspec.Struct):
-    """What a line says of its own place, and what it is committed to."""
+    """The position and the commitments in a line."""
 
     seq: int
     at: str
@@ -31,11 +31,11 @@ _Progress = Callable[[int], None]
 
 
 class _Trouble(Exception):
-    """What is wrong, in a sentence."""
+    """The error, in a sentence."""
 
 
 def find_trouble(store: Store, journal: Path, *, size: int, progress: _Progress = lambda seq: None) -> str | None:
-    """What is wrong with the first `size` lines, in a sentence that names the first thing found; None if nothing is.
+    """The first error in the first `size` lines, as a sentence; None without an error.
 
     Reads every line in short snapshots, in constant memory; the service may run meanwhile.
     """
@@ -43,7 +43,7 @@ def find_trouble(store: Store, journal: Path, *, size: int, progress: _Progress 
     try:
         signed = _Signed(db, journal)
         _check_lines(db, size, signed, progress)
-        signed.refuse_more_than(count_lines(store))  # counted after it was read what is signed: it may grow meanwhile
+        signed.refuse_more_than(count_lines(store))  # counted after the checkpoints were read
         _check_subtrees(db, size)
         check_ledger(store, journal)
     except (_Trouble, BadNote, Contradicted) as trouble:
@@ -52,12 +52,12 @@ def find_trouble(store: Store, journal: Path, *, size: int, progress: _Progress 
 
 
 def count_lines(store: Store) -> int:
-    """How many lines the ledger has, the pruned ones among them."""
+    """The number of lines in the ledger, including pruned ones."""
     return get_last_seq(store.reader()) + 1
 
 
 class _Signed:
-    """All that was ever signed of the ledger, smallest size first, to be compared with it as it is read."""
+    """All checkpoints of the ledger, smallest size first, to compare while the lines are read."""
 
     def __init__(self, db: Connection, journal: Path) -> None:
         self._keys = {
@@ -71,13 +71,13 @@ class _Signed:
         self._newest = newest.size if newest is not None else 0
 
     def refuse_more_than(self, size: int) -> None:
-        """Raises _Trouble where more lines were signed than the ledger has."""
+        """Raises _Trouble if more lines were signed than the ledger has."""
         signed = max(self._newest, self._journalled.size if self._journalled else 0)
         if signed > size:
             raise _Trouble(f"{signed} lines were signed, and the ledger has {size}: those at its end are missing")
 
     def compare(self, frontier: Frontier) -> None:
-        """Raises _Trouble where another root was signed of as many lines, BadNote for a false signature."""
+        """Raises _Trouble if a checkpoint of this size has another root, BadNote for a false signature."""
         while self._next is not None and self._next.size <= frontier.size:
             note = read_note(self._next.note)
             note.verify(self._keys.get(self._next.epoch, []))
@@ -91,7 +91,7 @@ class _Signed:
             self._compare(frontier, self._journalled)
 
     def _is_lost(self, checkpoint: StoredCheckpoint) -> bool:
-        """Whether the first line of a later epoch says that what this one was signed of is not there any more."""
+        """Whether a later epoch's first line says that the lines of this checkpoint are lost."""
         return any(epoch > checkpoint.epoch and checkpoint.size > kept for epoch, kept in self._kept)
 
     def _compare(self, frontier: Frontier, signed: Checkpoint) -> None:
@@ -100,7 +100,7 @@ class _Signed:
 
 
 def _find_kept(db: Connection) -> Iterator[tuple[int, int]]:
-    """Each later epoch, and how many lines its first line says to be those that were signed before it."""
+    """Each later epoch, and the number of earlier lines that its first line says to be kept."""
     for line in find_lines_of_kind(db, "gap_opened"):
         entry = read_line(line.line)
         if entry.origin is not None and entry.kept is not None:

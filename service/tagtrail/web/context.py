@@ -2,11 +2,13 @@
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import Any, Final, TypeVar
+from typing import Any, Final, Protocol, TypeVar
 
 from tagtrail.access.callers import Caller
 from tagtrail.access.redaction import Audience
 from tagtrail.access.scopes import Scope
+from tagtrail.config.notifications import BLOCK_FORMS, BlockForm
+from tagtrail.errors import BadParameter
 from tagtrail.store.database import Connection
 from tagtrail.store.filters import read_cursor, read_filter, read_instant, read_text
 from tagtrail.store.query import Filter, Query
@@ -15,16 +17,15 @@ from tagtrail.wording.clauses import Manner
 from tagtrail.wording.line_text import Narrator, ReleaseTags
 
 T = TypeVar("T")
-Wiring = Mapping[str, "Block"]  # of each configured registry
+Wiring = Mapping[str, "RenderBlock"]  # by the names of the configured registries
 ROWS: Final = 40  # of a list on a page
 
 
-@dataclass(frozen=True, slots=True)
-class Block:
-    """The `notifications:` block of a registry, with its token, and with a placeholder for whoever may not have it."""
+class RenderBlock(Protocol):
+    """Renders the notification settings to paste into one registry; `token` replaces the real token."""
 
-    secret: Callable[[], str]
-    public: str
+    def __call__(self, *, form: BlockForm, token: str | None = None) -> str:
+        """The settings in that form."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,6 +79,14 @@ class Visit:
         cursor = self.parameters.get("cursor")
         after = read_cursor(read_text("cursor", cursor), key) if cursor else None
         return Query(self.rules, filters, limit=rows, after=after)
+
+    def block_form(self) -> BlockForm:
+        """The form in which the query wants notification settings. Raises BadParameter."""
+        wanted = self.parameters.get("form", "file")
+        for form in BLOCK_FORMS:
+            if form == wanted:
+                return form
+        raise BadParameter("form", f"form is {wanted[:80]!r}; it is one of {', '.join(BLOCK_FORMS)}")
 
     def instant(self, name: str) -> int | None:
         """The time that a parameter names. Raises BadParameter."""

@@ -4,12 +4,12 @@ import shlex
 from dataclasses import dataclass
 from typing import Final
 
-from tagtrail.store.answers import Published
 from tagtrail.store.database import Connection
+from tagtrail.store.deployments import EarlierDigest
 from tagtrail.store.digests import is_index
 from tagtrail.store.query import Filter
 from tagtrail.trail.names import Reference, is_loopback
-from tagtrail.trail.rules import Hosts, Rules
+from tagtrail.trail.rules import Rules
 
 # The shell commands that make a tag name a digest again; tagtrail shows them and never runs them.
 
@@ -67,7 +67,7 @@ class WayBack:
     `obstacle` says why there are no commands: the registry's host is not known well enough.
     """
 
-    target: Published
+    target: EarlierDigest
     pinned: str
     tag: str | None
     commands: Commands
@@ -76,9 +76,9 @@ class WayBack:
     obstacle: str | None
 
 
-def make_way_back(db: Connection, hosts: Hosts, target: Published, *, tag: str | None) -> WayBack:
+def make_way_back(db: Connection, target: EarlierDigest, *, tag: str | None) -> WayBack:
     """The way back to what was published before, under this tag."""
-    host = hosts.host(target.registry, target.host)
+    host = target.host
     return WayBack(
         target=target,
         pinned=str(Reference(target.repository, digest=target.digest, host=host)),
@@ -90,17 +90,17 @@ def make_way_back(db: Connection, hosts: Hosts, target: Published, *, tag: str |
     )
 
 
-def doubts_of(target: Published) -> tuple[str, ...]:
+def doubts_of(target: EarlierDigest) -> tuple[str, ...]:
     """What speaks against going back to it, in sentences."""
-    doubts = [(target.was_rolled_back, _ROLLED_BACK), (target.was_deleted, _DELETED)]
+    doubts = [(target.rolled_back, _ROLLED_BACK), (target.deleted, _DELETED)]
     return tuple(said for holds, said in doubts if holds)
 
 
-def choose_tag(rules: Rules, target: Published, environment: str) -> str | None:
+def choose_tag(rules: Rules, target: EarlierDigest, environment: str) -> str | None:
     """The tag that means the environment in the target's repository; None where no rule in force names one."""
     rule = rules.environments_in(target.registry, target.repository).get(environment)
     return rule.tag if rule else None
 
 
-def _is_index(db: Connection, target: Published) -> bool:
+def _is_index(db: Connection, target: EarlierDigest) -> bool:
     return is_index(db, Filter(registry=target.registry, repository=target.repository, digest=target.digest))

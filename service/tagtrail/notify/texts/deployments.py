@@ -10,12 +10,13 @@ from tagtrail.notify.texts.style import (
     from_to,
     image,
     lasted,
-    named,
+    named_digest,
     pinned,
     putting_back,
     short,
 )
-from tagtrail.store.answers import DeploymentAnswer, EnvironmentState, Published
+from tagtrail.store.deployments import EarlierDigest, RecordedDeployment
+from tagtrail.store.environments import EnvironmentState
 from tagtrail.store.messages import MessageDeployment, NamedDigest
 from tagtrail.trail.deployments import Direction
 from tagtrail.trail.names import Reference
@@ -43,19 +44,19 @@ def tell(context: MessageContext, head: MessageDeployment, others: Sequence[Mess
     """The deployment as a message; `others` are further environments of the same repository."""
     if head.answer is None:
         return _tell_withdrawal(context, head, others)
-    answer, to = head.answer, _of(head.answer)
+    answer, to = head.answer, named_digest(head.answer)
     places = _environments(head, others)
     alike = [one for one in others if one.environment in places]
     is_superseded = not _is_present(head)
     sentences = [_what(context, head, answer, to, places), *_ran_before(head, answer)]
     sentences += [sentence for one in others if one not in alike for sentence in _briefly(context, one)]
-    if answer.is_unpinned:
+    if answer.unpinned:
         sentences.append(_UNPINNED)
     sentences += _since_then(context, [head, *others])
     reference = pinned(context, head.registry, answer.host, head.repository, to)
     return MessageDraft(
         kind="declared" if answer.basis == "declared" else "deployed",
-        tone="notice" if is_superseded else "warning" if answer.is_unpinned else _TONES[answer.direction],
+        tone="notice" if is_superseded else "warning" if answer.unpinned else _TONES[answer.direction],
         title=_headline(context, head, places, f"{_title(head, answer, to)}{_which_ran(context, head, answer)}"),
         sentences=(*sentences, *_warnings(head)),
         registry=head.registry,
@@ -76,13 +77,9 @@ def briefly(context: MessageContext, deployments: Sequence[MessageDeployment]) -
     return [*told, *_since_then(context, deployments)]
 
 
-def name_of(published: Published | DeploymentAnswer) -> str:
+def name_of(published: EarlierDigest | RecordedDeployment) -> str:
     """What was published, in few words."""
-    return short(_of(published))
-
-
-def _of(published: Published | DeploymentAnswer) -> NamedDigest:
-    return named(published.digest, published.release_then, published.release_now)
+    return short(named_digest(published))
 
 
 def _environments(head: MessageDeployment, others: Sequence[MessageDeployment]) -> list[str]:
@@ -101,7 +98,7 @@ def _headline(context: MessageContext, head: MessageDeployment, places: Sequence
     return f"{', '.join(places)} of {context.place(head.registry, head.repository)}: {what}{moved_on}"
 
 
-def _title(head: MessageDeployment, answer: DeploymentAnswer, to: NamedDigest) -> str:
+def _title(head: MessageDeployment, answer: RecordedDeployment, to: NamedDigest) -> str:
     match answer.direction:
         case "first":
             return f"{short(to)} (first deployment)"
@@ -114,7 +111,7 @@ def _title(head: MessageDeployment, answer: DeploymentAnswer, to: NamedDigest) -
 
 
 def _what(
-    context: MessageContext, head: MessageDeployment, answer: DeploymentAnswer, to: NamedDigest, places: Sequence[str]
+    context: MessageContext, head: MessageDeployment, answer: RecordedDeployment, to: NamedDigest, places: Sequence[str]
 ) -> str:
     """What happened, with both images and where they come from."""
     before = f" from {image(head.previous)}" if head.previous else ""
@@ -132,7 +129,7 @@ def _what(
             return f"{tag} moved{before} to {image(to)}."
 
 
-def _declared(context: MessageContext, head: MessageDeployment, answer: DeploymentAnswer, to: NamedDigest) -> str:
+def _declared(context: MessageContext, head: MessageDeployment, answer: RecordedDeployment, to: NamedDigest) -> str:
     before = f", in place of {image(head.previous)}" if head.previous else ""
     what = f"A pipeline declared {image(to)} for {head.environment}"
     if answer.direction == "again" and head.had is not None:
@@ -140,14 +137,14 @@ def _declared(context: MessageContext, head: MessageDeployment, answer: Deployme
     return f"{what}{before or '. Nothing was published for it before'}."
 
 
-def _which_ran(context: MessageContext, head: MessageDeployment, answer: DeploymentAnswer) -> str:
+def _which_ran(context: MessageContext, head: MessageDeployment, answer: RecordedDeployment) -> str:
     """When the environment had it before, of a rollback."""
     if head.had is None or answer.direction != "back":
         return ""
     return f", which {head.environment} ran for {lasted(head.had)} until {context.when(head.had.until)}"
 
 
-def _ran_before(head: MessageDeployment, answer: DeploymentAnswer) -> list[str]:
+def _ran_before(head: MessageDeployment, answer: RecordedDeployment) -> list[str]:
     if head.previous is None or head.lasted is None or answer.direction == "again":
         return []
     return [f"{head.environment} had run {short(head.previous)} for {lasted(head.lasted)}."]
@@ -157,7 +154,7 @@ def _briefly(context: MessageContext, one: MessageDeployment) -> list[str]:
     """Another environment's deployment in one sentence."""
     if one.answer is None:
         return [f"Nothing is published for {one.environment} any more: its tag {one.tag} was deleted."]
-    to = _of(one.answer)
+    to = named_digest(one.answer)
     return [f"{one.environment}: {_title(one, one.answer, to)}{_which_ran(context, one, one.answer)}."]
 
 
@@ -176,8 +173,8 @@ def _since_then(context: MessageContext, told: Sequence[MessageDeployment]) -> l
 def _now(context: MessageContext, environment: str, state: EnvironmentState) -> str:
     if state.published is None:
         return f"It has moved on: nothing is published for {environment} since {context.when(state.withdrawn_at or 0)}."
-    present = image(_of(state.published))
-    return f"It has moved on: {environment} has {present} since {context.when(state.published.occurred_at)}."
+    present = image(named_digest(state.published))
+    return f"It has moved on: {environment} has {present} since {context.when(state.published.at)}."
 
 
 def _tags(told: Sequence[MessageDeployment]) -> tuple[str, ...]:
@@ -197,14 +194,16 @@ def _changes(one: MessageDeployment) -> bool:
     return one.answer is None or one.answer.direction != "again"
 
 
-def _way_back(context: MessageContext, one: MessageDeployment, target: Published, *, which: str) -> Fact:
+def _way_back(context: MessageContext, one: MessageDeployment, target: EarlierDigest, *, which: str) -> Fact:
     is_undoing = one.answer is not None and one.answer.direction == "back"
     label = f"{'To undo, back' if is_undoing else 'To go back'} to {name_of(target)}{which}"
     if one.answer is None:
         label = f"To publish {name_of(target)} again{which}"
     rule = context.rules.environments_in(one.registry, one.repository).get(one.environment)
     if one.answer is not None and one.answer.basis == "declared":
-        return Fact(label, pinned(context, one.registry, target.host, one.repository, _of(target)), is_code=True)
+        return Fact(
+            label, pinned(context, one.registry, target.host, one.repository, named_digest(target)), is_code=True
+        )
     image = Reference(one.repository, rule.tag, target.digest) if rule else None
     command = putting_back(context, one.registry, target.host, image) if image else None
     return Fact(label, command or f"tagtrail rollback {one.repository}@{one.environment}", is_code=True)
@@ -215,14 +214,14 @@ def _warnings(head: MessageDeployment) -> list[str]:
     if target is None:
         return []
     warnings = []
-    if target.was_rolled_back and (head.answer is None or head.answer.direction != "back"):
+    if target.rolled_back and (head.answer is None or head.answer.direction != "back"):
         warnings.append(f"Think twice before going back to {name_of(target)}: it was itself left by going back.")
-    if target.was_deleted:
+    if target.deleted:
         warnings.append(f"Going back to {name_of(target)} may fail: the registry has reported its deletion.")
     return warnings
 
 
-def _change(answer: DeploymentAnswer, context: MessageContext) -> tuple[Fact, ...]:
+def _change(answer: RecordedDeployment, context: MessageContext) -> tuple[Fact, ...]:
     """The ticket or the commit; a note, in which people may be named, only for those who may know them."""
     facts = (Fact("Change", answer.change or ""), Fact("Note", (answer.note or "") if context.identities else ""))
     return tuple(fact for fact in facts if fact.value)

@@ -7,7 +7,7 @@ from urllib.parse import quote
 
 from tagtrail.line import Who, read_who
 from tagtrail.notify.message import Fact, Message, MessageKind, MessageTone
-from tagtrail.store.answers import NamedBy
+from tagtrail.store.deployments import EarlierDigest, RecordedDeployment
 from tagtrail.store.messages import MessageLine, NamedDigest, Period
 from tagtrail.trail.instant import DAY, SECOND, format_instant
 from tagtrail.trail.names import Reference, short_digest
@@ -141,9 +141,9 @@ def from_to(before: NamedDigest | None, to: NamedDigest) -> str:
     return f"{short(before)} → {short(to)}"
 
 
-def named(digest: str, then: tuple[NamedBy, ...], now: tuple[NamedBy, ...]) -> NamedDigest:
-    """A digest with its release tags, as the trail's answers have them."""
-    return NamedDigest(digest, tuple(release.tag for release in then), tuple(release.tag for release in now))
+def named_digest(published: EarlierDigest | RecordedDeployment) -> NamedDigest:
+    """The digest that was published, with its release tags."""
+    return NamedDigest(published.digest, published.release_tags_then, published.release_tags_now)
 
 
 def lasted(stretch: Period) -> str:

@@ -4,7 +4,8 @@ from collections.abc import Sequence
 from typing import Final
 
 from tagtrail.notify.message import Message, MessageTone
-from tagtrail.notify.texts.style import MessageContext, image, named
+from tagtrail.notify.texts.style import MessageContext, image, named_digest
+from tagtrail.store.messages import NamedDigest
 from tagtrail.store.summaries import SummaryEnvironment, SummaryTag, TagSummary
 from tagtrail.wording.text import counted
 
@@ -68,13 +69,13 @@ def _environment(context: MessageContext, one: SummaryEnvironment) -> str:
     place = f"{one.environment} of {context.place(one.registry, one.repository)}"
     if one.published is None:
         return f"Nothing is published for {place}"
-    return f"{place} has {image(named(one.published.digest, one.published.release_then, one.published.release_now))}"
+    return f"{place} has {image(named_digest(one.published))}"
 
 
 def _row(context: MessageContext, tag: SummaryTag) -> str:
     """A tag as it is now, which is never older than what was merged."""
     name = f"{context.place(tag.registry, tag.repository)}:{tag.tag}"
-    present = "deleted" if tag.digest is None else image(named(tag.digest, (), tag.releases))
+    present = "deleted" if tag.digest is None else image(NamedDigest(tag.digest, (), tag.releases))
     means = f" for {', '.join(tag.environments)}" if tag.environments else ""
     times = f", after {tag.moves} changes" if tag.moves > 1 else ""
     broken = ", VIOLATION: a release tag never moves" if tag.violates else ""

@@ -8,9 +8,8 @@ from typing import Final
 from urllib.parse import urlencode
 
 from tagtrail.errors import BadParameter
-from tagtrail.store.answers import DeploymentAnswer
 from tagtrail.store.compare import Compared, NamedDigest, find_compared, name_manifests
-from tagtrail.store.deployments import find_deployments
+from tagtrail.store.deployments import RecordedDeployment, find_deployments
 from tagtrail.store.names import Tag
 from tagtrail.store.query import Filter, Query
 from tagtrail.trail.instant import DAY, LATEST, format_instant
@@ -56,7 +55,7 @@ class Group:
     registry: str
     repository: str
     tags: tuple[Changed, ...]
-    declared: tuple[DeploymentAnswer, ...]
+    declared: tuple[RecordedDeployment, ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -167,9 +166,9 @@ def sort_changed(changed: Iterable[Changed]) -> list[Changed]:
     )
 
 
-def group(changed: Iterable[Changed], declared: Iterable[DeploymentAnswer]) -> tuple[Group, ...]:
+def group(changed: Iterable[Changed], declared: Iterable[RecordedDeployment]) -> tuple[Group, ...]:
     """What changed and what was declared under its repository; those of which only declarations are known come last."""
-    waiting: dict[Place, list[DeploymentAnswer]] = {}
+    waiting: dict[Place, list[RecordedDeployment]] = {}
     for deployment in declared:
         waiting.setdefault((deployment.registry, deployment.repository), []).append(deployment)
     groups = [
@@ -179,7 +178,7 @@ def group(changed: Iterable[Changed], declared: Iterable[DeploymentAnswer]) -> t
     return (*groups, *(Group(registry, name, (), tuple(rest)) for (registry, name), rest in sorted(waiting.items())))
 
 
-def summarise(changed: Sequence[Changed], declared: Iterable[DeploymentAnswer]) -> Summary:
+def summarise(changed: Sequence[Changed], declared: Iterable[RecordedDeployment]) -> Summary:
     """How much changed."""
     touched = {(name, each.place) for each in changed for name in each.environments}
     touched |= {(each.environment, (each.registry, each.repository)) for each in declared}

@@ -3,8 +3,7 @@
 from dataclasses import dataclass
 from typing import Final
 
-from tagtrail.store.answers import DeploymentAnswer
-from tagtrail.store.deployments import find_deployments
+from tagtrail.store.deployments import RecordedDeployment, find_deployments
 from tagtrail.store.query import Filter
 from tagtrail.web.context import Page, Visit
 from tagtrail.web.filters import Exports, find_environment_choices, make_exports, registry_choices
@@ -16,7 +15,7 @@ class Deployments:
     """A part of the list."""
 
     asked: Filter
-    items: tuple[DeploymentAnswer, ...]
+    items: tuple[RecordedDeployment, ...]
     paging: Paging
     exports: Exports
     environments: tuple[str, ...]

@@ -5,9 +5,11 @@ from dataclasses import dataclass, replace
 from itertools import groupby
 from typing import Final, Literal
 
+from tagtrail.config.notifications import PLACEHOLDER, BlockForm
 from tagtrail.store.annotations import find_annotations
-from tagtrail.store.answers import BoardRow, Posting, Published, Recent, Violation
-from tagtrail.store.environments import find_board
+from tagtrail.store.answers import Violation
+from tagtrail.store.deployments import EarlierDigest
+from tagtrail.store.environments import BoardEnvironment, BoardRow, RecentPublication, find_board
 from tagtrail.store.history import TagMove
 from tagtrail.store.moves import find_moves
 from tagtrail.store.query import Query
@@ -40,7 +42,7 @@ class Bars:
     path: str
 
 
-def make_strip(recent: Sequence[Recent], *, today: int) -> tuple[Bars, ...]:
+def make_strip(recent: Sequence[RecentPublication], *, today: int) -> tuple[Bars, ...]:
     """The bars of WEEKS weeks until `today` (days since 1970), by UTC days; `recent` is oldest first."""
     first = today - 7 * WEEKS + 1
     drawn: dict[Kind, str] = {}
@@ -76,7 +78,7 @@ _LOOKED_AT: Final = (10, 100)  # violations, for those to which nothing was tied
 class Place:
     """An environment of a repository on the board; `command` puts its tag one step back, `doubts` speak against it."""
 
-    posting: Posting
+    posting: BoardEnvironment
     strip: tuple[Bars, ...]
     command: str | None
     doubts: tuple[str, ...]
@@ -104,7 +106,7 @@ class Gathered:
 
 @dataclass(frozen=True, slots=True)
 class Overview:
-    """Everything on the page. `blocks` are there while nothing was heard of any registry: what to paste into each."""
+    """Everything on the page. `blocks` hold, until the first event, a registry's name and what to paste into it."""
 
     board: tuple[Row, ...]
     paging: Paging
@@ -112,13 +114,14 @@ class Overview:
     violations: tuple[Violation, ...]
     wired: tuple[Wired, ...]
     blocks: tuple[tuple[str, str], ...]
+    form: BlockForm
     environments: tuple[str, ...]
     fresh: int = _FRESH
 
 
 def make_overview(visit: Visit) -> Overview:
     """The overview; the board narrowed by `registry`, `repository` (a glob) and `environment`."""
-    query = visit.query(visit.filter("registry", "repository", "environment"), (str, str), rows=_ROWS)
+    query = visit.query(visit.filter("registry", "repository", "environment", "form"), (str, str), rows=_ROWS)
     today = visit.now // DAY
     board = find_board(visit.db, query, recent_since=(today - 7 * WEEKS + 1) * DAY)
     wired = find_wired(visit.db, visit.rules)
@@ -128,18 +131,19 @@ def make_overview(visit: Visit) -> Overview:
         gathered=gather(find_moves(visit.db, Query(visit.rules, limit=_MOVES)).items),
         violations=_find_open_violations(visit),
         wired=wired,
-        blocks=_blocks(visit) if not any(registry.last_seen_at for registry in wired) else (),
+        blocks=_render_blocks(visit) if not any(registry.last_seen_at for registry in wired) else (),
+        form=visit.block_form(),
         environments=find_environment_choices(visit),
     )
 
 
 def _make_row(visit: Visit, row: BoardRow, today: int) -> Row:
-    shown = row.postings if visit.parameters.get("repository") == row.repository else row.postings[:_PLACES]
+    shown = row.environments if visit.parameters.get("repository") == row.repository else row.environments[:_PLACES]
     places = tuple(_make_place(visit, posting, today) for posting in shown)
-    return Row(row.registry, row.repository, places, len(row.postings) - len(shown))
+    return Row(row.registry, row.repository, places, len(row.environments) - len(shown))
 
 
-def _make_place(visit: Visit, posting: Posting, today: int) -> Place:
+def _make_place(visit: Visit, posting: BoardEnvironment, today: int) -> Place:
     target = posting.state.roll_back_to
     return Place(
         posting=posting,
@@ -149,11 +153,10 @@ def _make_place(visit: Visit, posting: Posting, today: int) -> Place:
     )
 
 
-def _step_back(visit: Visit, target: Published, environment: str) -> str | None:
+def _step_back(visit: Visit, target: EarlierDigest, environment: str) -> str | None:
     """The command that puts the environment's tag one step back; None where that is not known well enough."""
     tag = choose_tag(visit.rules, target, environment)
-    host = visit.hosts.host(target.registry, target.host)
-    commands = make_commands(Reference(target.repository, tag, target.digest, host))
+    commands = make_commands(Reference(target.repository, tag, target.digest, target.host))
     return next(iter(commands.skopeo), None)
 
 
@@ -186,13 +189,14 @@ def _find_open_violations(visit: Visit) -> tuple[Violation, ...]:
     return tuple(still_open)
 
 
-def _blocks(visit: Visit) -> tuple[tuple[str, str], ...]:
-    """For each registry what to paste; with its token only for whoever may change what the service keeps.
+def _render_blocks(visit: Visit) -> tuple[tuple[str, str], ...]:
+    """The settings for each registry, with its token only for a caller who may change what the service keeps.
 
-    So may nobody while the service is open; but then it is being tried out on this machine, and was just started.
+    In an open service every caller gets the token: the service listens on this machine only and was just started.
     """
-    may_have_it = visit.caller.kind == "anybody" or "admin" in visit.caller.scopes
-    return tuple((name, block.secret() if may_have_it else block.public) for name, block in visit.wiring.items())
+    may_see_tokens = visit.caller.kind == "anybody" or "admin" in visit.caller.scopes
+    token, form = None if may_see_tokens else PLACEHOLDER, visit.block_form()
+    return tuple((name, render(form=form, token=token)) for name, render in visit.wiring.items())
 
 
 OVERVIEW: Final = Page("overview", "/", make_overview, may_be_kept=lambda view: not view.blocks)

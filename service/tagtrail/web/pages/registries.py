@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 from typing import Final
 
+from tagtrail.config.notifications import PLACEHOLDER, BlockForm
 from tagtrail.errors import NotRecorded
 from tagtrail.store.answers import Traffic
 from tagtrail.store.query import Filter, Query
@@ -27,10 +28,11 @@ class Registries:
 
 @dataclass(frozen=True, slots=True)
 class RegistryView:
-    """One registry; `block` is what to paste into it, where it is configured. Without its token."""
+    """One registry; `block` is what to paste into it, without its token. None if it is not configured."""
 
     wired: Wired
     block: str | None
+    form: BlockForm
     traffic: tuple[Traffic, ...]
     repositories: tuple[Listed, ...]
     paging: Paging
@@ -45,18 +47,19 @@ def make_registries(visit: Visit) -> Registries:
 
 def make_registry(visit: Visit, *, registry: str) -> RegistryView:
     """A registry by its name. Raises NotRecorded."""
-    asked = visit.filter("repository")
+    asked = visit.filter("repository", "form")
     wired = next((each for each in find_wired(visit.db, visit.rules) if each.registry == registry), None)
     if wired is None:
         raise NotRecorded(f"no registry {registry[:80]} is configured, or was ever heard of")
     since = visit.now - _DAYS * DAY
-    block = visit.wiring.get(registry)
+    render, form = visit.wiring.get(registry), visit.block_form()
     filters = Filter(registry=registry, repository=asked.repository)
     listed = find_listed(visit.db, visit.query(filters, (str, str), rows=_ROWS))
     counted = Query(visit.rules, Filter(registry=registry, since=since), limit=_MOST_COUNTS)
     return RegistryView(
         wired=wired,
-        block=block.public if block else None,
+        block=render(form=form, token=PLACEHOLDER) if render else None,
+        form=form,
         traffic=find_traffic(visit.db, counted).items,
         repositories=listed.items,
         paging=Paging.of(listed, visit.parameters),

@@ -3,7 +3,7 @@
 from dataclasses import dataclass, replace
 from typing import Final
 
-from tagtrail.store.answers import Published
+from tagtrail.store.deployments import EarlierDigest
 from tagtrail.store.environments import find_environments
 from tagtrail.store.history import MOST_REPEATED, TagMove, find_history, find_step_back
 from tagtrail.store.names import Tag, get_tag
@@ -89,7 +89,7 @@ def _look_at(visit: Visit, asked: Filter) -> Then | None:
 def _find_backs(visit: Visit, tag: Tag, environments: tuple[str, ...]) -> tuple[Back, ...]:
     """For each environment that the tag means what it can go back to; for other tags, the digest before."""
     if not environments:
-        target = find_step_back(visit.db, tag)
+        target = find_step_back(visit.db, tag, visit.rules)
         return () if target is None else (_make_back(visit, tag, None, target),)
     place = Filter(registry=tag.repository.registry, repository=tag.repository.name)
     return tuple(
@@ -100,8 +100,8 @@ def _find_backs(visit: Visit, tag: Tag, environments: tuple[str, ...]) -> tuple[
     )
 
 
-def _make_back(visit: Visit, tag: Tag, environment: str | None, target: Published) -> Back:
-    return Back(environment, make_way_back(visit.db, visit.hosts, target, tag=tag.name))
+def _make_back(visit: Visit, tag: Tag, environment: str | None, target: EarlierDigest) -> Back:
+    return Back(environment, make_way_back(visit.db, target, tag=tag.name))
 
 
 TAG: Final = Page("tag", "/registries/<registry>/<repository:repository>:<tag:tag>", make_tag)
