@@ -15,6 +15,7 @@ from fcntl import ioctl
 from pathlib import Path
 from typing import Any, TypeVar
 
+import click
 import msgspec
 from click.testing import CliRunner, Result
 
@@ -114,6 +115,13 @@ class CommandLine:
             "TAGTRAIL_DATA": str(self.data), "TAGTRAIL_CONFIG": "", "TAGTRAIL_LISTEN": "", "NO_COLOR": "",
             "TZ": "Europe/Berlin", "TERM": "xterm-256color",
         }  # fmt: skip
+
+
+def commands_of(group: click.Group) -> dict[str, click.Command]:
+    """The commands of a group by name, each imported."""
+    context = click.Context(group)
+    found = {name: group.get_command(context, name) for name in group.list_commands(context)}
+    return {name: command for name, command in found.items() if command is not None}
 
 
 @contextmanager

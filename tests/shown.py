@@ -30,6 +30,7 @@ _VOLATILE = tuple(
     for pattern, placeholder in (
         (r"\d{4}-\d\d-\d\d[T ]\d\d:\d\d:\d\d(\.\d+)?( ?[+-]\d\d:\d\d|Z)?", "TIME"),
         (r"\d{4}-\d\d-\d\d", "DAY"),
+        (r"\d\d:\d\d:\d\d [+-]\d\d:\d\d", "CLOCK"),  # on a line of its own in a narrow column
         (r"\b(Mon|Tues|Wednes|Thurs|Fri|Satur|Sun)day\b", "WEEKDAY"),
         (r"sha256:[0-9a-f]{12,64}", "DIGEST"),
         (r"[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}", "IDENTIFIER"),

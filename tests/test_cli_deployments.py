@@ -5,7 +5,7 @@ import shlex
 import msgspec
 import pytest
 
-from tagtrail.cli.rollback import RollBack
+from tagtrail.cli.details import RollBack
 from tagtrail.store.deployments import RecordedDeployment
 from tagtrail.store.environments import DeclaredDeployment, EnvironmentState
 from tagtrail.trail.names import Reference
@@ -216,7 +216,7 @@ def test_deploy_records_a_deployment_and_says_what_to_go_back_to(command_line: C
 def test_the_same_declaration_under_the_same_key_is_recorded_once(command_line: CommandLine) -> None:
     arguments = ("deploy", "team/app:1.1.0", "--environment", "production", "--key", "build-7")
     assert command_line.ask(*arguments).startswith("Recorded as line 17:")
-    assert command_line.ask(*arguments).startswith("Had been recorded as line 17:")
+    assert command_line.ask(*arguments).startswith("Already recorded as line 17:")
     assert len(command_line.ask_json("log", "--kind", "deployment")) == 1
 
 

@@ -44,8 +44,9 @@ def test_the_checkpoint_is_printed_as_it_was_published(cli: CommandLine, log: Lo
 
 
 def test_the_listing_is_still_what_log_alone_does(cli: CommandLine) -> None:
-    assert len(cli.ask("log", "--kind", "push").splitlines()) == 2
-    assert len(cli.ask("log", "--tag", "prod").splitlines()) == 1
+    assert len(cli.ask_json("log", "--kind", "push")) == 2
+    assert len(cli.ask_json("log", "--tag", "prod")) == 1
+    assert cli.ask("log", "list", "--tag", "prod") == cli.ask("log", "--tag", "prod")
 
 
 def test_a_sound_ledger_is_verified(cli: CommandLine, log: Log) -> None:
@@ -112,7 +113,7 @@ def test_a_whole_database_is_recovered(cli: CommandLine, log: Log) -> None:
 def test_a_new_epoch_is_begun_with_a_reason(cli: CommandLine, log: Log, tmp_path: Path) -> None:
     lost = lose_lines(log, tmp_path)
     lost.ledger.store.close()
-    assert cli.ask("log", "new-epoch", "--reason", "the disk died") == "The log goes on as tagtrail.example/log/2.\n"
+    assert cli.ask("log", "new-epoch", "--reason", "the disk died") == "The log continues as tagtrail.example/log/2.\n"
     assert checkpoint_of(cli.ask("log", "checkpoint")).origin == "tagtrail.example/log/2"
     (line,) = cli.ask_json("log", "--kind", "gap_opened")
     assert json.loads(line["line"])["reason"] == "the disk died"

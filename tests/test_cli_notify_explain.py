@@ -57,7 +57,7 @@ def test_it_says_which_routes_match_and_why_the_others_do_not(ledger: Ledger) ->
     told = explain(configure(ledger), "team/app:prod")
     assert told.splitlines()[:8] == [
         "team/app:prod in registry main, line 8: deployed, moved_back, published for production",
-        "Told together with 1.0.0, stable: the same digest, pushed within 3 s.",
+        "One message with 1.0.0, stable: the same digest, pushed within 3 s.",
         "",
         "routes[0] matches: ops, out",
         "routes[1] does not match: its repository is lab/**",
@@ -111,7 +111,7 @@ def test_a_route_without_an_environment_to_match_says_what_there_is(ledger: Ledg
     tell_story(ledger)
     told = explain(configure(ledger, routes=[{"channels": ["ops"], "environment": "prod*"}]), "team/worker:staging")
     assert "its environment is prod*, and this was published for staging" in told
-    assert told.endswith("Nobody is told.\n")
+    assert told.endswith("No channel is notified.\n")
 
 
 def test_quiet_hours_are_said(ledger: Ledger) -> None:
@@ -126,7 +126,7 @@ def test_quiet_hours_are_said(ledger: Ledger) -> None:
 def test_without_routes_nobody_is_told(ledger: Ledger) -> None:
     tell_story(ledger)
     told = explain(configure(ledger, routes=[]), "team/app:prod")
-    assert "No routes are configured, so nobody is told; add some under notify.routes." in told
+    assert "No routes are configured, so no channel is notified; add some under notify.routes." in told
 
 
 def test_a_template_is_found_beside_the_configuration_and_a_broken_one_says_so(ledger: Ledger, tmp_path: Path) -> None:

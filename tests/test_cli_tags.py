@@ -125,7 +125,7 @@ def test_history_is_narrowed(command_line: CommandLine, arguments: tuple[str, ..
 
 def test_history_of_a_time_without_moves_is_an_empty_answer(command_line: CommandLine) -> None:
     result = command_line.run("history", "team/app:prod", "--until", "2026-01-01")
-    assert (result.exit_code, result.stderr) == (0, "team/app:prod did not move in that time.\n")
+    assert (result.exit_code, result.stderr) == (0, "The tag team/app:prod did not move in that time.\n")
 
 
 @pytest.mark.parametrize(
@@ -178,7 +178,7 @@ def test_at_says_to_a_person_which_instant_it_understood(command_line: CommandLi
 def test_at_knows_nothing_of_a_tag_before_its_first_push(command_line: CommandLine) -> None:
     result = command_line.run("at", "2026-04-20", "13:00", "team/app:prod")
     assert (result.exit_code, result.stdout) == (1, "")
-    assert "no tag team/app:prod pointed at anything at 2026-04-20 13:00:00 +02:00" in result.stderr
+    assert "no tag team/app:prod pointed at an image at 2026-04-20 13:00:00 +02:00" in result.stderr
     assert command_line.run("at", "2026-04-20", "13:00", "team/app@production").exit_code == 1
     assert command_line.run("at", "2026-04-20", "13:00").exit_code == 0
 

@@ -28,11 +28,11 @@ def test_the_token_is_all_that_standard_output_gets(command_line: CommandLine) -
 
 
 def test_a_list_tells_the_state_of_each(command_line: CommandLine, ledger: Ledger) -> None:
-    assert command_line.ask("token", "list") == "No token was made.\n"
+    assert command_line.ask("token", "list") == "There are no tokens.\n"
     for name in ("board", "old"):
         command_line.ask("token", "create", name, "--scope", "read")
     assert re.fullmatch(r"The token old is revoked \(.*\)\.\n", command_line.ask("token", "revoke", "old"))
-    assert command_line.ask("token", "revoke", "old").startswith("The token old had been revoked (")
+    assert command_line.ask("token", "revoke", "old").startswith("The token old was already revoked (")
     title, board, old = command_line.ask("token", "list").splitlines()
     assert title.split() == ["NAME", "STATE", "SCOPES", "MADE", "EXPIRES", "REVOKED"]
     assert board.split()[:3] == ["board", "live", "read"]
@@ -55,8 +55,12 @@ def test_a_life_is_counted_from_now(command_line: CommandLine, ledger: Ledger, e
         (("create", "board"), 2, "Missing option '--scope'"),
         (("create", "board", "--scope", "write"), 2, "'write' is not one of"),
         (("create", "Board", "--scope", "read"), 2, "'Board' is no name"),
-        (("create", "board", "--scope", "read", "--expires", "soon"), 2, "is neither a time nor a life; write 90d"),
-        (("create", "board", "--scope", "read", "--expires", "99999w"), 2, "is neither a time nor a life; write 90d"),
+        (("create", "board", "--scope", "read", "--expires", "soon"), 2, "is neither a lifetime nor a time; write 90d"),
+        (
+            ("create", "board", "--scope", "read", "--expires", "99999w"),
+            2,
+            "is neither a lifetime nor a time; write 90d",
+        ),
         (("create", "board", "--scope", "read", "--expires", "yesterday"), 2, "has passed"),
         (("create", "taken", "--scope", "read"), 5, "a name is given once"),
         (("revoke", "unknown"), 1, "there is no token 'unknown'"),

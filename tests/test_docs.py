@@ -23,6 +23,7 @@ from tagtrail.config.load import load
 from tagtrail.store.database import Store
 from tagtrail.web.pages import PAGES
 from tests.checker import check_ledger
+from tests.command_line import commands_of
 from tests.events import envelope, push
 from tests.real import Service
 from tests.shown import DEPLOY_TOKEN, DOCS, ROOT, Shown, World, comparable, docs_world, find_shown
@@ -120,8 +121,9 @@ def check_arguments(command: click.Command, words: list[str], parent: click.Cont
     """Raise UsageError for an argument that the command does not accept; a group checks its subcommand."""
     context = command.make_context(command.name, list(words), parent=parent)
     if isinstance(command, click.Group):
-        name = words[0] if words and words[0] in command.commands else "list"
-        check_arguments(command.commands[name], words[1:] if words and words[0] == name else words, context)
+        commands = commands_of(command)
+        name = words[0] if words and words[0] in commands else "list"
+        check_arguments(commands[name], words[1:] if words and words[0] == name else words, context)
 
 
 @pytest.mark.parametrize(("doc", "line"), LINES, ids=[f"{doc}: {line}" for doc, line in LINES])
@@ -134,7 +136,7 @@ def test_every_command_line_in_the_docs_is_accepted(doc: str, line: str) -> None
             break
         words.append(word)
     _, name, *rest = words
-    check_arguments(main.commands[name], rest, click.Context(main, info_name="tagtrail"))
+    check_arguments(commands_of(main)[name], rest, click.Context(main, info_name="tagtrail"))
 
 
 MENTIONS = sorted({(doc, found) for doc in ALL for found in _INLINE.findall(_FENCED.sub("", text_of(doc)))})
@@ -145,19 +147,20 @@ def test_every_command_and_option_that_is_mentioned_exists(doc: str, mention: st
     _, name, *rest = mention.split()
     if name == "COMMAND":
         return
-    command = main.commands[name]
+    command = commands_of(main)[name]
     while isinstance(command, click.Group):
-        name = rest.pop(0) if rest and rest[0] in command.commands else "list"
-        if name not in command.commands:  # the text names the group itself
+        commands = commands_of(command)
+        name = rest.pop(0) if rest and rest[0] in commands else "list"
+        if name not in commands:  # the text names the group itself
             return
-        command = command.commands[name]
+        command = commands[name]
     known = {option for parameter in command.params for option in parameter.opts} | {"--help"}
     assert {word for word in rest if word.startswith("--")} <= known
 
 
 def test_every_command_is_in_the_docs() -> None:
     mentioned = set(re.findall(r"`tagtrail (\S+?)[ `]", text_of("docs/cli.md")))
-    assert set(main.commands) <= mentioned
+    assert set(commands_of(main)) <= mentioned
 
 
 def test_every_exit_code_is_in_the_docs() -> None:

@@ -179,7 +179,7 @@ def test_a_name_with_an_accent_more_is_somebody_else(ledger: Ledger) -> None:
 def test_the_command_tells_each_way_in_which_the_name_is_written(ledger: Ledger) -> None:
     ledger.receive(push("1", "a", 1, actor=COMPOSED), push("2", "b", 2, actor=APART))
     cli = CommandLine(ledger.store.directory)
-    told = "all of which are meant: Jose\\u0301 Garci\\u0301a, Jos\\xe9 Garc\\xeda."
+    told = "all are included: Jose\\u0301 Garci\\u0301a, Jos\\xe9 Garc\\xeda."
     dry = " ".join(cli.ask("erase", "--actor", COMPOSED, "--reason", "request 17").split())
     assert "2 names and 2 events as received" in dry
     assert told in dry

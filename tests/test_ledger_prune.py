@@ -311,9 +311,9 @@ def test_the_commands_tell_and_do_it(told: Ledger) -> None:
     size = get_last_seq(told.store.reader()) + 1
     time = format_instant(told.clock.now + SECOND, 0)
     said = line.ask("prune", "--before", time, "--raw-before", time, "--reason", "two years")
-    assert "Would be dropped: 4 lines" in said
+    assert "Would be deleted: 4 lines" in said
     assert "(2 push, 1 registry, 1 started)" in said
-    assert "Would be dropped: 17 events as received" in said
+    assert "Would be deleted: 17 events as received" in said
     assert "--yes" in said
     assert get_last_seq(told.store.reader()) + 1 == size
     said = line.ask("prune", "--before", time, "--raw-before", time, "--reason", "two years", "--yes")

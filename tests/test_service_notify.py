@@ -226,7 +226,7 @@ def test_a_dispatcher_that_waits_for_its_turn_can_be_stopped(service: Service, t
 
 def test_the_command_line_tries_a_channel_and_tells_how_each_stands(service: Service, chat_room: ChatRoom) -> None:
     service.start()
-    assert service.cli("notify", "test", "hook") == "hook took the message (200).\n"
+    assert service.cli("notify", "test", "hook") == "hook accepted the message (200).\n"
     [request] = chat_room.wait_for(1)
     assert request.json["data"]["kind"] == "test"
     chat_room.will(Reply(410, b"gone"))
@@ -234,7 +234,7 @@ def test_the_command_line_tries_a_channel_and_tells_how_each_stands(service: Ser
     eventually(lambda: states(service) == ["failed"], "it is given up")
     [row] = [json.loads(line) for line in service.cli("notify", "status", "--json").splitlines()]
     assert (row["channel"], row["failed"], row["waiting"]) == ("hook", 1, 0)
-    assert "410" in row["last_trouble"]
+    assert "410" in row["last_problem"]
     [delivery] = [
         json.loads(line) for line in service.cli("notify", "status", "--state", "failed", "--json").splitlines()
     ]

@@ -1,1 +1,1 @@
-"""Who asks, and what they may see: callers, scopes, tokens, throttle, redaction and the disclosure log."""
+"""Authentication and authorisation: callers, scopes, tokens, throttle, redaction and the disclosure log."""

@@ -1,9 +1,9 @@
-"""Who asks, and what they may: by a token, or by the word of a trusted proxy, or because the service is open.
+"""Authenticates callers by token or trusted proxy, or admits them under open access, and checks their scopes.
 
-Without any token and without a proxy the service listens on loopback only, and whoever reaches it may ask. A web page
-on the same machine could reach it too, through a name of its own that resolves to 127.0.0.1 (DNS rebinding): so then
-the Host header must name this machine. With tokens there is nothing that a page could present. Where a browser needs
-none, a page of another site could have it ask, though not read the answer: but to be asked can be to record something.
+Without any token or proxy, the service listens on loopback only and access is open. A web page could then reach it
+through a host name that resolves to 127.0.0.1 (DNS rebinding), so the Host header must name this machine. A page cannot
+present a token. If a browser needs no token, a page of another site could make it send a query; the page cannot read
+the answer, but a query may record something, so such requests are refused.
 """
 
 import re
@@ -21,7 +21,7 @@ from tagtrail.trail.instant import now
 from tagtrail.trail.names import is_loopback
 
 _OPEN: Final[frozenset[Scope]] = frozenset({"read", "identity", "deploy", "export"})
-_LONGEST_USER: Final = 255  # characters of a name that a proxy gives
+_LONGEST_USER: Final = 255  # characters of a user name from a proxy
 _LONGEST_AGENT: Final = 500
 _BETWEEN_GROUPS = re.compile(r"[,|]")
 _PURPOSES: Final[dict[Scope, str]] = {
@@ -34,16 +34,16 @@ _PURPOSES: Final[dict[Scope, str]] = {
 
 
 class UnknownToken(TagtrailError):
-    """No token, or none that is known (HTTP 401)."""
+    """No token, or an unknown one (HTTP 401)."""
 
 
 class NotAllowed(TagtrailError):
-    """Known or not, this may not be done (HTTP 403)."""
+    """The caller lacks a scope, or the request comes from another site (HTTP 403)."""
 
 
 @dataclass(frozen=True, slots=True)
 class Caller:
-    """Who asks, from which socket, and what they may. `name` is a token's, a proxy's user's, or empty (`anybody`).
+    """A caller, its address and its scopes. `name` is a token's, a proxy's user's, or empty (`anybody`).
 
     A user's name is personal data: it belongs into `who`, never into a line or the log.
     """
@@ -56,21 +56,21 @@ class Caller:
 
     @property
     def token(self) -> str | None:
-        """The token's name, where it is one."""
+        """The token's name, if the caller used one."""
         return self.name if self.kind == "token" else None
 
     @property
     def user(self) -> str:
-        """The name that a proxy gave, where it is one."""
+        """The user's name from a proxy, if there is one."""
         return self.name if self.kind == "user" else ""
 
     @property
     def sees_identities(self) -> bool:
-        """Whether this caller may learn who did it, from where and with what, and see events as received."""
+        """Whether this caller may see actors, addresses, user agents and events as received."""
         return "identity" in self.scopes
 
     def require(self, scope: Scope) -> None:
-        """Raises NotAllowed where this caller may not do that."""
+        """Raises NotAllowed if this caller lacks the scope."""
         if scope not in self.scopes:
             known = {"anybody": "without a token nobody", "token": "this token", "user": "this user"}[self.kind]
             raise NotAllowed(f"{known} may {'' if self.kind == 'anybody' else 'not '}{_PURPOSES[scope]}")
@@ -85,12 +85,12 @@ def _nobody_signed_in(_: Request) -> None:
 
 
 class Access:
-    """The one door of everything that is asked over HTTP.
+    """Authenticates every HTTP request except `/events` and the probes.
 
-    `configured` are the SHA-256 of the configuration's tokens, each with its name and scopes; `find_stored` gives the
-    tokens of the store, read again for every request, so that revoking counts at once in every process.
-    `find_signed_in` gives the SHA-256 of the token with which the request's browser has signed in. `may_be_open` is for
-    a service that only its own machine can reach.
+    `configured` are the SHA-256 of the configured tokens, each with its name and scopes. `find_stored` returns the
+    tokens of the store; it is called for every request, so that revoking takes effect at once in every process.
+    `find_signed_in` returns the SHA-256 of the token with which the request's browser signed in. `may_be_open` is true
+    for a service that only its own machine can reach.
     """
 
     def __init__(
@@ -115,25 +115,23 @@ class Access:
         self._clock = clock
 
     def require(self, request: Request, scope: Scope) -> Caller:
-        """Whoever asks, if they may do this. Raises UnknownToken, TooManyRefusals or NotAllowed.
+        """The caller of the request, if it has the scope. Raises UnknownToken, TooManyRefusals or NotAllowed.
 
-        Raises StorageUnavailable when the stored tokens cannot be read.
+        Raises StorageUnavailable if the stored tokens cannot be read.
         """
         if not presents_bearer(request.headers.get("Authorization")):
-            _check_site(
-                request
-            )  # whatever lets them in, their browser sends by itself; this is no failed try of theirs
+            _check_site(request)  # a browser sends credentials by itself, so this is no failed authentication
         caller = self._identify(request)
         caller.require(scope)
         return caller
 
     def recognise(self, request: Request, token: str) -> Caller:
-        """Whose token it is that somebody types into a form. Raises as `require`; a wrong one is counted as there."""
+        """The owner of a token typed into a form. Raises and counts failures as `require` does."""
         found = self._by_token(request, f"Bearer {token}", self._find_stored())
         return self._judge(request.remote_addr or "", found)
 
     def knows_nothing_of(self, request: Request) -> bool:
-        """Whether a request presents nothing at all by which somebody could be known: then it is no failed try."""
+        """Whether a request presents no credentials at all: then it is no failed authentication."""
         presented = presents_bearer(request.headers.get("Authorization")) or self._find_signed_in(request) is not None
         named = self._by_proxy(request, request.remote_addr or "") is not None
         return not (presented or named or self._is_open(self._find_stored()))
@@ -149,22 +147,22 @@ class Access:
         return self._judge(peer, found or self._by_proxy(request, peer))
 
     def _judge(self, peer: str, caller: Caller | None) -> Caller:
-        """The caller, if there is one, and the address was not refused too often."""
+        """The caller, unless its address failed too often."""
         if caller is None:
             self._count_refusal()
         if caller is None or not self._is_shared(peer):
-            self._throttle.check(peer)  # beyond the limit a right guess is answered as a wrong one
+            self._throttle.check(peer)  # beyond the limit, right and wrong guesses get the same answer
         if caller is None:
             self._throttle.note(peer)
             raise UnknownToken("a valid token is required")
         return caller
 
     def _is_open(self, stored: list[StoredToken]) -> bool:
-        """Once a token was made it stays closed: that the last one expired is no reason to let everybody in."""
+        """Whether access is open. It never is again after the first token, even if the last token expires."""
         return self._may_be_open and not (stored or self._configured or self._proxy)
 
     def _is_shared(self, peer: str) -> bool:
-        """Whether many callers stand behind the address, as behind a proxy: then one of them cannot lock out all."""
+        """Whether many callers share the address, as behind a proxy: then one of them must not lock out all."""
         address = parse_address(peer)
         is_ours = address is not None and address.is_loopback
         return is_ours or (self._proxy is not None and self._proxy.trusts(peer))
@@ -174,7 +172,7 @@ class Access:
         return None if found is None else _caller(request, *found, "token")
 
     def _by_session(self, request: Request, stored: list[StoredToken]) -> Caller | None:
-        """Whoever signed in by a token that is still good; a wrong token beside the session is refused all the same."""
+        """The caller who signed in with a token that is still valid; a wrong bearer token is refused nevertheless."""
         digest = self._find_signed_in(request)
         if digest is None or presents_bearer(request.headers.get("Authorization")):
             return None
@@ -182,13 +180,13 @@ class Access:
         return None if found is None else _caller(request, *found, "token")
 
     def _good_tokens(self, stored: list[StoredToken]) -> tuple[tuple[bytes, tuple[str, frozenset[Scope]]], ...]:
-        """The SHA-256 of every token that is good now, with its name and scopes."""
+        """The SHA-256 of every valid token, with its name and scopes."""
         at = self._clock()
         live = [(token.digest, (token.name, _known(token.scopes))) for token in stored if token.is_live(at)]
         return (*self._configured, *live)
 
     def _by_proxy(self, request: Request, peer: str) -> Caller | None:
-        """The user whom the proxy names; a wrong token beside the name is refused all the same."""
+        """The user that the proxy names; a wrong bearer token is refused nevertheless."""
         proxy = self._proxy
         if proxy is None or not proxy.trusts(peer) or presents_bearer(request.headers.get("Authorization")):
             return None
@@ -208,7 +206,7 @@ def _known(scopes: Iterable[str]) -> frozenset[Scope]:
 
 
 def _header(request: Request, name: str) -> str:
-    """A header's text, which WSGI hands over as if it were Latin-1."""
+    """A header's text, which WSGI decodes as Latin-1."""
     return request.headers.get(name, "").encode("latin-1", "replace").decode("utf-8", "replace").strip()
 
 
@@ -220,9 +218,9 @@ def _check_host(host: str) -> None:
 
 
 def _check_site(request: Request) -> None:
-    """Every browser says so (https://www.w3.org/TR/fetch-metadata/); a link that somebody follows is a document.
+    """Refuse requests that a page of another origin makes (https://www.w3.org/TR/fetch-metadata/); followed links pass.
 
-    The same site is not enough: another port of this machine belongs to it, and every host of a company's domain.
+    The same site is not enough: it includes other ports of this machine and every host of a company's domain.
     """
     site = request.headers.get("Sec-Fetch-Site")
     if site in ("cross-site", "same-site") and request.headers.get("Sec-Fetch-Dest") != "document":

@@ -1,4 +1,4 @@
-"""Who has read what about people: each such reading is a line of the ledger, written before the answer is sent."""
+"""The disclosure log: each answer that shows identities is a line of the ledger, written before it is sent."""
 
 import hashlib
 import threading
@@ -13,12 +13,12 @@ from tagtrail.ledger.submission import Draft, Recorded, Submission
 from tagtrail.line import Entry, Who, commitment, disclosure
 from tagtrail.trail.instant import SECOND
 
-# The lines that tell of exports: who took what out of the ledger, recorded before it is handed over.
+# The lines about exports, recorded before the export is sent.
 
 
 @dataclass(frozen=True, slots=True)
 class Asker:
-    """Who asks for an export: `token` is the name of an API token, None where none was used; `who` may be erased."""
+    """The caller of an export: `token` is the name of an API token, or None; `who` may be erased."""
 
     token: str | None = None
     who: Who = field(default_factory=Who)
@@ -34,11 +34,11 @@ def record_export(
     sha256: str | None = None,
     reason: str | None = None,
 ) -> int:
-    """Record that an export was made, or with an `action` that it begins, or with a `reason` that it was broken off;
-    the line's seq.
+    """Record that an export was made, with an `action` that it begins, or with a `reason` that it was interrupted;
+    returns the line's seq.
 
-    `question` is JSON and goes into a disclosure: what is looked for may name a person. `sha256` is the hash of a
-    bundle's SHA256SUMS, in hexadecimal. Raises StorageUnavailable.
+    `question` is JSON and goes into a disclosure, because a query may name a person. `sha256` is the hash of a bundle's
+    SHA256SUMS, in hexadecimal. Raises StorageUnavailable.
     """
     who, raw = disclosure("who", msgspec.json.encode(asker.who)), disclosure("raw", question)
     entry = Entry(
@@ -58,12 +58,12 @@ def record_export(
 
 
 HOUR: Final = 3_600 * SECOND
-REMEMBERED: Final = 10_000  # readings of one process; beyond it, the oldest is forgotten, and recorded again
+REMEMBERED: Final = 10_000  # readings per process; beyond it, the oldest is forgotten and recorded again
 
 
 @dataclass(frozen=True, slots=True)
 class Reading:
-    """What was asked, in which format, by whom: a token's name, or the user whom a proxy named."""
+    """A query, its format and its caller: a token's name, or the user from a proxy."""
 
     format: str
     path: str
@@ -73,9 +73,9 @@ class Reading:
 
 
 class Readings:
-    """Records readings, each question of each reader at most once an hour.
+    """Records readings, each query of each reader at most once an hour.
 
-    Otherwise a page that asks again every few seconds would make the ledger grow by its own reading.
+    Otherwise a page that refreshes every few seconds would make the ledger grow.
     """
 
     def __init__(self, recorder: Recorder) -> None:
@@ -84,7 +84,7 @@ class Readings:
         self._lock = threading.Lock()
 
     def record(self, reading: Reading, *, address: str, user_agent: str) -> None:
-        """Record the reading; when this returns, it is durable. Raises StorageUnavailable."""
+        """Record the reading; durable when this returns. Raises StorageUnavailable."""
         at = self._recorder.now()
         key = hashlib.sha256(repr(astuple(reading)).encode()).digest()
         with self._lock:

@@ -1,4 +1,4 @@
-"""Whom an answer is for: what of it they may see, and the line which tells that they saw it."""
+"""Redacts an answer for its caller and records that identities were shown."""
 
 from collections.abc import Callable
 from dataclasses import dataclass, fields, is_dataclass, replace
@@ -11,19 +11,19 @@ from tagtrail.access.callers import Caller
 from tagtrail.access.disclosures import Reading, Readings
 from tagtrail.access.scopes import Scope
 
-# What tells of people, and the one place where it is taken out of whatever is shown without the scope `identity`.
+# The fields about people, and the one place that removes them for callers without the scope `identity`.
 
 
 T = TypeVar("T")
 
-# Of documents, of the store's answers and of columns alike. A note is a pipeline's free text, out of its event; the
-# detail of an attempt is a chat server's, which may repeat the message; by the hash of what was quarantined, which has
-# no salt, a guess at a name in it could be tried.
+# Field names in documents, in the store's rows and in columns. A note is a pipeline's free text. The detail of an
+# attempt is a chat server's text, which may repeat the message. The hash of a quarantined body has no salt, so it
+# allows guesses at a name in the body to be tested.
 IDENTITIES: Final = frozenset({"actor", "who", "address", "user_agent", "note", "raw", "detail", "sha256"})
 
 
 def conceal(shown: T) -> T:
-    """The same without anything that tells of people: those fields are null, however deep they lie."""
+    """The same value with null in every field about people, at any depth."""
     return _conceal(shown)  # type: ignore[no-any-return]
 
 
@@ -45,19 +45,19 @@ def _concealed(value: Any, names: Any) -> dict[str, Any]:
 
 @dataclass(frozen=True, slots=True)
 class Audience:
-    """A caller, before whom every row and every document passes on its way out."""
+    """Redacts every row and document for one caller."""
 
     caller: Caller
     readings: Readings
 
     def see(self, shown: T) -> T:
-        """What they get to see of it: without the scope `identity` nothing that tells of people."""
+        """The value as the caller may see it: without the scope `identity`, nothing about people."""
         return shown if self.caller.sees_identities else conceal(shown)
 
     def record(self, request: Request, shown_as: str) -> None:
-        """Record that they are about to be shown who did it; of an open service nobody is known, and nothing recorded.
+        """Record that the caller is about to see identities, unless the caller is unknown (open access).
 
-        Raises StorageUnavailable: then they must not be shown it.
+        Raises StorageUnavailable: then the answer must not be sent.
         """
         caller = self.caller
         if not caller.sees_identities or caller.kind == "anybody":
@@ -67,4 +67,4 @@ class Audience:
         self.readings.record(reading, address=caller.address, user_agent=caller.user_agent)
 
 
-Admit = Callable[[Scope], Audience]  # whoever asks, if they have the scope; raises as `Access.require`
+Admit = Callable[[Scope], Audience]  # the caller, if it has the scope; raises as `Access.require` does

@@ -1,6 +1,6 @@
-"""The words of access that every door shares: scopes, bearer tokens (RFC 6750), and a proxy that is trusted.
+"""Scopes, bearer tokens (RFC 6750) and trusted proxies.
 
-Tokens are known by their SHA-256 only, and compared in the same time whichever it is.
+Only a token's SHA-256 is known. Comparing takes the same time for every token.
 """
 
 import hashlib
@@ -12,8 +12,8 @@ from typing import Final, Literal, TypeVar, get_args
 
 T = TypeVar("T")
 
-# What a caller may: ask; see who did it, from where, and the events as received; declare a deployment; take an export
-# away; change what the service itself keeps.
+# Permissions: queries; actors, addresses and events as received; declared deployments; exports; changes to what the
+# service keeps.
 Scope = Literal["read", "identity", "deploy", "export", "admin"]
 SCOPES: Final[tuple[Scope, ...]] = get_args(Scope)
 
@@ -21,9 +21,9 @@ _SCHEME = "bearer"
 
 
 def find_bearer(authorization: str | None, known: Iterable[tuple[bytes, T]]) -> T | None:
-    """Whatever belongs to the token that the Authorization header carries; None for no, unknown or wrong ones.
+    """The value of the token in the Authorization header; None without a token or for an unknown one.
 
-    Takes the same time whichever token it is, or none.
+    Takes the same time for every token.
     """
     _, _, presented = (authorization or "").strip().partition(" ")
     found = find_token(hash_token(presented.strip()), known)
@@ -31,7 +31,7 @@ def find_bearer(authorization: str | None, known: Iterable[tuple[bytes, T]]) -> 
 
 
 def find_token(digest: bytes, known: Iterable[tuple[bytes, T]]) -> T | None:
-    """Whatever belongs to the token with this SHA-256. Every known hash is compared, each in constant time."""
+    """The value of the token with this SHA-256. Compares every known hash, each in constant time."""
     found = None
     for token, holder in known:
         if hmac.compare_digest(token, digest):
@@ -40,17 +40,17 @@ def find_token(digest: bytes, known: Iterable[tuple[bytes, T]]) -> T | None:
 
 
 def hash_token(text: str) -> bytes:
-    """What a token is known and compared by: its SHA-256."""
+    """A token's SHA-256, by which it is stored and compared."""
     return hashlib.sha256(text.encode("utf-8", "surrogateescape")).digest()
 
 
 def presents_bearer(authorization: str | None) -> bool:
-    """Whether the Authorization header is of the scheme for tokens (RFC 9110, section 11.1: in any case)."""
+    """Whether the Authorization header has the scheme `Bearer`, in any case (RFC 9110, section 11.1)."""
     return (authorization or "").strip().partition(" ")[0].lower() == _SCHEME
 
 
 def parse_address(text: str) -> IPv4Address | IPv6Address | None:
-    """A peer's address; of an IPv4 peer as a socket of both families shows it (`::ffff:10.0.0.7`), the IPv4 one."""
+    """A peer's address; `::ffff:10.0.0.7`, an IPv4 peer on an IPv6 socket, gives the IPv4 address."""
     try:
         address = ip_address(text)
     except ValueError:
@@ -60,9 +60,9 @@ def parse_address(text: str) -> IPv4Address | IPv6Address | None:
 
 @dataclass(frozen=True, slots=True)
 class Proxy:
-    """A reverse proxy that says who its user is; believed only when it calls from one of its own addresses.
+    """A reverse proxy that names its user; trusted only if it connects from one of its configured addresses.
 
-    `groups` are pairs of a group and its scopes; `everyone` are the scopes of any user that the proxy names.
+    `groups` are pairs of a group and its scopes; `everyone` are the scopes of every user that the proxy names.
     """
 
     addresses: tuple[IPv4Network | IPv6Network, ...]
@@ -72,12 +72,12 @@ class Proxy:
     everyone: tuple[Scope, ...] = ()
 
     def trusts(self, peer: str) -> bool:
-        """Whether the peer's address, as its socket tells it, is one of the proxy's."""
+        """Whether the peer's socket address is one of the proxy's."""
         address = parse_address(peer)
         return address is not None and any(address in network for network in self.addresses)
 
     def scopes_of(self, groups: Iterable[str]) -> frozenset[Scope]:
-        """What a user of these groups may."""
+        """The scopes of a user in these groups."""
         named = set(groups)
         granted = {scope for group, scopes in self.groups if group in named for scope in scopes}
         return frozenset(granted.union(self.everyone))

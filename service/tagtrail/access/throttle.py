@@ -1,4 +1,4 @@
-"""How often an address may be refused: so that nobody can guess tokens, or fill the log, as fast as we answer."""
+"""Limits failed authentications per address, which slows guessing of tokens and protects the log, and counts them."""
 
 import logging
 import threading
@@ -16,16 +16,16 @@ from tagtrail.store.database import Store
 from tagtrail.store.registries import add_refusals
 from tagtrail.trail.instant import format_instant, now
 
-MOST: Final = 10  # refusals of one address within WINDOW
+MOST: Final = 10  # failures of one address within WINDOW
 WINDOW: Final = 60.0  # seconds
-REMEMBERED: Final = 10_000  # addresses; beyond it, the one that was refused the longest ago is forgotten
+REMEMBERED: Final = 10_000  # addresses; beyond it, the one with the oldest failure is forgotten
 
-_NETWORK = 64  # bits of an IPv6 address: who has one has the whole network
+_NETWORK = 64  # bits of an IPv6 address: an attacker usually has the whole network
 _log = logging.getLogger(__name__)
 
 
 class TooManyRefusals(TagtrailError):
-    """This address was refused too often of late (HTTP 429); `retry_after` in seconds."""
+    """This address failed too often (HTTP 429); `retry_after` in seconds."""
 
     def __init__(self, retry_after: int) -> None:
         super().__init__(f"too many requests without a valid token; try again in {retry_after} seconds")
@@ -33,7 +33,7 @@ class TooManyRefusals(TagtrailError):
 
 
 class Throttle:
-    """Remembers when each address was refused, in bounded memory; each process does so by itself."""
+    """Remembers when each address failed, in bounded memory; each process has its own."""
 
     def __init__(self, *, monotonic: Callable[[], float] = time.monotonic) -> None:
         self._monotonic = monotonic
@@ -41,7 +41,7 @@ class Throttle:
         self._lock = threading.Lock()
 
     def check(self, address: str) -> None:
-        """Raises TooManyRefusals for an address that was refused MOST times within WINDOW."""
+        """Raises TooManyRefusals for an address that failed MOST times within WINDOW."""
         with self._lock:
             refused = self._refused.get(_bucket(address), [])
             left = refused[-MOST] + WINDOW - self._monotonic() if len(refused) >= MOST else 0.0
@@ -49,7 +49,7 @@ class Throttle:
             raise TooManyRefusals(ceil(left))
 
     def note(self, address: str) -> None:
-        """Remember, and log, that the address was refused just now."""
+        """Remember and log a failure of the address."""
         with self._lock:
             refused = self._refused.setdefault(bucket := _bucket(address), [])
             refused.append(self._monotonic())
@@ -67,24 +67,24 @@ def _bucket(address: str) -> str:
     return str(parsed)
 
 
-# Counts failed authentications, and writes the counts down seldom: nobody without a token can make us write more.
+# Counts failed authentications and writes the counts rarely, so that clients without a token cannot cause more writes.
 
 
 Door = Literal["api", "events"]
-SELDOM: Final = 60.0  # seconds between a refusal and the writing of all that were counted since
+SELDOM: Final = 60.0  # seconds between a failure and writing all counts since
 
 
 def _later(flush: Callable[[], None]) -> None:
-    """Call it after SELDOM seconds, in a thread that keeps no process alive."""
+    """Call it after SELDOM seconds, in a daemon thread."""
     timer = threading.Timer(SELDOM, flush)
     timer.daemon = True
     timer.start()
 
 
 class Refusals:
-    """The counts of one process. Whoever is refused is never kept waiting by them, and no answer depends on them.
+    """The counts of failed authentications in one process. No answer waits for them or depends on them.
 
-    What was counted in the last minute before a process ends is lost.
+    The counts of the last minute before a process ends are lost.
     """
 
     def __init__(
@@ -102,7 +102,7 @@ class Refusals:
         self._is_due = False
 
     def count(self, door: Door) -> None:
-        """Count a failed authentication at that door."""
+        """Count a failed authentication at that entrance (`api` or `events`)."""
         with self._lock:
             self._counted[format_instant(self._clock())[:10], door] += 1
             is_first, self._is_due = not self._is_due, True
@@ -110,7 +110,7 @@ class Refusals:
             self._later(self.flush)
 
     def flush(self) -> None:
-        """Write down what was counted; what cannot be written now waits for the next time."""
+        """Write the counts; counts that cannot be written now wait for the next time."""
         with self._lock:
             counted, self._counted, self._is_due = self._counted, Counter(), False
         try:

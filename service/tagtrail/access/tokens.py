@@ -1,4 +1,4 @@
-"""Making and revoking API tokens: each is a line of the ledger, written together with what the token is known by."""
+"""Creates and revokes API tokens: each is a line of the ledger, written in one transaction with the token's hash."""
 
 import hashlib
 import secrets
@@ -23,10 +23,10 @@ _BYTES = 32  # 256 random bits
 
 
 def make_token(recorder: Recorder, name: str, scopes: Iterable[str], *, expires_at: int | None = None) -> str:
-    """Make a token, whose text is given back and kept nowhere; when this returns, it is durable.
+    """Create a token and return its text, which is not stored; durable when this returns.
 
-    `expires_at` in nanoseconds since 1970, UTC. Raises BadParameter for what is no name and for a time that has
-    passed, Refused for a name that a token has or had, and StorageUnavailable.
+    `expires_at` is in nanoseconds since 1970, UTC. Raises BadParameter for an invalid name or a past time, Refused for
+    a name that a token has or had, and StorageUnavailable.
     """
     made_at = recorder.now()
     if not is_name(name):
@@ -41,9 +41,9 @@ def make_token(recorder: Recorder, name: str, scopes: Iterable[str], *, expires_
 
 
 def revoke_token(store: Store, recorder: Recorder, name: str) -> StoredToken:
-    """Revoke the token of that name, in every process at once; what it is now, also where it was revoked before.
+    """Revoke the token of that name, in every process at once; returns it, also if it was revoked before.
 
-    Raises NotRecorded for a name that no token has, and StorageUnavailable.
+    Raises NotRecorded for an unknown name, and StorageUnavailable.
     """
     with store.snapshot() as db:
         token = tokens.get_token(db, name) if is_name(name) else None
@@ -67,12 +67,12 @@ def _add(token: StoredToken, tx: Connection) -> None:
     tokens.add_token(tx, token)
 
 
-# The bearer token of a POST tells which registry sends it.
+# The bearer token of a POST identifies the registry.
 
 
 @dataclass(frozen=True, slots=True)
 class Sender:
-    """A registry by its name in our configuration; `authenticates` if it verifies who its users are."""
+    """A registry by its configured name; `authenticates` if it authenticates its users."""
 
     registry: str
     authenticates: bool
@@ -85,5 +85,5 @@ class IngestTokens:
         self._senders = tuple(senders)
 
     def find_sender(self, authorization: str | None) -> Sender | None:
-        """The sender whose token the Authorization header carries."""
+        """The sender of the token in the Authorization header."""
         return find_bearer(authorization, self._senders)

@@ -1,4 +1,4 @@
-"""Outermost: the command line, which constructs what the other rooms are handed."""
+"""The command line: it builds what the other rooms are given."""
 
 from tagtrail.cli.program import main
 

@@ -1,4 +1,4 @@
-"""`tagtrail export`: makes a bundle that an auditor can check without this service."""
+"""`tagtrail export`: make a zip that an auditor can check without this service."""
 
 import os
 import sys
@@ -11,9 +11,8 @@ import click
 
 from tagtrail import __version__
 from tagtrail.access.disclosures import Asker
-from tagtrail.cli.options import filter_options, place, place_options, read_texts
-from tagtrail.cli.place import find_ledger
-from tagtrail.cli.words import counted, visible
+from tagtrail.cli.open_trail import find_ledger
+from tagtrail.cli.options import filter_options, location, location_options, read_texts
 from tagtrail.errors import BadParameter
 from tagtrail.export.bundle import COMMAND_LINE, Bundle, hand_over, prepare
 from tagtrail.export.query import FILTERS, MOST_DRAWN, read_question
@@ -21,14 +20,14 @@ from tagtrail.export.selection import INCLUDED, PRUNED, WITHHELD
 from tagtrail.ledger.record import Recorder
 from tagtrail.line import Who
 from tagtrail.tlog.guard import check_ledger
-from tagtrail.tlog.place import make_sealer
+from tagtrail.wording.text import counted, visible
 
 _STANDARD_OUTPUT: Final = "-"
 
 
-@click.command(short_help="Make a bundle that an auditor can check.")
+@click.command()
 @filter_options(*FILTERS)
-@click.option("--identities", is_flag=True, help="With what is known of people: actors, addresses, events as received.")
+@click.option("--identities", is_flag=True, help="Include personal data: actors, addresses, events as received.")
 @click.option(
     "--since-checkpoint",
     type=click.Path(path_type=Path),
@@ -36,34 +35,40 @@ _STANDARD_OUTPUT: Final = "-"
     help="Prove that the log has only grown since the checkpoint in this file, which the auditor kept.",
 )
 @click.option(
-    "--sample", type=click.IntRange(1, MOST_DRAWN), metavar="N", help="Of what fits, only N lines, drawn by --seed."
-)
-@click.option("--seed", metavar="TEXT", help="What the auditor brings for the draw; anybody can redo it.")
-@click.option(
-    "--size", type=click.IntRange(min=0), metavar="N", help="As of the checkpoint that was signed over N lines."
+    "--sample", type=click.IntRange(1, MOST_DRAWN), metavar="N", help="Only N of the matching lines, drawn with --seed."
 )
 @click.option(
-    "-o", "--output", required=True, metavar="FILE", help="The zip to write, which must not exist yet; - is a pipe."
+    "--seed", metavar="TEXT", help="A text that the auditor chooses for the draw; with it, anybody can repeat the draw."
 )
-@place_options
-def export(output: str, since_checkpoint: Path | None, **asked: Any) -> None:
-    """Make a zip that can be checked without this service, and that says how.
+@click.option(
+    "--size", type=click.IntRange(min=0), metavar="N", help="Export the ledger as of the checkpoint over N lines."
+)
+@click.option(
+    "-o",
+    "--output",
+    required=True,
+    metavar="FILE",
+    help="The zip to write; it must not exist yet. - is standard output.",
+)
+@location_options
+def export(output: str, since_checkpoint: Path | None, **given: Any) -> None:
+    """Make a zip that an auditor can check without this service. Its README.txt says how.
 
-    In it are the exact lines, a proof that joins them to a signed checkpoint, tables for spreadsheets, and the program
-    that checks it all. Lines that do not fit are withheld by number. --since and --until go by tagtrail's clock. That
-    the export was made becomes a line of the ledger. The service may be running.
+    The zip contains the exact lines, a proof that ties them to a signed checkpoint, tables for spreadsheets, and the
+    program that checks everything. Lines that do not match are withheld, and listed by number. --since and --until use
+    tagtrail's clock. The export itself is recorded as a line of the ledger. The service may be running.
     """
-    texts = read_texts(asked)
+    texts = read_texts(given)
     if since_checkpoint is not None:
         texts["since_checkpoint"] = _read_checkpoint(since_checkpoint)
     question = read_question(texts)
-    where = place()
+    where = location()
     with closing(find_ledger(where.data)) as store:
         check_ledger(store, where.log.journal)
-        sealer = make_sealer(store, where.ledger, public_url=where.public_url)
+        signer = where.make_signer(store)
         identities = question.identities is True
         with _created(output) as file:
-            bundle = prepare(store, question, seal=sealer.seal, asked_by=COMMAND_LINE, identities=identities)
+            bundle = prepare(store, question, seal=signer.seal, asked_by=COMMAND_LINE, identities=identities)
             _write(bundle, Recorder(store), file)
     click.echo(_describe(bundle, output), err=output == _STANDARD_OUTPUT)
 
@@ -74,11 +79,11 @@ def _read_checkpoint(path: Path) -> str:
     except OSError as error:
         raise BadParameter("since-checkpoint", f"{path} cannot be read: {error.strerror}") from error
     except UnicodeDecodeError:
-        raise BadParameter("since-checkpoint", f"{path} is no checkpoint: it is not UTF-8") from None
+        raise BadParameter("since-checkpoint", f"{path} is no checkpoint: it is not UTF-8 text") from None
 
 
 def _write(bundle: Bundle, recorder: Recorder, file: BinaryIO) -> None:
-    """Write the zip; a bar on a terminal tells how far it is."""
+    """Write the zip, with a progress bar on a terminal."""
     asker = Asker(who=Who(user_agent=f"tagtrail/{__version__} (command line)"))
     with (
         click.progressbar(length=bundle.work, label="lines", file=sys.stderr, hidden=not sys.stderr.isatty()) as bar,
@@ -90,22 +95,22 @@ def _write(bundle: Bundle, recorder: Recorder, file: BinaryIO) -> None:
 
 @contextmanager
 def _created(output: str) -> Iterator[BinaryIO]:
-    """The file, for its owner only, and under its name only when all of it is written. Raises BadParameter."""
+    """The file, readable by its owner only. It gets its name when it is complete. Raises BadParameter."""
     if output == _STANDARD_OUTPUT:
         yield sys.stdout.buffer
         return
     path = Path(output)
     draft = path.with_name(f".{path.name}.{os.getpid()}")
     if path.exists():
-        raise BadParameter("output", f"{output} is there already; name a file that is not")
+        raise BadParameter("output", f"{output} exists already; name another file")
     try:
         with os.fdopen(os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "wb") as file:
             yield file
             file.flush()
             os.fsync(file.fileno())
-        os.link(draft, path)  # unlike a rename, never over a file that came meanwhile
+        os.link(draft, path)  # unlike a rename, it never replaces a file
     except FileExistsError:
-        raise BadParameter("output", f"{output} is there already; name a file that is not") from None
+        raise BadParameter("output", f"{output} exists already; name another file") from None
     finally:
         draft.unlink(missing_ok=True)
 
@@ -119,6 +124,6 @@ def _describe(bundle: Bundle, output: str) -> str:
     return (
         f"{'The export' if output == _STANDARD_OUTPUT else visible(output)} has"
         f" {counted(count(INCLUDED), 'line', 'lines')} of the {bundle.log.size} of {visible(bundle.log.origin)}"
-        f"{''.join(f', {text}' for text in left_out)}. Its README.txt says how to check it;"
-        " give the auditor the key by another way: tagtrail log key show"
+        f"{''.join(f', {text}' for text in left_out)}. Its README.txt says how to check it."
+        " Give the auditor the key by another way: tagtrail log key show"
     )

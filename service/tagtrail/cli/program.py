@@ -1,4 +1,4 @@
-"""The program: its commands, its exit codes, and every failure told in one sentence."""
+"""The program `tagtrail`: its commands, its exit codes, and every failure reported in one sentence."""
 
 import os
 import sys
@@ -8,29 +8,8 @@ from typing import Any, Final
 import click
 
 from tagtrail import __version__
-from tagtrail.cli.annotate import annotate_command as annotate
-from tagtrail.cli.at import at
-from tagtrail.cli.backup import backup
-from tagtrail.cli.deploy import deploy
-from tagtrail.cli.deployments import deployments
-from tagtrail.cli.digest import digest
-from tagtrail.cli.dispatch import dispatch
-from tagtrail.cli.environments import environments
-from tagtrail.cli.erase import erase_command as erase
-from tagtrail.cli.explained import explain_told
-from tagtrail.cli.export import export
-from tagtrail.cli.history import history
-from tagtrail.cli.log import log
-from tagtrail.cli.notify import notify
-from tagtrail.cli.options import place_options
-from tagtrail.cli.prune import prune
-from tagtrail.cli.registries import quarantine, registries, traffic
-from tagtrail.cli.rollback import rollback
-from tagtrail.cli.service import check, rebuild, registry_config, serve
-from tagtrail.cli.tags import tags
-from tagtrail.cli.token import token
-from tagtrail.cli.violations import violations
-from tagtrail.cli.words import visible
+from tagtrail.cli.groups import LazyCommand, LazyGroup
+from tagtrail.cli.options import location_options
 from tagtrail.errors import (
     BadParameter,
     ConfigurationError,
@@ -41,7 +20,7 @@ from tagtrail.errors import (
     StorageUnavailable,
     TagtrailError,
 )
-from tagtrail.store.database import is_trouble_of_the_disk
+from tagtrail.wording.text import visible
 
 EXIT_CODES: Final[dict[type[TagtrailError], int]] = {
     NotRecorded: 1,
@@ -56,35 +35,68 @@ USAGE: Final = 2
 INTERRUPTED: Final = 130  # 128 + SIGINT, as shells count
 PIPE_CLOSED: Final = 141  # 128 + SIGPIPE
 
+
+COMMANDS: Final[dict[str, dict[str, LazyCommand]]] = {
+    "Questions to the trail": {
+        "log": LazyCommand("questions:log", "The audit log; also verify, recover and the signing key."),
+        "tags": LazyCommand("questions:tags", "What every tag points at, now or at a time."),
+        "history": LazyCommand("questions:history", "Every move of one tag."),
+        "at": LazyCommand("questions:at", "What a tag, a repository or an environment was at a time."),
+        "digest": LazyCommand("details:digest", "Which tags and environments a digest was."),
+        "deployments": LazyCommand("questions:deployments", "What was published for an environment, newest first."),
+        "environments": LazyCommand("questions:environments", "What is published for every environment."),
+        "rollback": LazyCommand("details:rollback", "What an environment can go back to, and the commands."),
+        "violations": LazyCommand("questions:violations", "Release tags that moved or were deleted."),
+        "quarantine": LazyCommand("questions:quarantine", "Received data that could not be recorded, and why."),
+        "registries": LazyCommand("questions:registries", "The registries, and when each sent its last event."),
+        "traffic": LazyCommand("questions:traffic", "Pulls and uploads, counted by day."),
+    },
+    "Additions to the trail": {
+        "deploy": LazyCommand("deploy:deploy", "Declare a deployment, as a pipeline does."),
+        "annotate": LazyCommand("deploy:annotate", "Tie a ticket, a commit or an approval to a line."),
+    },
+    "The service": {
+        "serve": LazyCommand("service:serve", "Start the service."),
+        "registry-config": LazyCommand("service:registry_config", "Print the settings for the registry."),
+        "check": LazyCommand("service:check", "Check the configuration and print what is in force."),
+        "dispatch": LazyCommand("service:dispatch", "Send the notifications, apart from the service."),
+        "notify": LazyCommand("notify:notify", "Test channels, see failed deliveries, and retry them."),
+        "token": LazyCommand("token:token", "Make, list and revoke API tokens."),
+    },
+    "The ledger": {
+        "export": LazyCommand("export:export", "Make a zip that an auditor can check."),
+        "backup": LazyCommand("maintenance:backup", "Copy the database while the service runs."),
+        "rebuild": LazyCommand("maintenance:rebuild", "Derive the trail again from the ledger's lines."),
+        "erase": LazyCommand("maintenance:erase", "Erase a person's name, address and events."),
+        "prune": LazyCommand("maintenance:prune", "Delete old lines that nothing depends on."),
+    },
+}
+
 _EPILOG = """\
 \b
 Times: RFC 3339, or local as '2026-04-20 14:03', 'yesterday 14:03',
-'last tuesday 14:03', '3 days ago', 2h. Shown is local time with its offset (TZ).
+'last tuesday 14:03', '3 days ago', 2h. Output is local time with its offset (TZ).
 \b
 Exit codes:
-  0  answered; an empty list is an answer
-  1  the trail knows nothing of what was named
-  2  the command or one of its parameters cannot be understood
-  3  the configuration cannot be used, or there is no ledger
+  0  success; an empty list is an answer
+  1  the trail has no record of the name in the command
+  2  the command or one of its parameters is not valid
+  3  the configuration is not valid, or there is no ledger
   4  the ledger cannot be read or written
-  5  refused: it contradicts what the trail knows
-  6  the ledger is not what was signed of it
-  7  a channel did not take the message
+  5  refused: the request contradicts the trail
+  6  the ledger differs from its signed checkpoints
+  7  a channel did not accept the message
 \b
 --json prints one JSON object per line, with the fields of the HTTP API.
-Elsewhere than on a terminal nothing is shortened, and every row is one line.
+In a pipe or a file, every row is one line and nothing is shortened.
 """
 
 
-class Program(click.Group):
-    """The group of all commands; translates each failure once."""
-
-    def list_commands(self, ctx: click.Context) -> list[str]:
-        """In the order in which they are of use."""
-        return list(self.commands)
+class Program(LazyGroup):
+    """The group of all commands, which reports each failure once."""
 
     def make_context(self, *args: Any, **kwargs: Any) -> click.Context:
-        """Read the options before the command's name."""
+        """Parse the options before the command's name."""
         try:
             return super().make_context(*args, **kwargs)
         except click.UsageError as error:
@@ -94,7 +106,7 @@ class Program(click.Group):
         """Run the command."""
         for stream in (sys.stdout, sys.stderr):
             if isinstance(stream, TextIOWrapper):
-                stream.reconfigure(errors="backslashreplace")  # for what the locale cannot show
+                stream.reconfigure(errors="backslashreplace")  # for characters that the locale cannot show
         try:
             result = super().invoke(ctx)
             sys.stdout.flush()
@@ -103,11 +115,13 @@ class Program(click.Group):
         except click.UsageError as error:
             raise _translate(error) from None
         except BrokenPipeError:
-            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # else Python complains at its exit
+            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # else Python reports it again at exit
             ctx.exit(PIPE_CLOSED)
         except KeyboardInterrupt:
             ctx.exit(INTERRUPTED)
         except Exception as error:
+            from tagtrail.store.database import is_trouble_of_the_disk  # noqa: PLC0415 - not needed without a failure
+
             if not is_trouble_of_the_disk(error):
                 raise
             what = "the operating system refused" if isinstance(error, OSError) else "the ledger cannot be read"
@@ -116,13 +130,13 @@ class Program(click.Group):
 
 
 def _fail(message: str, exit_code: int) -> click.exceptions.Exit:
-    """Write one sentence to standard error; the exception to raise."""
+    """Write one sentence to standard error; return the exception to raise."""
     click.echo(f"tagtrail: {visible(' '.join(message.split()))}", err=True)
     return click.exceptions.Exit(exit_code)
 
 
 def _translate(error: click.UsageError) -> Exception:
-    """A usage error as one sentence; the help that answers a bare command stays what it is."""
+    """A usage error as one sentence. A command without arguments still prints its help."""
     if isinstance(error, click.exceptions.NoArgsIsHelpError):
         return error
     hint = f" (see '{error.ctx.command_path} --help')" if error.ctx is not None else ""
@@ -130,18 +144,12 @@ def _translate(error: click.UsageError) -> Exception:
 
 
 @click.group(
-    cls=Program, epilog=_EPILOG, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100}
+    cls=Program,
+    sections=COMMANDS,
+    epilog=_EPILOG,
+    context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100},
 )
 @click.version_option(__version__, prog_name="tagtrail")
-@place_options
+@location_options
 def main() -> None:
     """The audit trail of a container registry: what every tag pointed at, who moved it, what was deployed."""
-
-
-for _command in (
-    serve, dispatch, registry_config, check, notify,
-    log, tags, history, at, digest, deployments, environments, rollback, deploy, annotate,
-    violations, quarantine, registries, traffic, export, token, rebuild, erase, prune, backup,
-):  # fmt: skip
-    main.add_command(_command)
-notify.add_command(explain_told)

@@ -1,9 +1,9 @@
-"""From what people type or paste to the registry, repository, tag and digest that they mean."""
+"""Read the references that people type or paste, and find the registry and repository that they mean."""
 
 from collections.abc import Collection
 from dataclasses import dataclass
 
-from tagtrail.cli.asked import Asked
+from tagtrail.cli.query import TrailQuery
 from tagtrail.errors import BadParameter, NotRecorded, Refused
 from tagtrail.ledger.resolve import find_registries
 from tagtrail.store.names import find_repositories, is_glob
@@ -35,14 +35,14 @@ def read_reference(text: str) -> Reference:
         raise BadParameter(PARAMETER, f"{error}; {form}") from None
 
 
-def find_subject(asked: Asked, text: str) -> Subject:
+def find_subject(query: TrailQuery, text: str) -> Subject:
     """What a reference means in the one registry that is meant, by its host, by `--registry`, or because it is alone.
 
     Raises BadParameter for what is no reference, and when several registries have the repository; NotRecorded when
     none has.
     """
     reference = read_reference(text)
-    having = _find_having(asked, reference)
+    having = _find_having(query, reference)
     if len(having) > 1:
         choices = ", ".join(having)
         raise BadParameter(
@@ -51,12 +51,12 @@ def find_subject(asked: Asked, text: str) -> Subject:
     return Subject(having[0], reference.repository, reference.tag, reference.digest)
 
 
-def find_environment(asked: Asked, text: str) -> tuple[Subject, str]:
+def find_environment(query: TrailQuery, text: str) -> tuple[Subject, str]:
     """What `[host/]repository@environment` means. Raises as `find_subject`."""
     name, at, environment = text.strip().rpartition("@")
     if not at or not is_environment(text):
         raise BadParameter(PARAMETER, f"{text[:80]!r} is no repository@environment, such as team/app@production")
-    return find_subject(asked, name), environment
+    return find_subject(query, name), environment
 
 
 def is_environment(text: str) -> bool:
@@ -65,32 +65,32 @@ def is_environment(text: str) -> bool:
     return bool(at) and is_tag(environment) and ":" not in name.rpartition("/")[2]
 
 
-def narrow(asked: Asked, text: str) -> Asked:
+def narrow(query: TrailQuery, text: str) -> TrailQuery:
     """The question narrowed to `[host/]repository[:tag]`, or to the repositories that a glob fits.
 
     Raises as `find_subject`, but a list may be of several registries.
     """
     if is_glob(text):
-        return asked.about(repository=text)
+        return query.narrowed(repository=text)
     reference = read_reference(text)
     if reference.digest is not None:
         raise BadParameter(PARAMETER, f"{text[:80]!r} has a digest; `tagtrail digest` tells which tags named it")
-    having = _find_having(asked, reference)
+    having = _find_having(query, reference)
     changes = {"repository": reference.repository, "registry": having[0] if len(having) == 1 else None}
-    return asked.about(**changes, **({"tag": reference.tag} if reference.tag else {}))
+    return query.narrowed(**changes, **({"tag": reference.tag} if reference.tag else {}))
 
 
-def _find_having(asked: Asked, reference: Reference) -> list[str]:
+def _find_having(query: TrailQuery, reference: Reference) -> list[str]:
     """The registries that can be meant and have the repository: at least one."""
-    db = asked.trail.store.reader()
+    db = query.trail.store.reader()
     allowed: Collection[str]
     try:
-        allowed = find_registries(db, asked.trail.rules, reference, asked.filter.registry)
+        allowed = find_registries(db, query.trail.rules, reference, query.filter.registry)
     except Refused as error:
         raise NotRecorded(str(error)) from None
     having = [each.registry for each in find_repositories(db, Filter(repository=reference.repository))]
     found = [registry for registry in having if registry in allowed]
     if not found:
-        there = f" in registry {', '.join(allowed)}" if reference.host or asked.filter.registry else ""
+        there = f" in registry {', '.join(allowed)}" if reference.host or query.filter.registry else ""
         raise NotRecorded(f"the trail knows no repository {reference.repository}{there}")
     return found

@@ -1,69 +1,78 @@
-"""`tagtrail token`: makes, lists and revokes the API tokens that the ledger's database keeps."""
+"""`tagtrail token`: make, list and revoke API tokens."""
 
 import re
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from typing import Any, Final
 
 import click
 
 from tagtrail.access.scopes import SCOPES
 from tagtrail.access.tokens import make_token, revoke_token
-from tagtrail.cli.options import data_directory, place_options
-from tagtrail.cli.place import find_ledger
-from tagtrail.cli.screen import Screen
-from tagtrail.cli.table import Column
+from tagtrail.cli.open_trail import find_ledger
+from tagtrail.cli.options import data_directory, location_options
+from tagtrail.cli.output import Output, TableColumn
+from tagtrail.cli.text import local_time
 from tagtrail.cli.when import parse_when
-from tagtrail.cli.words import listed, local_time, visible
 from tagtrail.ledger.record import Recorder
 from tagtrail.store.database import Store
 from tagtrail.store.tokens import StoredToken, find_tokens
 from tagtrail.trail.instant import SECOND, now
+from tagtrail.wording.text import listed, visible
 
-_LIFE = re.compile(r"(\d{1,4}) ?([hdw])", re.ASCII)  # at most 190 years: an instant has 63 bits
+_LIFETIME = re.compile(r"(\d{1,4}) ?([hdw])", re.ASCII)  # at most 190 years: an instant has 63 bits
 _UNITS: Final = {"h": 3_600, "d": 86_400, "w": 7 * 86_400}  # seconds
 
 
 class Expiry(click.ParamType[int]):
-    """How long from now, or a time; read as an instant."""
+    """A lifetime from now, or a time; read as an instant."""
 
     name = "expiry"
 
     def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> int:
-        """The instant. What cannot be read is a usage error; whether it lies ahead is asked when it is used."""
+        """The instant, which may lie in the past. A text that cannot be read is a usage error."""
         if isinstance(value, int):
             return value
-        if life := _LIFE.fullmatch(value.strip()):
-            return now() + int(life[1]) * _UNITS[life[2]] * SECOND
+        if lifetime := _LIFETIME.fullmatch(value.strip()):
+            return now() + int(lifetime[1]) * _UNITS[lifetime[2]] * SECOND
         try:
             return parse_when(value, now=now())
         except ValueError:
-            self.fail(f"{value[:60]!r} is neither a time nor a life; write 90d, 12h, 4w or 2027-06-30", param, ctx)
+            self.fail(f"{value[:60]!r} is neither a lifetime nor a time; write 90d, 12h, 4w or 2027-06-30", param, ctx)
 
 
-@click.group(short_help="Make, list and revoke API tokens.")
+@click.group()
 def token() -> None:
-    """API tokens: who may ask over HTTP, and what.
+    """API tokens: what a client may do over HTTP.
 
     \b
-    read      ask
-    identity  see who did it, from where, and the events as received
+    read      read the trail
+    identity  see personal data: actors, addresses, events as received
     deploy    declare a deployment
-    export    take an export away
-    admin     change what the service keeps
+    export    download an export
+    admin     change the service's data
     """
 
 
 @token.command()
 @click.argument("name")
-@click.option("--scope", "scopes", multiple=True, required=True, type=click.Choice(SCOPES), help="May be repeated.")
-@click.option("--expires", "expires_at", type=Expiry(), metavar="90d|TIME", help="Without it, the token lasts.")
-@place_options
+@click.option(
+    "--scope",
+    "scopes",
+    multiple=True,
+    required=True,
+    type=click.Choice(SCOPES),
+    help="A scope of the token; may be repeated.",
+)
+@click.option(
+    "--expires", "expires_at", type=Expiry(), metavar="90d|TIME", help="When the token expires; without it, never."
+)
+@location_options
 def create(name: str, scopes: tuple[str, ...], expires_at: int | None) -> None:
-    """Make a token, and print it: once, and nothing else on standard output.
+    """Make a token and print it, once.
 
-    NAME stands in the ledger for ever and is given once: let it say what uses the token, not who. With the first
-    token reading is no longer open on loopback. The service need not run, nor be restarted.
+    NAME stays in the ledger for ever and is used only once: let it say what uses the token, not who. As soon as there
+    is a token, reading without one is no longer open on loopback. The service need not run, and need not be restarted.
     """
     with _store() as store:
         text = make_token(Recorder(store), name, scopes, expires_at=expires_at)
@@ -75,38 +84,32 @@ def create(name: str, scopes: tuple[str, ...], expires_at: int | None) -> None:
 
 
 @token.command("list")
-@place_options
+@location_options
 def list_tokens() -> None:
-    """List all tokens, the expired and the revoked ones too. The tokens themselves are kept nowhere."""
-    store = find_ledger(data_directory())
-    try:
+    """List all tokens, with the expired and the revoked ones. The token texts themselves are stored nowhere."""
+    with closing(find_ledger(data_directory())) as store:
         tokens = find_tokens(store.reader())
-    finally:
-        store.close()
-    screen = Screen()
-    if not screen.table(_TOKENS, tokens):
-        screen.say("No token was made.")
+    output = Output()
+    if not output.table(_TOKENS, tokens):
+        output.say("There are no tokens.")
 
 
 @token.command()
 @click.argument("name")
-@place_options
+@location_options
 def revoke(name: str) -> None:
-    """Revoke a token: from now on it opens nothing, in every process of the service."""
+    """Revoke a token. Every process of the service refuses it from now on."""
     asked_at = now()
-    store = find_ledger(data_directory())
-    try:
+    with closing(find_ledger(data_directory())) as store:
         revoked = revoke_token(store, Recorder(store), name)
-    finally:
-        store.close()
     if revoked.revoked_at is not None:
-        had_been = "had been" if revoked.revoked_at < asked_at else "is"
-        click.echo(f"The token {name} {had_been} revoked ({local_time(revoked.revoked_at)}).")
+        state = "was already" if revoked.revoked_at < asked_at else "is"
+        click.echo(f"The token {name} {state} revoked ({local_time(revoked.revoked_at)}).")
 
 
 @contextmanager
 def _store() -> Iterator[Store]:
-    """The ledger, made if there is none yet: beyond loopback the service does not start before there is a token."""
+    """The ledger, made if there is none yet: beyond loopback the service does not start without a token."""
     store = Store(data_directory())
     if not store.path.exists():
         store.prepare()
@@ -123,15 +126,11 @@ def _state(row: StoredToken) -> str:
     return "live" if row.is_live(now()) else "expired"
 
 
-def _time(instant: int | None) -> str:
-    return local_time(instant) if instant is not None else ""
-
-
-_TOKENS: list[Column[StoredToken]] = [
-    Column("NAME", lambda row: row.name, style="bold"),
-    Column("STATE", _state),
-    Column("SCOPES", lambda row: " ".join(row.scopes), folds=True, clause="for"),
-    Column("MADE", lambda row: _time(row.made_at), form="wide"),
-    Column("EXPIRES", lambda row: _time(row.expires_at), clause="expires"),
-    Column("REVOKED", lambda row: _time(row.revoked_at), form="wide"),
+_TOKENS: list[TableColumn[StoredToken]] = [
+    TableColumn("NAME", lambda row: row.name, style="bold"),
+    TableColumn("STATE", _state),
+    TableColumn("SCOPES", lambda row: " ".join(row.scopes)),
+    TableColumn("MADE", lambda row: local_time(row.made_at), only="pipe"),
+    TableColumn("EXPIRES", lambda row: local_time(row.expires_at)),
+    TableColumn("REVOKED", lambda row: local_time(row.revoked_at), only="pipe"),
 ]

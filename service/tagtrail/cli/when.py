@@ -1,7 +1,7 @@
-"""What people call a time, read as an instant.
+"""Read a time as people write it.
 
-Written here rather than taken from a library: those that read "last tuesday" also read a dozen languages, guess
-where they do not understand, and bring time zone tables and regular expression engines of their own.
+No library is used: those that read "last tuesday" also read a dozen other languages, guess where they do not
+understand, and bring time zone tables and regular expression engines of their own.
 """
 
 import calendar
@@ -36,12 +36,13 @@ _ZONED = re.compile(r"(.*\d\d:\d\d(?::\d\d(?:\.\d{1,9})?)?(?: ?[ap]m)?) ?(?:(z|u
 
 
 def parse_when(text: str, *, now: int) -> int:
-    """The instant (nanoseconds, UTC) that the words mean when they are said at the instant `now`.
+    """The instant (nanoseconds, UTC) that the text means at the instant `now`.
 
-    A time without an offset is local (the variable TZ, else the machine's zone); where clocks are set back, the
-    earlier of two equal times. A day without a time is its beginning. `last tuesday` is the latest Tuesday before
-    today; `tuesday 14:03` and `14:03` are the latest of such times. Days, weeks, months and years ago keep the time
-    of day. Raises ValueError, in one sentence with examples, for anything else and outside 1970 to 2262.
+    A time without an offset is local (the variable TZ, else the machine's zone). Where clocks are set back, the
+    earlier of two equal times is meant. A day without a time is its beginning. `last tuesday` is the latest Tuesday
+    before today; `tuesday 14:03` and `14:03` are the latest such times that have passed. Days, weeks, months and
+    years ago keep the time of day. Raises ValueError, in one sentence with examples, for any other text and outside
+    1970 to 2262.
     """
     try:
         return parse_instant(text.strip())
@@ -57,10 +58,10 @@ def parse_when(text: str, *, now: int) -> int:
 
 
 def end_of_second(instant: int) -> int:
-    """The last instant of the second, if a whole second is meant.
+    """The last instant of the second, where the instant is a whole second.
 
-    Times are shown in whole seconds, and registries stamp nanoseconds: who asks what a tag pointed at when it moved,
-    by the time as shown, means after the move.
+    Output shows whole seconds, and registries stamp nanoseconds. A query for the second in which a tag moved, as the
+    output shows it, means after the move.
     """
     return instant if instant % SECOND else instant + SECOND - 1
 
@@ -82,7 +83,7 @@ def _ago(words: str, now: int) -> int:
         amounts[_UNITS[spelling]] += int(number)
     seconds = now // SECOND
     if amounts.keys() - _SECONDS.keys():
-        local = datetime.fromtimestamp(seconds)  # noqa: DTZ006 - the calendar of whoever asks
+        local = datetime.fromtimestamp(seconds)  # noqa: DTZ006 - the local calendar
         local = _months_before(local, amounts["month"] + 12 * amounts["year"])
         seconds = int((local - timedelta(days=amounts["day"], weeks=amounts["week"])).timestamp())
     return (seconds - sum(_SECONDS[unit] * amounts[unit] for unit in _SECONDS)) * SECOND + now % SECOND

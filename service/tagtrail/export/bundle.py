@@ -1,8 +1,8 @@
-"""Making a bundle: what is in it, in which order, handed over while it is made.
+"""Makes a bundle: selects its contents and streams the zip.
 
-A bundle is a pure function of the first N lines, the question and who asks. Two lines tell of it. The first is recorded
-before the first byte is handed over, for half a zip can be read too, and the service may be killed meanwhile. The
-second has the hash, which is known only then, and is recorded before the end of the zip is handed over.
+A bundle is a pure function of the first N lines, the query and the caller. Two lines record it. The first is recorded
+before the first byte is sent, because half a zip is readable too and the service may be killed meanwhile. The second
+holds the hash and is recorded before the end of the zip is sent.
 """
 
 import hashlib
@@ -27,18 +27,18 @@ from tagtrail.store.database import Store
 from tagtrail.store.tree import StoredCheckpoint
 from tagtrail.tlog.note import Checkpoint
 
-# A zip that is handed over while it is made: fixed dates, one compression, nothing that tells when or where.
+# A zip that is streamed: fixed dates, one compression, nothing about time or place.
 
 
 FOLDER: Final = "tagtrail-export"
 SUMS: Final = "SHA256SUMS"
-_LEVEL: Final = 4  # much faster than the usual 6, for a few hundredths more bytes
-_DATE: Final = (1980, 1, 1, 0, 0, 0)  # the earliest that a zip can hold
-_MODE: Final = 0o100644  # a plain file
+_LEVEL: Final = 4  # much faster than the default 6, for a few per cent more bytes
+_DATE: Final = (1980, 1, 1, 0, 0, 0)  # the earliest date that a zip can hold
+_MODE: Final = 0o100644  # a regular file
 
 
 class Archive:
-    """A zip in the making. `sums` is what `sha256sum -c` reads, for all that was added so far."""
+    """A zip in progress. `sums` is the input of `sha256sum -c` for all files so far."""
 
     def __init__(self) -> None:
         self.sums = ""
@@ -46,7 +46,7 @@ class Archive:
         self._zip = ZipFile(self._sink, "w")  # type: ignore[call-overload]  # it needs no more than write and flush
 
     def add(self, name: str, pieces: Iterable[bytes]) -> Iterator[bytes]:
-        """Add a file; what is ready of the zip comes out while the file's pieces go in."""
+        """Add a file piece by piece; yields the finished parts of the zip."""
         digest = hashlib.sha256()
         with self._zip.open(_describe(name), "w", force_zip64=True) as member:
             for piece in pieces:
@@ -57,7 +57,7 @@ class Archive:
         yield from self._sink.take()
 
     def end(self) -> Iterator[bytes]:
-        """The directory at the end, without which nobody can open it."""
+        """Yield the zip's directory, without which it cannot be opened."""
         self._zip.close()
         yield from self._sink.take()
 
@@ -72,7 +72,7 @@ def _describe(name: str) -> ZipInfo:
 
 
 class _Sink:
-    """Takes what the zip writes, and cannot seek."""
+    """Receives the zip's bytes, and cannot seek."""
 
     def __init__(self) -> None:
         self._pieces: list[bytes] = []
@@ -82,10 +82,10 @@ class _Sink:
         return len(piece)
 
     def flush(self) -> None:
-        """Nothing waits here."""
+        """Do nothing: there is no buffer."""
 
     def take(self) -> Iterator[bytes]:
-        """What was written since, as one piece."""
+        """The bytes since the last call, as one piece."""
         pieces, self._pieces = self._pieces, []
         if pieces:
             yield b"".join(pieces)
@@ -102,7 +102,7 @@ Told = Callable[[int], None]
 
 @dataclass(frozen=True, slots=True)
 class Bundle:
-    """All that a bundle is made of, read and checked; nothing is written yet."""
+    """The contents of a bundle, read and checked, before it is written."""
 
     reading: Reading
     question: Question
@@ -115,16 +115,16 @@ class Bundle:
 
     @property
     def lines(self) -> int:
-        """How many lines of the ledger are in it."""
+        """The number of lines in it."""
         return self.selection.count(INCLUDED)
 
     @property
     def work(self) -> int:
-        """How often `told` counts a line while the bundle is made."""
+        """How often `told` counts a line during the making."""
         return self.lines * (3 if self.identities else 2)
 
     def members(self, told: Told = lambda lines: None) -> Iterator[tuple[str, Iterable[bytes]]]:
-        """Each file's name and its pieces, in the order of the zip; `told` counts lines as they are dealt with."""
+        """Each file's name and pieces, in the order of the zip; `told` counts processed lines."""
         reading, selection, log = self.reading, self.selection, self.log
         hosts = self.book.before(selection.end).latest.hosts
         deployments = Deployments(
@@ -178,7 +178,7 @@ def prepare(
     """Decide what is in the bundle; `seal` gives the newest checkpoint.
 
     Raises NotRecorded for a size that was never signed, Refused for an earlier checkpoint that contradicts the ledger,
-    Contradicted for a ledger that contradicts its checkpoint, whatever else `seal` raises, and StorageUnavailable.
+    Contradicted for a ledger that contradicts its checkpoint, the errors of `seal`, and StorageUnavailable.
     """
     checkpoint = seal() if question.size is None else None
     reading = Reading(store)
@@ -193,9 +193,9 @@ def prepare(
 def hand_over(
     bundle: Bundle, recorder: Recorder, asker: Asker, *, told: Told = lambda lines: None
 ) -> Generator[bytes, None, None]:
-    """The zip, piece by piece, and the lines that tell of it: nothing is recorded of what nobody took a piece of.
+    """Stream the zip and record the export; without a reader of the first piece, nothing is recorded.
 
-    One that is broken off is recorded as such, with a reason and without a hash. Raises StorageUnavailable.
+    An interrupted export is recorded with a reason and without a hash. Raises StorageUnavailable.
     """
 
     def record(*, action: str | None = None, sha256: str | None = None, reason: str | None = None) -> None:

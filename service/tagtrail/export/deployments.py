@@ -1,6 +1,6 @@
 """`deployments.csv`: a row for each deployment that a line of the bundle made, in the order of the lines.
 
-They are derived place by place and told line by line; in between, each is kept in a few bytes.
+Deployments are derived by environment and repository, and written by line; in between, each takes a few bytes.
 """
 
 from collections import OrderedDict
@@ -34,7 +34,7 @@ from tagtrail.trail.rules import Hosts
 from tagtrail.wording.spreadsheet import MARK, Cell, write_cells, write_row
 from tagtrail.wording.text import format_optional, seconds_between
 
-# What the first N lines published for environments, derived by the same functions as the trail itself.
+# The deployments of the first N lines, derived by the same functions as the trail.
 
 
 _EVER: Final = Moment(0, b"")
@@ -49,7 +49,7 @@ class Past:
     size: int
 
     def derive(self, db: Connection, repository: Named, environment: str) -> list[Deployment[int]]:
-        """The environment's whole history in the repository, oldest first, withdrawals among it."""
+        """The environment's whole history in the repository, oldest first, including withdrawals."""
         reported = (
             Publication(move.moment, move.seq, move.digest)
             for tag in self._tags_of(db, repository, environment)
@@ -60,7 +60,7 @@ class Past:
         return derive_deployments([*reported, *declared])
 
     def _tags_of(self, db: Connection, repository: Named, environment: str) -> list[PublishingTag]:
-        """The tags that have ever meant the environment there."""
+        """The tags that ever meant the environment there."""
         deciding = [
             rules.environments_in(repository.registry, repository.name).get(environment) for rules in self.book.editions
         ]
@@ -79,11 +79,11 @@ class Past:
 
 
 class ReleaseTags:
-    """Which release tags named a manifest, and when, as the first lines tell it."""
+    """Which release tags pointed to a manifest, and when, according to the first lines."""
 
     def __init__(self, past: Past) -> None:
         self._past = past
-        self._named = OrderedDict[int, list[Interval[int]]]()  # by tag, what it named while it was a release tag
+        self._named = OrderedDict[int, list[Interval[int]]]()  # by tag, its digests while it was a release tag
         self._may_be_release = lru_cache(maxsize=_REMEMBERED)(self._was_ever_release)
 
     def choose(
@@ -96,7 +96,7 @@ class ReleaseTags:
         since: int,
         until: int | None,
     ) -> list[str]:
-        """Those of the tags that named the manifest at any time from `since` until `until` (None: to the end)."""
+        """The tags that pointed to the manifest at any time from `since` to `until` (None: to the end)."""
         return [
             tag.name
             for tag in tags
@@ -108,7 +108,7 @@ class ReleaseTags:
         ]
 
     def _was_ever_release(self, repository: str, tag: str) -> bool:
-        """Only then is its history worth reading: a moving tag's may be long."""
+        """Whether the tag was ever a release tag; a moving tag's history may be long and is not read."""
         return any(rules.is_release(repository, tag) for rules in self._past.book.editions)
 
     def _find_named(self, db: Connection, repository: Named, tag: PublishingTag) -> list[Interval[int]]:
@@ -128,7 +128,7 @@ class ReleaseTags:
 
 
 def _meets(named: Interval[int], since: int, until: int | None) -> bool:
-    """Whether the interval has any instant in common with that time, which has at least its first."""
+    """Whether the interval overlaps the time, which has at least its first instant."""
     begins_in_time = until is None or named.since < max(until, since + 1)
     return begins_in_time and (named.until is None or named.until > since)
 
@@ -145,7 +145,7 @@ _NEVER: Final = -1
 
 @dataclass(frozen=True, slots=True)
 class _Deployed:
-    """A deployment as it is kept until its line's turn comes; `previous` is the line of the one before it, or -1."""
+    """A deployment until its line is written; `previous` is the line of the one before it, or -1."""
 
     seq: int
     environment: int
@@ -154,7 +154,7 @@ class _Deployed:
     previous: int
 
     def pack(self) -> bytes:
-        """In bytes that sort by line."""
+        """The deployment as bytes that sort by line."""
         return _PACKED.pack(self.seq, self.environment, self.direction, self.until, self.previous)
 
 
@@ -162,7 +162,7 @@ _PACKED: Final = Struct(">QHBqq")
 
 
 class Deployments:
-    """The table of one bundle. Without `identities` it names nobody."""
+    """The table of one bundle. Without `identities` it names no person."""
 
     def __init__(
         self,
@@ -208,7 +208,7 @@ class Deployments:
                             yield _Deployed(seq, number, direction, until, previous).pack()
 
     def _repositories(self) -> Iterator[Named]:
-        """Those to which lines of the range belong."""
+        """The repositories of the lines in the range."""
         after = ("", "")
         while True:
             with self._reading.page() as db:

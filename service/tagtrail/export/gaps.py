@@ -1,6 +1,6 @@
-"""`gaps.csv`: what is known not to have been watched, a row for each line in the bundle that tells of it.
+"""`gaps.csv`: known times without observation, a row for each line in the bundle that records one.
 
-What nobody knows of is not in it: a registry that could not reach us and was not restarted says nothing later.
+Unknown gaps are missing: a registry that could not reach the service and was not restarted reports nothing later.
 """
 
 from collections.abc import Iterator
@@ -27,9 +27,9 @@ _COLUMNS: Final = ("registry", "from", "until", "cause", "seq", "explanation")
 
 @dataclass(frozen=True, slots=True)
 class Gap:
-    """A time that was not watched, by our clock; empty where its begin is not known, or it has not ended.
+    """A time without observation, by our clock; empty for an unknown begin or a gap that has not ended.
 
-    `seq` is the line that tells of it.
+    `seq` is the line that records it.
     """
 
     registry: str
@@ -45,14 +45,14 @@ class Gap:
 
 
 class Gaps:
-    """The gaps of a range; `count` says how many were written so far."""
+    """The gaps of a range; `count` is the number written so far."""
 
     def __init__(self, reading: Reading, selection: Selection) -> None:
         self.count = 0
         self._reading = reading
         self._selection = selection
         self._stopped: Entry | None = None
-        self._has_begun = selection.first > 0  # what is not known here happened before the range
+        self._has_begun = selection.first > 0  # an unknown begin lies before the range
 
     def write(self) -> Iterator[bytes]:
         """The table, in pieces, in the order of the lines."""

@@ -1,4 +1,4 @@
-"""`entries.ndjson`, the lines as they are stored, and `disclosures.ndjson`, what they disclose."""
+"""`entries.ndjson`, the lines as stored; `disclosures.ndjson`; and `pushes.csv`, a row for each push."""
 
 from binascii import b2a_base64
 from collections.abc import Callable, Iterator
@@ -17,7 +17,7 @@ _URL_SAFE = bytes.maketrans(b"+/", b"-_")
 
 
 def write_lines(reading: Reading, selection: Selection, told: Callable[[int], None]) -> Iterator[bytes]:
-    """The included lines, by seq, a line feed after each. Raises StorageUnavailable where one is missing."""
+    """The included lines by seq, each with a line feed. Raises StorageUnavailable if one is missing."""
     for window in selection.included():
         with reading.page() as db:
             rows = read_lines(db, window.first, window.end)
@@ -29,7 +29,7 @@ def write_lines(reading: Reading, selection: Selection, told: Callable[[int], No
 
 
 def write_disclosures(reading: Reading, selection: Selection, told: Callable[[int], None]) -> Iterator[bytes]:
-    """What the included lines disclose, as far as it was not erased; by seq."""
+    """The disclosures of the included lines, unless erased; by seq."""
     for window in selection.included():
         first = window.first
         while first < window.end:
@@ -65,7 +65,7 @@ _NOBODY: Final = Who()
 
 
 class _Line(msgspec.Struct):
-    """Of a line, what the view shows; there may be millions, so nothing else is read."""
+    """The fields of a line that the table shows; there may be millions of lines, so no other field is decoded."""
 
     seq: int
     at: str
@@ -87,7 +87,7 @@ _decode = msgspec.json.Decoder(_Line).decode
 def write_pushes(
     reading: Reading, selection: Selection, hosts: Hosts, told: Callable[[int], None], *, identities: bool
 ) -> Iterator[bytes]:
-    """The table, in pieces; `told` counts the lines that were looked at."""
+    """The table, in pieces; `told` counts the lines that were read."""
     yield MARK + write_row(_COLUMNS + (_OF_PERSONS if identities else ())).encode()
     for window in selection.included():
         with reading.page() as db:

@@ -1,4 +1,4 @@
-"""`manifest.json`: what was asked, by whom, and what is in the bundle; nothing of it depends on the clock."""
+"""`manifest.json`: the query, the caller and the contents of the bundle; independent of the clock."""
 
 import json
 from collections import Counter
@@ -55,7 +55,7 @@ def write_manifest(
 
 
 def _at(reading: Reading, seq: int) -> str | None:
-    """When the line was written; None where there is none, or where it was pruned."""
+    """The time of the line; None without a line or if it was pruned."""
     with reading.page() as db:
         at = get_received_at(db, seq)
     return None if at is None else format_instant(at, 6)
@@ -73,7 +73,7 @@ def _count_kinds(reading: Reading, selection: Selection) -> dict[str, int]:
 def _coverage(
     reading: Reading, selection: Selection, log: Log, book: RuleBook, *, registry: str | None
 ) -> list[dict[str, Any]]:
-    """What the record of each registry is worth: for now, everywhere, what was reported."""
+    """How reliable each registry's record is; at present always REPORTED-ONLY."""
     with reading.page() as db:
         heard = find_registries_heard(db, size=log.size)
     known = sorted({*heard, *(identity.name for identity in book.latest.registries)})

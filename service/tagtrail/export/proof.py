@@ -1,7 +1,7 @@
-"""`proof.json`: what joins the lines of a bundle to the root that was signed.
+"""`proof.json`: links the lines of a bundle to the signed root.
 
-Written so that it can be read line by line: every line of the range that is not in the bundle has a line of its own,
-with its leaf hash.
+The file can be read line by line: every ledger line of the range that is not in the bundle has a line with its leaf
+hash.
 """
 
 import json
@@ -19,12 +19,12 @@ from tagtrail.tlog.keys import write_public_key
 from tagtrail.tlog.note import BadNote, Checkpoint, VerifierKey, read_checkpoint, read_note, read_verifier_key
 from tagtrail.tlog.tree import Node, Tree
 
-# The log as a bundle shows it: the checkpoint that is proved, the keys in force at its size, and how they changed.
+# The log in a bundle: the proved checkpoint, the keys in force at its size, and their rotations.
 
 
 @dataclass(frozen=True, slots=True)
 class Log:
-    """A checkpoint, the keys of its log up to its size and the notes of their rotations; both oldest first."""
+    """A checkpoint, the keys of its log up to its size, and the notes of their rotations; both oldest first."""
 
     checkpoint: StoredCheckpoint
     keys: tuple[VerifierKey, ...]
@@ -37,7 +37,7 @@ class Log:
 
     @property
     def size(self) -> int:
-        """How many lines are proved."""
+        """The number of proved lines."""
         return self.checkpoint.size
 
     @property
@@ -52,7 +52,7 @@ class Log:
 
 
 def get_checkpoint(db: Connection, size: int) -> StoredCheckpoint:
-    """The checkpoint that was signed at the size. Raises NotRecorded, with the nearest sizes that were signed."""
+    """The checkpoint at the size. Raises NotRecorded with the nearest signed sizes."""
     checkpoint = find_checkpoint(db, size=size)
     if checkpoint is None:
         nearest = " and ".join(map(str, find_sizes_around(db, size)))
@@ -62,9 +62,9 @@ def get_checkpoint(db: Connection, size: int) -> StoredCheckpoint:
 
 
 def load_log(db: Connection, checkpoint: StoredCheckpoint) -> Log:
-    """The log as it was when the checkpoint was signed; what came later changes nothing of it.
+    """The log at the time of the checkpoint, independent of later lines.
 
-    Raises Contradicted where the ledger is not what was signed.
+    Raises Contradicted if the ledger contradicts the checkpoint.
     """
     if not _has_root(db, checkpoint.size, checkpoint.root):
         raise Contradicted(
@@ -81,7 +81,7 @@ def load_log(db: Connection, checkpoint: StoredCheckpoint) -> Log:
 
 
 def read_earlier(db: Connection, text: str, log: Log) -> Checkpoint:
-    """The checkpoint that an auditor kept, if the log has grown from it. Raises Refused, saying what it means."""
+    """The checkpoint that an auditor kept, if the log has grown from it. Raises Refused with an explanation."""
     try:
         note = read_note(text)
         earlier = read_checkpoint(note.text)

@@ -1,4 +1,4 @@
-"""What is asked of an export: which lines, with identities or without, a sample of them, since which checkpoint."""
+"""The query of an export: its lines, with or without identities, a sample, and an earlier checkpoint."""
 
 import re
 from collections.abc import Mapping
@@ -20,7 +20,7 @@ _ANSWERS: Final = {"true": True, "false": False}
 
 @dataclass(frozen=True, slots=True)
 class Sample:
-    """Of the lines that fit, the `count` with the smallest SHA-256 of the seed and the line's number."""
+    """The `count` matching lines with the smallest SHA-256 of the seed and the line's number."""
 
     count: int
     seed: str
@@ -28,7 +28,7 @@ class Sample:
 
 @dataclass(frozen=True, slots=True)
 class Question:
-    """What is asked. `identities` is None where nothing was said, `size` None for the newest checkpoint.
+    """The query. `identities` is None if not given, `size` None for the newest checkpoint.
 
     `filter` goes by our clock. `since_checkpoint` is the signed note that the auditor kept.
     """
@@ -41,11 +41,11 @@ class Question:
 
     @property
     def is_narrow(self) -> bool:
-        """Whether lines within the range are left out."""
+        """Whether the query leaves out lines of the range."""
         return self.sample is not None or any(getattr(self.filter, name) is not None for name in _NARROWING)
 
     def describe_filter(self) -> dict[str, str]:
-        """What was asked for, by the parameters' names; instants in RFC 3339."""
+        """The filter by parameter names; instants in RFC 3339."""
         given = ((name, getattr(self.filter, name)) for name in FILTERS)
         return {
             name: format_instant(value) if isinstance(value, int) else value
@@ -54,14 +54,14 @@ class Question:
         }
 
     def describe(self, *, identities: bool, size: int) -> dict[str, Any]:
-        """The whole question, as it was answered."""
+        """The whole query as it was answered."""
         sample = {"sample": self.sample.count, "seed": self.sample.seed} if self.sample else {}
         since = {"since_checkpoint": self.since_checkpoint} if self.since_checkpoint else {}
         return {**self.describe_filter(), **sample, **since, "identities": identities, "size": size}
 
 
 def read_question(parameters: Mapping[str, str]) -> Question:
-    """The question that the parameters ask. Raises BadParameter."""
+    """Parse the parameters. Raises BadParameter."""
     refuse_unknown(parameters, accepted=PARAMETERS)
     given = {name: text for name, text in parameters.items() if name in FILTERS}
     return Question(

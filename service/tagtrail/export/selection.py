@@ -1,6 +1,6 @@
-"""Which lines are in a bundle: a mark for each line of the range, one byte, so that a million lines take a megabyte.
+"""Selects the lines of a bundle: one byte per line of the range, so a million lines take a megabyte.
 
-Lines that belong to no repository are always in it, so that everybody can read of gaps and of the rules in force.
+Lines without a repository are always included, so that every auditor sees gaps and the rules in force.
 """
 
 import hashlib
@@ -22,11 +22,11 @@ from tagtrail.store.lines import find_window
 from tagtrail.store.names import is_glob
 from tagtrail.trail.patterns import REPOSITORY_ALPHABET, compile_glob
 
-# Reading the ledger for a long time, a short snapshot after another, of a ledger that may only grow meanwhile.
+# Reads the ledger for a long time in short snapshots; the ledger may only grow meanwhile.
 
 
 class Reading:
-    """One bundle's view of a store: lines may be added while it is made, and nothing may be taken away."""
+    """One bundle's view of a store: lines may be added meanwhile, but none removed."""
 
     def __init__(self, store: Store) -> None:
         self._store = store
@@ -35,10 +35,10 @@ class Reading:
 
     @contextmanager
     def page(self) -> Iterator[Connection]:
-        """A snapshot for the few questions of one page.
+        """A snapshot for one page of lines.
 
-        Raises StorageUnavailable where something was erased, pruned or derived anew since: a bundle of which one part
-        knows of it and another does not would contradict itself.
+        Raises StorageUnavailable after an erasure, a pruning or a rebuild, because the parts of the bundle would
+        contradict each other.
         """
         with self._store.snapshot() as db:
             if get_tail(db).generation != self._generation:
@@ -51,17 +51,17 @@ class Reading:
 
 WITHHELD: Final = 0
 INCLUDED: Final = 1
-PRUNED: Final = 2  # only its leaf hash is kept
+PRUNED: Final = 2  # only the leaf hash is kept
 
-_WINDOW: Final = 4_096  # lines dealt with at a time
-_REMEMBERED: Final = 20_000  # verdicts about repositories
+_WINDOW: Final = 4_096  # lines per page
+_REMEMBERED: Final = 20_000  # cached verdicts about repositories
 
 Fits = Callable[[Candidate], bool]
 
 
 @dataclass(frozen=True, slots=True)
 class Window:
-    """A part of the range: from `first` up to and without `end`, with a mark for each line."""
+    """A part of the range: from `first` to before `end`, with a mark for each line."""
 
     first: int
     end: int
@@ -74,7 +74,7 @@ class Window:
 
 @dataclass(frozen=True, slots=True)
 class Draw:
-    """A sample: the lines that fit, as pairs of first and last, and those that were drawn."""
+    """A sample: the matching lines as pairs of first and last, and the drawn ones."""
 
     sample: Sample
     population: list[tuple[int, int]]
@@ -83,7 +83,7 @@ class Draw:
 
 @dataclass(frozen=True, slots=True)
 class Selection:
-    """The range, from `first` up to and without `end`, with a mark for each of its lines."""
+    """The range from `first` to before `end`, with a mark for each line."""
 
     first: int
     marks: bytearray
@@ -95,11 +95,11 @@ class Selection:
         return self.first + len(self.marks)
 
     def includes(self, seq: int) -> bool:
-        """Whether the line is in the bundle; also asked of lines outside of the range."""
+        """Whether the line is in the bundle; the line may be outside the range."""
         return self.first <= seq < self.end and self.marks[seq - self.first] == INCLUDED
 
     def count(self, mark: int) -> int:
-        """How many lines have the mark."""
+        """The number of lines with the mark."""
         return self.marks.count(mark)
 
     def windows(self) -> Iterator[Window]:
@@ -117,7 +117,7 @@ class Selection:
 
 
 def choose(reading: Reading, question: Question, book: RuleBook, *, size: int) -> Selection:
-    """Which of the first `size` lines the question means."""
+    """Select from the first `size` lines those that the query means."""
     with reading.page() as db:
         window = find_window(db, replace(question.filter, last_seq=size - 1))
     first, end = window.first, max(window.first, window.last + 1)
@@ -130,7 +130,7 @@ def choose(reading: Reading, question: Question, book: RuleBook, *, size: int) -
 
 
 def _mark_fitting(reading: Reading, selection: Selection, question: Question, book: RuleBook) -> bytearray:
-    """Mark what is always included; returns a mark for each line that fits."""
+    """Mark the lines that are always included; returns a mark for each matching line."""
     fits, first = _make_fits(question, book), selection.first
     fitting = bytearray(len(selection.marks))
     for window in selection.windows():
@@ -147,7 +147,7 @@ def _mark_fitting(reading: Reading, selection: Selection, question: Question, bo
 
 
 def _sampled(selection: Selection, fitting: bytearray, sample: Sample | None) -> Selection:
-    """Include what fits, or what is drawn of it."""
+    """Include the matching lines, or a sample of them."""
     seqs = compress(range(selection.first, selection.end), fitting)
     if sample is None:
         for seq in seqs:
@@ -187,7 +187,7 @@ def _runs(marks: bytearray, first: int) -> Iterator[tuple[int, int]]:
 
 
 def _make_fits(question: Question, book: RuleBook) -> Fits:
-    """What the database cannot decide: whether the repository fits the glob, and the tag means the environment."""
+    """The conditions that the database cannot check: the repository matches the glob, the tag means the environment."""
     asked = question.filter
     tests = [
         *([_fits_repository(asked.repository)] if asked.repository is not None else []),
@@ -204,8 +204,10 @@ def _fits_repository(repository: str) -> Fits:
 
 
 def _fits_environment(environment: str, book: RuleBook) -> Fits:
-    """What a pipeline declared for the environment, pushes and deletes of the tag that means it by the rules of the
-    line, and deletes that may take that tag away with others.
+    """Whether a line concerns the environment.
+
+    It may be a declared deployment, a push or delete of the tag that means the environment by the line's rules, or a
+    delete that may remove that tag with others.
     """
 
     @lru_cache(maxsize=_REMEMBERED)

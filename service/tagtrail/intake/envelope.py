@@ -1,4 +1,4 @@
-"""From a body to what is recorded: manifest pushes and deletes as drafts, the rest counted, the odd quarantined."""
+"""Sorts the events of a body: manifest pushes and deletes become drafts, others are counted or quarantined."""
 
 from base64 import b64encode
 
@@ -19,10 +19,10 @@ _INDEXES = frozenset(
 _LONGEST_TEXT = 255  # characters of a name that is kept in a line
 _LONGEST_AGENT = 1_000
 _LONGEST_REASON = 300
-_MOST_EVENTS = 5_000  # of an envelope; registries send one
-_LARGEST_SIZE = 2**63 - 1  # bytes, as an integer column holds them
-_LONGEST_MEMBERS = 40_000  # bytes of an index's manifests, of a line's LONGEST
-_MOST_AHEAD = DAY  # by which a registry's clock may be ahead of ours before an event is held back
+_MOST_EVENTS = 5_000  # events per envelope; registries send one
+_LARGEST_SIZE = 2**63 - 1  # bytes that an integer column can hold
+_LONGEST_MEMBERS = 40_000  # bytes of an index's manifests, out of a line's LONGEST
+_MOST_AHEAD = DAY  # a registry's clock may be ahead of ours by this much
 
 
 class _MisfitError(ValueError):
@@ -30,7 +30,7 @@ class _MisfitError(ValueError):
 
 
 def read_body(body: bytes, sender: Sender, *, received_at: int) -> list[Item]:
-    """All that a body brings; `received_at` is our clock, in nanoseconds. Never raises for what a body may hold."""
+    """Parse a request body into drafts and counts; `received_at` is our clock, in nanoseconds. Never raises."""
     try:
         events = split_envelope(body)
     except ValueError as error:
@@ -43,12 +43,12 @@ def read_body(body: bytes, sender: Sender, *, received_at: int) -> list[Item]:
 def _read_event(raw: bytes, sender: Sender, received_at: int) -> Item:
     try:
         return _interpret(decode_event(raw), raw, sender, received_at)
-    except (ValueError, RecursionError) as error:  # what does not decode is a ValueError, too
+    except (ValueError, RecursionError) as error:  # undecodable bytes raise ValueError, too
         return quarantine(raw, sender, reason=str(error))
 
 
 def quarantine(content: bytes, sender: Sender, *, reason: str, instance: str | None = None) -> Draft:
-    """A draft that keeps the content whole and says why it could not be recorded as what it claims to be."""
+    """A draft that keeps the content whole, with the reason why it could not be recorded."""
     document = disclosure("raw", msgspec.json.encode(_as_text(content)))
     entry = Entry(
         kind="quarantined",
@@ -62,7 +62,7 @@ def quarantine(content: bytes, sender: Sender, *, reason: str, instance: str | N
 
 
 def quarantine_unkept(sender: Sender, *, digest: bytes, size: int, reason: str) -> Draft:
-    """A draft for a body that is too large to keep: its SHA-256 and its size in bytes."""
+    """A draft for a body that is too large to keep: only its SHA-256 and its size in bytes."""
     return Draft(Entry(kind="quarantined", registry=sender.registry, reason=reason, size=size, sha256=digest.hex()))
 
 
@@ -96,7 +96,7 @@ def _interpret(event: Event, raw: bytes, sender: Sender, received_at: int) -> It
 
 
 def _counted_as(event: Event) -> str | None:
-    """Under which action an event is counted that is no evidence of change; None for one that is."""
+    """The action under which to count an event that changes no tag; None for an event that becomes a line."""
     is_blob = event.target.media_type == _BLOB and not event.target.tag
     if event.action == "pull":
         verb = "head" if event.request.method == "HEAD" else "pull"
@@ -116,7 +116,7 @@ def _check_target(event: Event) -> None:
 
 def _draft(event: Event, raw: bytes, sender: Sender, moment: Moment) -> Draft:
     target = event.target
-    # The raw event keeps what is cut off here.
+    # The raw event keeps the whole text.
     who = Who(
         actor=event.actor.name[:_LONGEST_TEXT],
         address=event.request.addr[:_LONGEST_TEXT],
@@ -148,7 +148,7 @@ def _draft(event: Event, raw: bytes, sender: Sender, moment: Moment) -> Draft:
 
 
 def _members(event: Event) -> tuple[tuple[Member, ...], int]:
-    """The manifests that a pushed index refers to, and how many more a line cannot hold."""
+    """The manifests of a pushed index, and the number of those that exceed the line."""
     if event.target.media_type not in _INDEXES:
         return (), 0
     found = [
@@ -171,7 +171,7 @@ def _platform_of(platform: Platform | None) -> str | None:
 
 
 def _assurance(event: Event, sender: Sender) -> Assurance:
-    """What the actor's name is worth: a registry without authentication passes on what the client claims."""
+    """How reliable the actor's name is: a registry without authentication passes on the client's claim."""
     if not event.actor.name:
         return "absent"
     return "verified" if sender.authenticates else "claimed"
@@ -182,7 +182,7 @@ def _host(event: Event) -> str | None:
 
 
 def _named(text: str) -> str | None:
-    """A text that may stand in a line: not empty, not too long, printable. The raw event keeps any other."""
+    """The text, if a line may contain it: not empty, not too long, printable. The raw event keeps any other."""
     return text if 0 < len(text) <= _LONGEST_TEXT and text.isprintable() else None
 
 

@@ -1,7 +1,7 @@
 """The wire format: an event as CNCF Distribution sends it, and an envelope split into its events.
 
-Field names are those of Distribution's `notifications` package, event.go. Every event is read by itself, so that a
-bad one loses no good one beside it.
+Field names are those of Distribution's `notifications` package, event.go. Each event is decoded alone, so that a bad
+event does not lose the good ones beside it.
 """
 
 import re
@@ -10,7 +10,7 @@ import msgspec
 
 
 class Platform(msgspec.Struct, frozen=True):
-    """Where a manifest of an index runs."""
+    """The platform of a manifest in an index."""
 
     architecture: str = ""
     os: str = ""
@@ -18,7 +18,7 @@ class Platform(msgspec.Struct, frozen=True):
 
 
 class Descriptor(msgspec.Struct, frozen=True, rename="camel"):
-    """What a manifest refers to."""
+    """A manifest that another one refers to."""
 
     media_type: str = ""
     digest: str = ""
@@ -26,7 +26,7 @@ class Descriptor(msgspec.Struct, frozen=True, rename="camel"):
 
 
 class Target(msgspec.Struct, frozen=True, rename="camel"):
-    """What the event is about."""
+    """The subject of the event."""
 
     repository: str
     media_type: str = ""
@@ -47,7 +47,7 @@ class Request(msgspec.Struct, frozen=True):
 
 
 class Actor(msgspec.Struct, frozen=True):
-    """Who caused the event, as far as the registry knows."""
+    """The person behind the event, as far as the registry knows."""
 
     name: str = ""
 
@@ -79,13 +79,13 @@ _events = msgspec.json.Decoder(Event)
 
 
 def decode_event(raw: bytes) -> Event:
-    """Read one event. Raises ValueError or RecursionError that says what does not fit."""
-    raw.decode()  # the decoder below does not look into fields it has no use for
+    """Decode one event. Raises ValueError or RecursionError that says what does not fit."""
+    raw.decode()  # the decoder below skips fields that it does not use
     return _events.decode(raw)
 
 
 def split_envelope(body: bytes) -> list[bytes]:
-    """The events of an envelope, each as the bytes that stand in the body. Raises ValueError where there is none."""
+    """The events of an envelope, each as its bytes in the body. Raises ValueError if the body is no envelope."""
     try:
         return [bytes(raw) for raw in _envelopes.decode(body).events]
     except (ValueError, RecursionError) as error:
@@ -95,17 +95,17 @@ def split_envelope(body: bytes) -> list[bytes]:
         return events
 
 
-# Possessive, and a string without an end is one token: so no text is looked at twice.
+# Possessive, and an unterminated string is one token, so no text is scanned twice.
 _TOKENS = re.compile(rb'"(?:[^"\\]++|\\.)*+"?|[\[\]{},]', re.DOTALL)
 _EVENTS_KEY = re.compile(rb'\{\s*"events"\s*:\s*\[')
 _EVENTS_END = re.compile(rb"\s*\}\s*")
 
 
 def _split_by_brackets(body: bytes) -> list[bytes] | None:
-    """Split an envelope whose JSON as a whole cannot be read because of something inside one event.
+    """Split an envelope that is not valid JSON as a whole because of one event.
 
-    Looks at brackets and strings only: not a number, not an escape, and no nesting too deep for a parser, can hide
-    the events beside it. None where even the brackets do not make an envelope.
+    Scans only brackets and strings, so a bad number, a bad escape or too deep nesting cannot hide the other events.
+    Returns None if the brackets do not form an envelope.
     """
     opening = _EVENTS_KEY.match(body.strip())
     if opening is None:

@@ -1,4 +1,4 @@
-"""Annotating: what ties a ticket, a commit or an approval to a line, as a line of its own."""
+"""Annotates a line: ties a ticket, a commit, an approval, an incident or a note to it, as a new line."""
 
 from dataclasses import dataclass
 from typing import Final, Literal, get_args
@@ -24,9 +24,9 @@ _encoder = msgspec.json.Encoder(order="sorted")
 
 
 class Annotation(msgspec.Struct, frozen=True, omit_defaults=True, forbid_unknown_fields=True):
-    """What is tied to a line. `change` names the ticket, commit or approval; a `note` needs only its text.
+    """An annotation. `change` names the ticket, commit or approval; a `note` needs only its text.
 
-    `change` stands in the ledger for ever and must name no person; `note` and `actor` can be erased.
+    `change` stays in the ledger for ever and must not name a person; `note` and `actor` can be erased.
     """
 
     relation: Relation
@@ -37,7 +37,7 @@ class Annotation(msgspec.Struct, frozen=True, omit_defaults=True, forbid_unknown
 
 @dataclass(frozen=True, slots=True)
 class Noted:
-    """The line of an annotation; `is_new` is false where the same had been recorded before."""
+    """The line of an annotation; `is_new` is false if the same one was recorded before."""
 
     seq: int
     is_new: bool
@@ -52,11 +52,11 @@ def annotate(
     key: str | None = None,
     origin: Origin | None = None,
 ) -> Noted:
-    """Tie the annotation to the line `seq`; when this returns, it is durable.
+    """Tie the annotation to the line `seq`; durable when this returns.
 
-    With a `key` the same annotation is recorded once, however often it is made. Raises BadParameter for what cannot
-    be read, NotRecorded for a line that there is not, Refused for one that cannot be annotated or another annotation
-    under the same key, and StorageUnavailable.
+    With a `key`, the same annotation is recorded once, however often it is sent. Raises BadParameter for an invalid
+    value, NotRecorded for an unknown line, Refused for a line that cannot be annotated or another annotation under the
+    same key, and StorageUnavailable.
     """
     _check(said, key)
     with store.snapshot() as db:
@@ -69,7 +69,7 @@ def annotate(
 
 
 def read_annotation(store: Store, seq: int) -> Annotated:
-    """The annotation that the line `seq` is. Raises NotRecorded where it is none."""
+    """The annotation in the line `seq`. Raises NotRecorded if that line is no annotation."""
     found = get_annotation(store.reader(), seq)
     if found is None:
         raise NotRecorded(f"line {seq} is no annotation")

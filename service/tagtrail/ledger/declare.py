@@ -1,4 +1,4 @@
-"""Declaring a deployment: a pipeline's word, held against what the trail knows before it becomes a line."""
+"""Declares a deployment: checks a pipeline's declaration against the trail before it becomes a line."""
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
@@ -28,10 +28,10 @@ _encoder = msgspec.json.Encoder(order="sorted")
 
 
 class Declaration(msgspec.Struct, frozen=True, omit_defaults=True, forbid_unknown_fields=True):
-    """What a pipeline says: `reference` is `[host/]repository[:tag][@digest]`, with a tag, a digest or both.
+    """A pipeline's declaration: `reference` is `[host/]repository[:tag][@digest]`, with a tag, a digest or both.
 
-    `registry` is needed only where several registries have the repository and the reference names no host. `change`
-    is a ticket or a commit, `actor` whoever is behind it, `note` anything else.
+    `registry` is needed only if several registries have the repository and the reference names no host. `change` is a
+    ticket or a commit, `actor` the person behind it, `note` any text.
     """
 
     environment: str
@@ -44,10 +44,11 @@ class Declaration(msgspec.Struct, frozen=True, omit_defaults=True, forbid_unknow
 
 @dataclass(frozen=True, slots=True)
 class Origin:
-    """Where a declaration came from; `token` is the name of the API token that it came with.
+    """The caller of a declaration; `token` is the name of its API token.
 
-    Whoever does not see identities must not find out what a line discloses by saying it again under the line's key
-    until it fits: their word is held against the line alone, unless it was their own token that the line came with.
+    A caller without the scope `identity` must not discover a line's disclosures by repeating declarations under the
+    line's key until one matches. So a declaration is compared with the stored line only, unless the line came with the
+    caller's own token.
     """
 
     address: str = ""
@@ -56,13 +57,13 @@ class Origin:
     sees_identities: bool = True
 
     def knows(self, entry: Entry) -> bool:
-        """Whether they may learn if a word is the very one that the line was made of."""
+        """Whether the caller may learn if its values equal the line's disclosures."""
         return self.sees_identities or (self.token is not None and self.token == entry.token)
 
 
 @dataclass(frozen=True, slots=True)
 class Declared:
-    """The line of a declared deployment; `is_new` is false where the same had been declared before."""
+    """The line of a declared deployment; `is_new` is false if the same one was declared before."""
 
     seq: int
     is_new: bool
@@ -71,11 +72,11 @@ class Declared:
 def declare(
     store: Store, recorder: Recorder, said: Declaration, *, key: str | None = None, origin: Origin | None = None
 ) -> Declared:
-    """Record the deployment; when this returns, it is durable.
+    """Record the deployment; durable when this returns.
 
-    The digest is the one that the tag points to now, unless the reference names one. With a `key` the same
-    declaration is recorded once, however often it is made. Raises BadParameter for what cannot be read, Refused for
-    what contradicts the trail, in a sentence that says what the trail knows, and StorageUnavailable.
+    The digest is the tag's present one, unless the reference names one. With a `key`, the same declaration is recorded
+    once, however often it is sent. Raises BadParameter for an invalid value, Refused (with a sentence that states what
+    the trail knows) for a declaration that contradicts the trail, and StorageUnavailable.
     """
     reference, origin = _check(said, key), origin or Origin()
     rules = recorder.book.latest
@@ -88,7 +89,7 @@ def declare(
         occurred_at = _after_what_is_published(db, image, said.environment, now=recorder.now())
     draft = _draft(said, image, key or str(uuid4()), origin, occurred_at)
     outcome = recorder.record(Submission((draft,)))[0]
-    if isinstance(outcome, Conflict):  # the same key came twice at once, and the tag moved in between
+    if isinstance(outcome, Conflict):  # the same key arrived twice at once, and the tag moved in between
         return _repeat(_get_stored(store.reader(), outcome.seq), said, origin)
     return Declared(outcome.seq, is_new=isinstance(outcome, Recorded))
 
@@ -106,7 +107,7 @@ def _check(said: Declaration, key: str | None) -> Reference:
 
 
 def check_texts(said: msgspec.Struct, longest: Mapping[str, int]) -> None:
-    """Raises BadParameter for a text that is empty, too long, or has what a line of text does not have."""
+    """Raises BadParameter for a text that is empty, too long or not one printable line."""
     for name, most in longest.items():
         text = getattr(said, name)
         if text is not None and not (0 < len(text) <= most and text.isprintable()):
@@ -114,7 +115,7 @@ def check_texts(said: msgspec.Struct, longest: Mapping[str, int]) -> None:
 
 
 def check_key(key: str | None) -> None:
-    """Raises BadParameter for an Idempotency-Key that cannot be kept."""
+    """Raises BadParameter for an invalid Idempotency-Key."""
     if key is not None and not (0 < len(key) <= LONGEST_KEY and key.isprintable()):
         raise BadParameter(KEY, f"{KEY} must be 1 to {LONGEST_KEY} printable characters")
 
@@ -137,7 +138,7 @@ def _get_stored(db: Connection, seq: int) -> StoredLine:
 
 
 def _repeat(stored: StoredLine, said: Declaration, origin: Origin) -> Declared:
-    """The line again, if it was made by the same declaration. Raises Refused."""
+    """The line again, if the same declaration made it. Raises Refused."""
     by_line = stored.raw is None or not origin.knows(read_line(stored.line))
     if _fits(stored, said) if by_line else _declaration_of(stored) == said:
         return Declared(stored.seq, is_new=False)
@@ -151,7 +152,7 @@ def _declaration_of(stored: StoredLine) -> Declaration | None:
 
 
 def _fits(stored: StoredLine, said: Declaration) -> bool:
-    """Whether the line alone, without what it discloses, can have been made by the declaration."""
+    """Whether the declaration can have made the line, judged without its disclosures."""
     entry = read_line(stored.line)
     reference = parse_reference(said.reference)
     return (
@@ -161,9 +162,9 @@ def _fits(stored: StoredLine, said: Declaration) -> bool:
 
 
 def _after_what_is_published(db: Connection, image: Image, environment: str, *, now: int) -> int:
-    """Now, or just after the environment's newest publication, which a registry whose clock is ahead has stamped.
+    """Now, or just after the environment's newest publication if a registry's clock is ahead.
 
-    What a pipeline declares now comes after all that was reported until now.
+    A declaration comes after everything that was reported before it.
     """
     newest = get_newest_moment(db, Place(environment, image.repository.id))
     return now if newest is None else max(now, newest.occurred_at + 1)

@@ -1,11 +1,10 @@
-"""Erasing a person: the documents that name them are deleted, the lines that commit to these stay as they are.
+"""Erases a person: deletes the documents that name them; the lines that commit to the documents stay.
 
-Every proof and every older export stays valid: a line holds no name, only the hash of a salted document that may be
-gone. What is not erased, because no line is ever changed, is a name that stands in a line: in a repository's name, a
-tag, or the text of a change.
+Every proof and every older export stays valid, because a line holds only the hash of a salted document. Lines never
+change, so a name inside a line (in a repository's name, a tag, or the text of a change) stays.
 
 Unicode can write one text in several ways that look the same (an accented letter, or a letter and its accent:
-https://www.unicode.org/reports/tr15/). All of them are the name that was asked for; whoever asks is told of each.
+https://www.unicode.org/reports/tr15/). All of them are erased, and each is reported.
 """
 
 import json
@@ -41,16 +40,16 @@ from tagtrail.store.lines import StoredLine, get_last_seq
 LONGEST_NAME: Final = 255
 LONGEST_REASON: Final = 500
 _MOST_RANGES: Final = 2_000  # in one line, which has at most 60,000 bytes
-# What makes one word of two: alice-bot and alice@example.org are not alice; and accents that belong to the last letter.
+# Characters that continue a word (alice-bot and alice@example.org are not alice), and accents of the last letter.
 _JOINING: Final = "\u0300-\u036f@/+_-"
-_ESCAPE = re.compile(r'(?:\\u[0-9a-fA-F]{4})+|\\["\\/bfnrt]')  # of JSON; one character may be two of the former
+_ESCAPE = re.compile(r'(?:\\u[0-9a-fA-F]{4})+|\\["\\/bfnrt]')  # of JSON; one character may be two escapes
 
 
 @dataclass(frozen=True, slots=True)
 class Traces:
-    """Where a name still is after an erasure: in files, and in the tables as a part of what is kept.
+    """The places where a name remains after an erasure: files, and tables that keep it as a part of other data.
 
-    `is_emptied` is false where a reader kept the write-ahead log, which may hold the name, from being emptied.
+    `is_emptied` is false if a reader prevented emptying the write-ahead log, which may hold the name.
     """
 
     files: tuple[str, ...]
@@ -59,7 +58,7 @@ class Traces:
 
 
 def check_request(name: str, reason: str) -> None:
-    """Raises BadParameter for a name or a reason that cannot be taken."""
+    """Raises BadParameter for an invalid name or reason."""
     if not 0 < len(name) <= LONGEST_NAME or name.encode(errors="replace").decode() != name:
         raise BadParameter("actor", f"an actor's name has 1 to {LONGEST_NAME} characters, in UTF-8")
     if not (0 < len(reason) <= LONGEST_REASON and reason.isprintable()):
@@ -71,11 +70,11 @@ def check_request(name: str, reason: str) -> None:
 
 
 def find_holdings(store: Store, name: str, *, spelled: Callable[[str], None] = lambda _: None) -> list[Holding]:
-    """What is to be erased of the name, by line; `spelled` is told how it is written where it was found.
+    """The disclosures to erase for the name, by line; `spelled` receives each spelling that was found.
 
-    Of whatever the actor did it is both disclosures. Besides, every disclosure of others in which the name stands by
-    itself: as a value, or as a word in a text. A value that the line itself tells (a repository or a tag of that
-    name) is no reason: it would stay.
+    For lines of the actor, these are both disclosures. For other lines, every disclosure that contains the name by
+    itself: as a value, or as a word in a text. A value that the line itself contains (a repository or a tag of that
+    name) does not count, because it would stay.
     """
     db = store.reader()
     suspects = iterate_suspects(db, _in_every_form(name).encode(), last=get_last_seq(db))
@@ -84,8 +83,9 @@ def find_holdings(store: Store, name: str, *, spelled: Callable[[str], None] = l
 
 
 def erase(recorder: Recorder, holdings: Sequence[Holding], *, reason: str) -> list[int]:
-    """Record the erasure and delete the disclosures; the numbers of the `erased` lines, of which there are several
-    where one cannot hold all ranges. Each is written in one transaction with what it takes away.
+    """Record the erasure and delete the disclosures; returns the numbers of the `erased` lines.
+
+    There are several lines if one cannot hold all ranges. Each is written in one transaction with its deletions.
 
     Raises StorageUnavailable.
     """
@@ -98,10 +98,10 @@ def erase(recorder: Recorder, holdings: Sequence[Holding], *, reason: str) -> li
 
 
 def remove_traces(store: Store, name: str, *, spelled: Collection[str] = ()) -> Traces:
-    """Take the name out of what the files keep of old pages, and look for it in every file of the data directory.
+    """Remove the name from old pages of the files, and search every file of the data directory for it.
 
-    `spelled` are the ways in which it was found written. The database is written anew only if the name is still in its
-    file. Raises StorageUnavailable.
+    `spelled` are the spellings that were found. The database is rewritten only if its file still contains the name.
+    Raises StorageUnavailable.
     """
     forms = sorted({name, normalize("NFC", name), normalize("NFD", name), *spelled})
     spellings = {spelling for form in forms for spelling in _spellings(form)}
@@ -114,12 +114,12 @@ def remove_traces(store: Store, name: str, *, spelled: Collection[str] = ()) -> 
 
 
 class _Wanted:
-    """A name in its composed form (NFC), and who is told how it is written."""
+    """A name in its composed form (NFC), and the receiver of its spellings."""
 
     def __init__(self, name: str, spelled: Callable[[str], None]) -> None:
         self._name = name
         self._spelled = spelled
-        # As a word of its own. A full stop joins only where a word goes on after it.
+        # As a separate word. A full stop joins two words only if a word follows it.
         self._naming = re.compile(rf"(?<![\w{_JOINING}])(?<!\w\.){re.escape(name)}(?![\w{_JOINING}]|\.\w)")
 
     def is_all_of(self, text: str) -> bool:
@@ -152,21 +152,21 @@ def _is_named(document: bytes, line: bytes, wanted: _Wanted) -> bool:
 
 
 def _tells(reason: str, name: str) -> bool:
-    """Whether the name stands in the reason, however it is written and joined: what a line says stays."""
+    """Whether the reason contains the name in any spelling, because the reason stays in a line."""
     named, said = (normalize("NFKC", text).casefold() for text in (name, reason))
     return re.search(rf"(?<![^\W_]){re.escape(named)}(?![^\W_])", said) is not None
 
 
 def _in_every_form(name: str) -> str:
-    """The longest part of the name that has the same letters in whichever form of Unicode it is written."""
+    """The longest part of the name with the same letters in every Unicode form."""
     runs = groupby(normalize("NFC", name), lambda letter: not combining(letter) and normalize("NFD", letter) == letter)
     return max(("".join(letters) for is_same, letters in runs if is_same), key=len, default="")
 
 
 def _received_texts(value: bytes) -> Iterator[str]:
-    """Every text in what was received.
+    """Every text in a received document.
 
-    What was quarantined is one text, which may be JSON itself, or Base64; a question has the query of a URL.
+    A quarantined body is one text, which may be JSON or Base64; a recorded query contains the query of a URL.
     """
     try:
         received = msgspec.json.decode(value)
@@ -186,12 +186,12 @@ def _received_texts(value: bytes) -> Iterator[str]:
 
 
 def _unescaped(text: str) -> str:
-    """The text with what JSON escapes in it, as far as it is JSON."""
+    """The text, with its JSON escapes decoded where it is JSON."""
     return _ESCAPE.sub(lambda found: str(json.loads(f'"{found[0]}"')), text)
 
 
 def _texts(value: Any) -> Iterator[str]:
-    """Every text in a JSON value. Not the names of its fields: somebody called `source` is not in every event."""
+    """Every text in a JSON value, without field names: a person called `source` is not in every event."""
     left = [value]
     while left:
         match left.pop():
@@ -204,7 +204,7 @@ def _texts(value: Any) -> Iterator[str]:
 
 
 def _in_lines(holdings: Sequence[Holding]) -> Iterator[tuple[tuple[tuple[int, int], ...], list[Holding]]]:
-    """The holdings in groups that fit a line each, with the ranges of their numbers."""
+    """The disclosures in groups that fit one line each, with the ranges of their numbers."""
     ranges = [[holding for _, holding in run] for _, run in groupby(enumerate(holdings), lambda at: at[1].seq - at[0])]
     for first in range(0, len(ranges), _MOST_RANGES):
         group = ranges[first : first + _MOST_RANGES]
@@ -212,8 +212,7 @@ def _in_lines(holdings: Sequence[Holding]) -> Iterator[tuple[tuple[tuple[int, in
 
 
 def _spellings(name: str) -> set[bytes]:
-    """The name as a file may hold it: as UTF-8, and with the escapes of JSON (twice within what was quarantined) or of
-    a URL."""
+    """The name as a file may contain it: as UTF-8, or with escapes of JSON (twice in quarantined bodies) or a URL."""
     escaped = json.dumps(name)[1:-1]
     upper = re.sub(r"\\u[0-9a-f]{4}", lambda found: f"\\u{found[0][2:].upper()}", escaped)
     once = (escaped, upper, json.dumps(name, ensure_ascii=False)[1:-1])

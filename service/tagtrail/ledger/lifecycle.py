@@ -1,4 +1,4 @@
-"""The lines that the service writes about itself: the rules put in force, its starts and its orderly stops."""
+"""The lines of the service about itself: the rules in force, its starts and its clean stops."""
 
 from tagtrail import __version__
 from tagtrail.ledger.record import Recorder
@@ -8,7 +8,7 @@ from tagtrail.trail.rules import Rules
 
 
 def record_start(recorder: Recorder, rules: Rules) -> None:
-    """Put the rules in force, if they are not those already in force, and record that the service started."""
+    """Put the rules in force, unless they already are, and record that the service started."""
     drafts = [Draft(Entry(kind="started", version=__version__))]
     book = recorder.book
     if not book.is_written or book.latest != rules:
@@ -17,5 +17,5 @@ def record_start(recorder: Recorder, rules: Rules) -> None:
 
 
 def record_stop(recorder: Recorder) -> None:
-    """Record that the service stopped in order; a start without a stop before it tells of a crash."""
+    """Record a clean stop; two starts without a stop in between mean a crash."""
     recorder.record(Submission((Draft(Entry(kind="stopped", version=__version__)),)))

@@ -1,7 +1,7 @@
-"""Retention: old lines that nothing in the trail rests on leave the ledger, and say so in a line of their own.
+"""Retention: removes old lines that nothing in the trail depends on, and records this in a new line.
 
-A line that is gone leaves its leaf hash, so that every proof can still be made. Why only such lines go, and what is
-kept for ever: docs/decisions/0008-pruning.md. Times are instants by our clock.
+A removed line leaves its leaf hash, so every proof can still be made. docs/decisions/0008-pruning.md explains which
+lines are kept for ever, and why. Times are instants by our clock.
 """
 
 from collections import Counter
@@ -20,17 +20,17 @@ from tagtrail.store.pruning import count_raw, iterate_prunable, remove_lines, re
 from tagtrail.store.query import Filter
 from tagtrail.trail.instant import DAY, format_instant
 
-LEAST_DAYS: Final = 30  # of age that a line has before it can be pruned
-LEAST_DAYS_RAW: Final = 1  # that an event as received has: as long as a registry may send it again
+LEAST_DAYS: Final = 30  # the age of a line before it can be pruned
+LEAST_DAYS_RAW: Final = 1  # the age of an event as received; a registry may repeat younger ones
 LONGEST_REASON: Final = 500
-RAW: Final = "raw"  # the `format` of a line that says that only events as received were deleted
+RAW: Final = "raw"  # the `format` of a line about deleted events as received
 _MOST_RANGES: Final = 2_000  # in one line, which has at most 60,000 bytes
 _ATTEMPTS: Final = 3
 
 
 @dataclass(frozen=True, slots=True)
 class Plan:
-    """Lines to be pruned, all of them before the line `before`; by kind, and as ranges where a line can name them."""
+    """Lines to prune, all before the line `before`; counted by kind, and as ranges if one line can hold them."""
 
     before: int
     kinds: Counter[str]
@@ -38,12 +38,12 @@ class Plan:
 
     @property
     def count(self) -> int:
-        """How many lines."""
+        """The number of lines."""
         return self.kinds.total()
 
 
 def check_request(before: int, reason: str, *, now: int, least_days: int, parameter: str) -> None:
-    """Raises BadParameter for a time that is too recent, and for a reason that cannot be taken."""
+    """Raises BadParameter for a time that is too recent or an invalid reason."""
     if before > now - least_days * DAY:
         raise BadParameter(
             parameter,
@@ -55,12 +55,12 @@ def check_request(before: int, reason: str, *, now: int, least_days: int, parame
 
 
 def find_line_at(db: Connection, instant: int) -> int:
-    """The first line that was written at or after the instant; one past the newest where there is none."""
+    """The first line written at or after the instant; one past the newest line if there is none."""
     return find_window(db, Filter(until=instant)).last + 1
 
 
 def plan(store: Store, *, before: int) -> Plan:
-    """What pruning would take away of the lines before the given one."""
+    """The prunable lines before the given one."""
     kinds = Counter[str]()
     ranges = _Ranges()
     for seq, kind in iterate_prunable(store.reader(), before=before):
@@ -70,8 +70,9 @@ def plan(store: Store, *, before: int) -> Plan:
 
 
 def prune(store: Store, recorder: Recorder, *, before: int, reason: str) -> tuple[int, Plan] | None:
-    """Record the pruning and take the lines away, in one transaction; the number of the line that says so, and what
-    was taken. None where nothing can be.
+    """Record the pruning and remove the lines, in one transaction; returns the new line's number and the plan.
+
+    Returns None if no line is prunable.
 
     Nothing else is recorded meanwhile. Raises StorageUnavailable.
     """
@@ -89,7 +90,7 @@ def prune(store: Store, recorder: Recorder, *, before: int, reason: str) -> tupl
 
 
 def prune_raw(recorder: Recorder, *, before: int, reason: str) -> int:
-    """Delete the events as received of the lines before the given one; the number of the line that says so.
+    """Delete the events as received of the lines before the given one; returns the number of the new line.
 
     Raises StorageUnavailable.
     """
@@ -98,12 +99,12 @@ def prune_raw(recorder: Recorder, *, before: int, reason: str) -> int:
 
 
 def count_raw_before(store: Store, before: int) -> int:
-    """How many events as received there are of the lines before the given one."""
+    """The number of events as received of the lines before the given one."""
     return count_raw(store.reader(), before=before)
 
 
 class _Moved(Exception):
-    """What can be pruned is not what it was when the line about it was drafted: a late event came in between."""
+    """A late event changed the prunable lines after the line about them was drafted."""
 
 
 def _take(tx: Connection, planned: Plan) -> None:
@@ -115,7 +116,7 @@ def _take(tx: Connection, planned: Plan) -> None:
 
 
 class _Ranges:
-    """Rising numbers as ranges; forgotten once they are more than a line can name."""
+    """Rising numbers as ranges; dropped when they are more than one line can hold."""
 
     def __init__(self) -> None:
         self._ranges: list[tuple[int, int]] | None = []

@@ -1,4 +1,4 @@
-"""What a tag's moves, or a pipeline's word, publish for an environment; late ones put in their place."""
+"""Publishes images for environments, by a tag's move or a pipeline's declaration; late ones get their place in time."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -24,9 +24,9 @@ class KnownTag:
 
 @dataclass(frozen=True, slots=True)
 class Published:
-    """What a line published for an environment, by which tag; without a direction it is a withdrawal.
+    """A publication for an environment, with its tag; without a direction it is a withdrawal.
 
-    `is_late` if the environment has moved on since: then the direction is that of its arrival, not of its place.
+    `is_late` if the environment has a newer publication: then the direction is judged by arrival, not by its place.
     """
 
     environment: str
@@ -37,7 +37,7 @@ class Published:
 
 
 def publish_move(tx: Connection, book: RuleBook, tag: KnownTag, move: Move[int]) -> list[Published]:
-    """Publish the tag's newest move for every environment that it means, by the rules of the move's own line."""
+    """Publish the tag's newest move for every environment that the tag means, by the rules of the move's line."""
     return [
         publish(
             tx, Place(environment, tag.repository_id), _publication(move),
@@ -48,7 +48,7 @@ def publish_move(tx: Connection, book: RuleBook, tag: KnownTag, move: Move[int])
 
 
 def republish(tx: Connection, book: RuleBook, tag: KnownTag, *, since: Moment, moves: Sequence[Move[int]]) -> None:
-    """Put what these moves publish in the place of all that the tag had published from the moment on."""
+    """Replace the tag's publications from the moment on by those of these moves."""
     published = [(environment, move) for move in moves for environment in _environments_of(book, tag, move)]
     for environment in sorted(book.environments):
         where = Place(environment, tag.repository_id)
@@ -63,7 +63,7 @@ def republish(tx: Connection, book: RuleBook, tag: KnownTag, *, since: Moment, m
 def publish(
     tx: Connection, where: Place, publication: Publication[int], *, basis: Basis, tag: str | None, tag_id: int
 ) -> Published:
-    """Write a publication, and what follows from it for those after it if it arrives late."""
+    """Write a publication; if it is late, also update the later ones."""
     newest = publications.get_newest_moment(tx, where)
     is_newest = newest is None or publication.moment > newest
     if is_newest and newest is not None:

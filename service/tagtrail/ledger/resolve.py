@@ -1,4 +1,4 @@
-"""From the reference that a pipeline names to the image that the trail knows by it, or a sentence on what it knows."""
+"""Resolves a pipeline's reference to an image in the trail, or raises a sentence that states what the trail knows."""
 
 from collections.abc import Iterable
 from dataclasses import dataclass
@@ -14,12 +14,12 @@ from tagtrail.store.query import Filter
 from tagtrail.trail.names import Reference
 from tagtrail.trail.rules import Rules
 
-_MOST_COMPARED: Final = 2_000  # repositories among which the one that was meant is sought
+_MOST_COMPARED: Final = 2_000  # repositories to search for a similar name
 
 
 @dataclass(frozen=True, slots=True)
 class Image:
-    """A digest in a repository that the trail knows, with the host by which it is called."""
+    """A digest in a known repository, with the registry's host."""
 
     repository: Repository
     tag: str | None
@@ -28,7 +28,7 @@ class Image:
 
 
 def find_registries(db: Connection, rules: Rules, reference: Reference, named: str | None) -> list[str]:
-    """The registries that can be meant, by name. Raises Refused where there is none."""
+    """The registries that the reference can mean, by name. Raises Refused if there is none."""
     hosts = _hosts_of(db, rules)
     if named is not None and named not in hosts:
         raise Refused(f"there is no registry {named}; there is {_listed(hosts)}")
@@ -57,7 +57,7 @@ def find_image(
 
 
 def _hosts_of(db: Connection, rules: Rules) -> dict[str, set[str]]:
-    """The hosts of each registry: the configured ones, or where there are none those it was called by."""
+    """The hosts of each registry: the configured ones, or else those that clients used."""
     hosts = {registry: {host.lower() for host in called if host} for registry, called in find_hosts(db).items()}
     for registry in rules.registries:
         configured = {host.lower() for host in (registry.host, *registry.aliases) if host}
@@ -92,7 +92,7 @@ def _find_digest(db: Connection, repository: Repository, reference: Reference) -
 
 
 def _find_tagged(db: Connection, repository: Repository, tag: str, digest: str | None) -> str:
-    """The digest that the tag points to, or the given one if the tag ever named it."""
+    """The tag's digest, or the given digest if the tag ever pointed to it."""
     known = find_known_tag(db, repository.id, tag)
     if known is None or not known.named:
         recent = find_recent_tags(db, repository.id)

@@ -11,7 +11,7 @@ from tagtrail.trail.rules import Rules
 
 
 class RuleBook:
-    """All rules that were ever in force, each from a line on; before the first, the defaults."""
+    """All rules ever in force, each from a line on; the defaults before the first."""
 
     def __init__(self, editions: Iterable[tuple[int, Rules]] = ()) -> None:
         self._seqs: list[int] = []
@@ -25,21 +25,21 @@ class RuleBook:
         self._rules.append(rules)
 
     def at(self, seq: int) -> Rules:
-        """The rules in force when the line was written."""
+        """The rules in force at the line."""
         return self._rules[self.edition(seq)]
 
     def edition(self, seq: int) -> int:
-        """Which of the `editions` was in force when the line was written."""
+        """The index in `editions` of the rules in force at the line."""
         return bisect_right(self._seqs, seq)
 
     def before(self, seq: int) -> "RuleBook":
-        """The book as it was before the line was written."""
+        """The rule book before the line."""
         known = bisect_left(self._seqs, seq)
         return RuleBook(zip(self._seqs[:known], self._rules[1 : known + 1], strict=True))
 
     @property
     def editions(self) -> tuple[Rules, ...]:
-        """All rules that were ever in force, oldest first, beginning with the defaults."""
+        """All rules ever in force, oldest first, beginning with the defaults."""
         return tuple(self._rules)
 
     @property
@@ -49,17 +49,17 @@ class RuleBook:
 
     @property
     def is_written(self) -> bool:
-        """Whether any rules were ever put in force by a line."""
+        """Whether a line ever put rules in force."""
         return bool(self._seqs)
 
     @property
     def environments(self) -> frozenset[str]:
-        """The names of all environments that there ever were."""
+        """The names of all environments ever configured."""
         return frozenset(environment.name for rules in self._rules for environment in rules.environments)
 
 
 def load_rulebook(db: Connection) -> RuleBook:
-    """The rule book that the ledger holds."""
+    """The rule book of the ledger."""
     book = RuleBook()
     for stored in find_lines_of_kind(db, "configuration"):
         book.add(stored.seq, rules_of(read_line(stored.line).configuration))
@@ -67,5 +67,5 @@ def load_rulebook(db: Connection) -> RuleBook:
 
 
 def rules_of(configuration: dict[str, Any] | None) -> Rules:
-    """The rules that a `configuration` line put in force."""
+    """The rules in a `configuration` line."""
     return Rules.from_json(configuration or {})

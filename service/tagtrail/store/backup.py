@@ -7,10 +7,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from tempfile import mkstemp
 
-from sqlite_utils.utils import sqlite3  # type: ignore[attr-defined]  # as in database.py
-
 from tagtrail.errors import Refused, StorageUnavailable
-from tagtrail.store.database import DATABASE_NAME, Store
+from tagtrail.store.database import DATABASE_NAME, Store, sqlite3
 from tagtrail.store.lines import get_last_seq
 
 _UNFINISHED = ".unfinished"

@@ -12,12 +12,17 @@ import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-
-import sqlite_utils
-from sqlite_utils.utils import sqlite3  # type: ignore[attr-defined]  # pysqlite3 where it is installed
+from typing import TYPE_CHECKING
 
 from tagtrail.errors import StorageUnavailable
-from tagtrail.store.migrations import migrations
+
+if TYPE_CHECKING:
+    import sqlite3 as sqlite3  # noqa: PLC0414 - other files of this folder take it from here
+else:
+    try:
+        import pysqlite3 as sqlite3  # brings its own SQLite, newer than the system's; sqlite-utils uses it as well
+    except ImportError:
+        import sqlite3
 
 Connection = sqlite3.Connection
 DATABASE_NAME = "tagtrail.db"
@@ -43,6 +48,10 @@ class Store:
 
         To be called once, before workers fork. Raises StorageUnavailable.
         """
+        import sqlite_utils  # noqa: PLC0415 - commands that only read start faster without it
+
+        from tagtrail.store.migrations import migrations  # noqa: PLC0415
+
         with _translated():
             self.directory.mkdir(mode=0o700, parents=True, exist_ok=True)
             os.close(os.open(self.path, os.O_CREAT | os.O_RDWR, 0o600))

@@ -6,9 +6,7 @@ from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
 
-from sqlite_utils.utils import sqlite3  # type: ignore[attr-defined]  # as in database.py
-
-from tagtrail.store.database import DATABASE_NAME, Connection, Store
+from tagtrail.store.database import DATABASE_NAME, Connection, Store, sqlite3
 from tagtrail.store.lines import StoredLine
 
 _WINDOW = 5_000  # lines looked at in one read transaction

@@ -1,6 +1,6 @@
-"""Deployments: what was published for an environment, in which direction it went, and when it ended.
+"""Deployments: the images published for an environment, each with its direction and its end.
 
-`D` is whatever stands for a digest, as in `moves.py`.
+`D` is the type of a digest, as in `moves.py`.
 """
 
 from collections.abc import Iterable
@@ -15,7 +15,7 @@ Direction = Literal["first", "forward", "back", "again"]
 
 @dataclass(frozen=True, slots=True)
 class Publication(Generic[D]):
-    """Something published for an environment: its tag moved (reported), or a pipeline said so (declared).
+    """A publication for an environment: its tag moved (reported), or a pipeline declared it (declared).
 
     Without a digest it is a withdrawal: the environment's tag was deleted.
     """

@@ -1,6 +1,6 @@
-"""Heads, moves and intervals: what a tag's pushes and deletes, put in the registry's order, did to it.
+"""Heads, moves and intervals of a tag, derived from its pushes and deletes in the registry's order.
 
-`D` is whatever stands for a digest: its text, or the number under which the store keeps it.
+`D` is the type of a digest: its text, or its number in the store.
 """
 
 from collections.abc import Callable, Hashable, Iterable, Sequence
@@ -13,9 +13,9 @@ MoveKind = Literal["created", "moved", "moved_back", "deleted"]
 
 @dataclass(frozen=True, slots=True, order=True)
 class Moment:
-    """Where an event stands among its registry's events: by the registry's clock, and by event id within a tie.
+    """The position of an event among its registry's events: the registry's clock, then the event id.
 
-    The same set of events thus has one order, whatever order they arrive in.
+    So a set of events has one order, regardless of arrival.
     """
 
     occurred_at: int
@@ -35,8 +35,8 @@ class Push(Generic[D]):
 class Delete(Generic[D]):
     """A delete that may concern the tag in question.
 
-    With a digest it takes the tag away only while the tag points to that digest; without one it names the tag
-    itself, or its whole repository.
+    With a digest, it removes the tag only while the tag points to that digest; without one, it names the tag itself or
+    the whole repository.
     """
 
     moment: Moment
@@ -46,7 +46,7 @@ class Delete(Generic[D]):
 
 @dataclass(frozen=True, slots=True)
 class Move(Generic[D]):
-    """A tag's head changing. `previous` is the digest the tag named last, before a deletion if need be."""
+    """A change of a tag's head. `previous` is the digest that the tag pointed to last, if need be before a delete."""
 
     moment: Moment
     seq: int
@@ -57,7 +57,7 @@ class Move(Generic[D]):
 
 @dataclass(frozen=True, slots=True)
 class Head(Generic[D]):
-    """Where a tag stands: the digest it points to (None: nothing) and the digest it named last."""
+    """The state of a tag: the digest it points to (None: no digest), and the last digest it pointed to."""
 
     digest: D | None = None
     last: D | None = None
@@ -91,7 +91,7 @@ def derive_moves(
     head: Head[D] | None = None,
     had: Callable[[D], bool] = lambda digest: False,
 ) -> list[Move[D]]:
-    """The moves that the facts, given in any order, make of one tag; oldest first.
+    """The moves of one tag that follow from the facts, given in any order; oldest first.
 
     `head` and `had` say where the tag stood, and which digests it had been, before the first of the facts.
     """
@@ -128,15 +128,15 @@ def intervals(moves: Sequence[Move[D]]) -> list[Interval[D]]:
 
 
 def breaks_release(move: Move[D]) -> bool:
-    """Whether the move, were it a release tag's, violates the rule that a release tag never moves.
+    """Whether the move, if the tag is a release tag, violates the rule that a release tag never moves.
 
-    Also so when the tag comes back with another digest after it was deleted: whoever pulled it before and pulls
-    it again gets something else.
+    A tag that comes back with another digest after a delete violates it too: a client that pulls it again gets another
+    image.
     """
     return move.kind != "created" or (move.previous is not None and move.previous != move.digest)
 
 
-# What changed between two instants: for each tag what its moves in between came to.
+# The changes between two instants: for each tag, the net effect of its moves.
 
 
 T = TypeVar("T", bound=Hashable)
@@ -144,7 +144,7 @@ T = TypeVar("T", bound=Hashable)
 
 @dataclass(frozen=True, slots=True)
 class Difference(Generic[D]):
-    """What a tag was before the first of its moves and after the last (None: it named nothing); never without moves."""
+    """A tag's digest before its first move and after its last one (None: no digest); there is at least one move."""
 
     was: D | None
     became: D | None

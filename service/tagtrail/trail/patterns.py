@@ -1,9 +1,9 @@
 """Globs for repositories and tags, and regular expressions for tags, read into automata.
 
-A tag is chosen by whoever may push, and Python's `re` backtracks: one careless expression and one well-chosen tag
-of 128 characters would hold up the intake for years. Rules are also for ever, and must mean the same under every
-future Python. So tagtrail reads a small dialect of its own, which every common engine understands alike, and
-matches it without backtracking. Both kinds of pattern match the whole text.
+Every client with push access chooses tags, and Python's `re` backtracks: a careless expression and a well-chosen tag of
+128 characters would block the intake for years. Rules are also permanent, and must mean the same under every future
+Python. So tagtrail has its own small dialect, which every common engine understands alike, and matches it without
+backtracking. Both kinds of pattern match the whole text.
 
 Glob: `*` is any run of characters within one path segment, also none; `?` is one character of a segment;
 `[abc]`, `[a-z]`, `[!abc]`, `[^abc]` are one character of the set, never `/`. `**` as a whole segment is any number

@@ -105,7 +105,7 @@ class TagRule:
 
 @dataclass(frozen=True, slots=True)
 class EnvironmentRule:
-    """In repositories that match the glob `repository`, whatever `tag` points at is released to environment `name`.
+    """In repositories that match the glob `repository`, the image of `tag` is released to the environment `name`.
 
     `registry` is a registry's name, or `*` for all. Raises ValueError for a bad pattern or tag.
     """

@@ -1,4 +1,4 @@
-"""What sentences are made of: parts, each in its role, and the manner in which references and digests are written."""
+"""The parts of a sentence, each with its role, and the style of references and digests."""
 
 from dataclasses import dataclass
 from typing import Final, Literal
@@ -22,7 +22,7 @@ MOVE_WORDS: Final[dict[MoveKind, str]] = {
 
 @dataclass(frozen=True, slots=True)
 class Named:
-    """What a part of a sentence names, as far as the line tells: where a page can lead to."""
+    """The image or digest that a part names, as far as the line tells; a page links to it."""
 
     registry: str
     repository: str
@@ -32,7 +32,7 @@ class Named:
 
 @dataclass(frozen=True, slots=True)
 class Part:
-    """A part of a sentence, printable as it is; `role` says what it is, `seq` which line it speaks of."""
+    """A printable part of a sentence; `role` is its kind, `seq` the line that it refers to."""
 
     text: str
     role: Role = "text"

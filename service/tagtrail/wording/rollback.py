@@ -1,4 +1,4 @@
-"""How a tag is made to name an earlier digest again: the commands for it, and what speaks against them."""
+"""A rollback: the commands that point a tag to an earlier digest again, and warnings."""
 
 import shlex
 from dataclasses import dataclass
@@ -11,12 +11,12 @@ from tagtrail.store.query import Filter
 from tagtrail.trail.names import Reference, is_loopback
 from tagtrail.trail.rules import Rules
 
-# The shell commands that make a tag name a digest again; tagtrail shows them and never runs them.
+# The shell commands that point a tag to a digest again; tagtrail shows them and never runs them.
 
 
 @dataclass(frozen=True, slots=True)
 class Commands:
-    """Shell commands that put an environment's tag back, one list for each tool; one of the lists is enough."""
+    """Shell commands that roll an environment's tag back, one list for each tool; one list is enough."""
 
     skopeo: tuple[str, ...]
     crane: tuple[str, ...]
@@ -24,11 +24,11 @@ class Commands:
 
 
 def make_commands(image: Reference) -> Commands:
-    """The commands that make the tag of a reference name its digest again; only the pull where it has no tag.
+    """The commands that point the tag of a reference to its digest again; only the pull if it has no tag.
 
-    None for a host by which tools would not look for the image there, but in the registry that is their default.
-    `--all` and `--preserve-digests` keep a multi-platform image whole, so that the digest stays what it was
-    (skopeo-copy(1)). What is on this machine's loopback is taken to speak plain HTTP, which skopeo has to be told.
+    None for a host that tools would not take for a host: they would look for the image in their default registry.
+    `--all` and `--preserve-digests` keep a multi-platform image whole and its digest unchanged (skopeo-copy(1)). A
+    registry on loopback is assumed to speak plain HTTP, for which skopeo needs an option.
     """
     if not is_clear(image.host):
         return Commands((), (), ())
@@ -46,7 +46,7 @@ def make_commands(image: Reference) -> Commands:
 
 
 def is_clear(host: str | None) -> bool:
-    """Whether tools take it for a host: the rule is that of the Docker reference grammar ("normalize")."""
+    """Whether tools take it for a host, by the rule of the Docker reference grammar ("normalize")."""
     return host is not None and (host == "localhost" or "." in host or ":" in host)
 
 

@@ -1,4 +1,4 @@
-"""How values are said to people, on the command line, in chat and on pages alike: durations, sizes, counts, text."""
+"""Durations, sizes, counts and untrusted text in words, the same on the command line, in chat and on pages."""
 
 from collections.abc import Iterable
 from typing import Final
@@ -36,10 +36,10 @@ def counted(number: int, one: str, many: str) -> str:
 
 
 def visible(text: str) -> str:
-    """Text from outside (actors, tags, notes, reasons) as one line that can do nothing to whatever shows it.
+    """Text from outside (actors, tags, notes, reasons) as one harmless line.
 
-    Whatever is not printable is shown as an escape: control characters, and so every ANSI or OSC sequence; line
-    separators; and invisible ones, among them those that reverse the direction of writing (Unicode's TR 36).
+    Characters that are not printable become escapes: control characters, and so every ANSI or OSC sequence; line
+    separators; invisible characters, including those that reverse the direction of writing (Unicode's TR 36).
     """
     if text.isprintable():
         return text

@@ -1,9 +1,10 @@
-"""Single values as people see them."""
+"""How single values are written for people."""
 
 import pytest
 
-from tagtrail.cli.words import listed, local_time, size, span, visible, weekday
+from tagtrail.cli.text import local_time, plain, text_width, weekday
 from tagtrail.trail.instant import parse_instant
+from tagtrail.wording.text import listed, size, span, visible
 from tests.command_line import HOSTILE, HOSTILE_AS_SHOWN, local_time_of
 
 
@@ -33,6 +34,16 @@ def test_a_time_is_local_with_its_offset_at_that_time() -> None:
         assert weekday(parse_instant("2026-04-20T22:30:00Z")) == "Tuesday"
     with local_time_of("America/St_Johns"):
         assert local_time(parse_instant("2026-01-20T12:03:12Z")) == "2026-01-20 08:33:12 -03:30"
+
+
+def test_a_cell_of_styled_pieces_is_escaped_as_any_text() -> None:
+    assert plain([("moved", "yellow"), (" by ", ""), (HOSTILE, "bold")]) == f"moved by {HOSTILE_AS_SHOWN}"
+    assert plain(("\x1b[31m", "red")) == plain("\x1b[31m") == "\\x1b[31m"
+
+
+@pytest.mark.parametrize(("text", "columns"), [("prod", 4), ("雪", 2), ("Zoe\u0308", 3), ("", 0)])
+def test_the_width_of_a_text_is_counted_as_terminals_show_it(text: str, columns: int) -> None:
+    assert text_width(text) == columns
 
 
 @pytest.mark.parametrize(
