@@ -10,6 +10,7 @@ from tagtrail.config.model import Config, NotifyConfig, RouteConfig
 from tagtrail.config.secrets import SecretUrl
 from tagtrail.config.values import Duration
 from tagtrail.ledger.record import Recorder
+from tagtrail.notify.channels import make_channels
 from tagtrail.notify.dispatcher import make_workers
 from tagtrail.notify.outbox import make_outbox
 from tagtrail.notify.worker import DeliveryWorker
@@ -40,7 +41,9 @@ class Notifier:
 
     def make_workers(self, chance: Callable[[], float] = lambda: 1.0) -> list[DeliveryWorker]:
         """Couriers as another process would have them; each waits as long as it may."""
-        return make_workers(self.config, self.store, clock=self.clock, random=chance)
+        return make_workers(
+            self.config, self.store, channels=make_channels(self.config), clock=self.clock, random=chance
+        )
 
     @property
     def store(self) -> Store:

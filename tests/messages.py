@@ -6,7 +6,7 @@ from typing import Any
 from tagtrail.notify.message import Fact, Message
 from tagtrail.trail.instant import parse_instant
 from tests.events import digest_of
-from tests.told import channel_config
+from tests.typical_messages import channel_config
 
 NEW, OLD = digest_of("1.0.0"), digest_of("1.1.0")
 PINNED = f"registry.example:5000/team/my_app:prod@{NEW}"
@@ -52,15 +52,15 @@ VIOLATION = replace(
     facts=(Fact("Was", NEW, is_code=True), Fact("Is", OLD, is_code=True)),
     lines=(77,),
 )
-TROUBLE = Message(
+ALERT = Message(
     id="msg_01920000-0000-7000-8000-000000000002",
-    kind="trouble",
+    kind="alert",
     tone="alarm",
     title="Nothing was heard of the registry main for 24 hours",
     sentences=("Its last event came on 2026-04-20 at 14:03 UTC.",),
     occurred_at=parse_instant("2026-04-21T14:03:12Z"),
 )
-EVERYDAY = (ROLLBACK, VIOLATION, TROUBLE)
+EVERYDAY = (ROLLBACK, VIOLATION, ALERT)
 
 
 def said_by(text: str, *, copied: str = PINNED, link: str | None = ROLLBACK.link) -> Message:

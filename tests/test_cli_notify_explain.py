@@ -72,9 +72,9 @@ def test_it_shows_the_message_as_each_channel_would_get_it(ledger: Ledger) -> No
     tell_story(ledger)
     told = explain(configure(ledger), "team/app:prod")
     slack, console = told.split("\n\n", 2)[2].split("\n\nout (console) would get:\n")
-    assert slack.startswith('ops (slack) would get:\n  {\n    "text": "🟠 production of team/app: rollback to ')
+    assert slack.startswith('ops (slack) would get:\n  {\n    "text": "🟠 team/app in production: rollback to ')
     assert json.loads(slack.partition("\n")[2])["blocks"][0]["type"] == "header"
-    assert "warning production of team/app: rollback to 1.0.0, which production ran for 1 day until " in console
+    assert "warning team/app in production: rollback to 1.0.0, which production ran for 1 day until " in console
     assert "      By: alice (claimed), bob (claimed)\n" in console
     assert "alice" not in slack
 
@@ -104,7 +104,7 @@ def test_with_the_first_match_it_says_who_decided(ledger: Ledger) -> None:
     ledger.clock.pass_seconds(60)
     ledger.receive(push("prod", "fresh", 200_000))
     told = explain(line, "team/app:prod")
-    assert "routes[1] does not match: `match` is first, and routes[0] has decided" in told
+    assert "routes[1] does not match: with `match: first` routes[0] has decided already" in told
 
 
 def test_a_route_without_an_environment_to_match_says_what_there_is(ledger: Ledger) -> None:

@@ -288,7 +288,7 @@ def test_a_bad_channel_is_refused_by_key_value_and_cure(load_section: Load, text
         ("env: prod", "env is unknown; did you mean environment?"),
         ("environment: live", "environment is 'live', which fits no environment; the environments are production, s"),
         ("registry: mian", "registry is 'mian', which is not configured; the registries are main"),
-        ("kinds: [trouble], tag: prod", " wants only troubles, which have no repository, tag and environment; take"),
+        ("kinds: [alert], tag: prod", " sends only alerts, which have no repository, tag and environment; take"),
         ("quiet: {from: '22:00', until: '07:00'}", "quiet.zone is missing; write it, such as `zone: Europe/Berlin`"),
         (
             "quiet: {from: '22:00', until: '07:00', zone: Berlin}",
@@ -327,7 +327,7 @@ def refusal(load_section: Load, text: str) -> str:
         # The first route decides only where it wants it: other kinds, tags or registries go on to the second.
         "match: first, routes: [{channels: [ops], kinds: [moved]}, {channels: [ops]}]",
         "match: first, routes: [{channels: [ops], environment: production}, {channels: [ops], tag: prod}]",
-        "routes: [{channels: [ops], kinds: [trouble, moved], tag: prod}, {channels: [ops], kinds: [trouble]}]",
+        "routes: [{channels: [ops], kinds: [alert, moved], tag: prod}, {channels: [ops], kinds: [alert]}]",
     ],
 )
 def test_routes_that_only_look_contradictory_are_accepted(load_section: Load, routes: str) -> None:

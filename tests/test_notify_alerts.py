@@ -1,4 +1,4 @@
-"""The service's own troubles: told once when they begin, once when they are over, and in words that help."""
+"""Service alerts: one message when a problem begins, one when it is over, each with what to do."""
 
 from dataclasses import dataclass
 
@@ -17,7 +17,7 @@ from tagtrail.trail.rules import Rules
 from tests.command_line import DAY, HOUR
 from tests.conftest import Ledger
 from tests.events import push
-from tests.telling import Chat, open_chat, text_of
+from tests.messaging import Chat, open_chat, text_of
 
 CHANNELS = tuple(ConsoleConfig(name=name) for name in ("chat", "other", "mail"))
 
@@ -27,16 +27,16 @@ class Watched:
     """A ledger whose service is looked after, and the channel that is told of troubles."""
 
     chat: Chat
-    troubles: ServiceAlerts
+    alerts: ServiceAlerts
     config: Config
 
     def look(self) -> list[str]:
         """What a look has to tell, to whichever channels."""
-        self.troubles.look()
+        self.alerts.check()
         return [text_of(message) for message in self.messages()]
 
     def messages(self) -> list[Message]:
-        return [self.chat.tell(one) for one in self.chat.deliveries() if one.subject == SERVICE]
+        return [self.chat.compose(one) for one in self.chat.deliveries() if one.subject == SERVICE]
 
     def end(self, channel: str, outcome: str, detail: str = "") -> None:
         """Make a delivery of the channel, and end it so."""
@@ -54,7 +54,7 @@ class Watched:
 def watch(ledger: Ledger, *, registries: tuple[str, ...] = ("main",), fallback: str | None = None) -> Watched:
     """ServiceAlerts are told on `chat`."""
     chat = open_chat(ledger)
-    route = RouteConfig(("chat",), kinds=frozenset({"trouble"}))
+    route = RouteConfig(("chat",), kinds=frozenset({"alert"}))
     config = Config(
         data=ledger.store.directory,
         registries=tuple(map(RegistryConfig, registries)),
@@ -70,34 +70,34 @@ def watched(ledger: Ledger) -> Watched:
     return watched
 
 
-def test_a_service_without_trouble_tells_nothing(watched: Watched) -> None:
+def test_a_service_without_problems_sends_no_alert(watched: Watched) -> None:
     watched.chat.ledger.clock.pass_seconds(DAY)
     assert watched.look() == []
 
 
-def test_a_silent_registry_is_told_once_and_once_when_it_is_heard_again(watched: Watched) -> None:
+def test_a_silent_registry_gives_one_alert_and_one_when_it_sends_again(watched: Watched) -> None:
     watched.chat.ledger.clock.pass_seconds(DAY + 1)
     assert watched.look() == [
         """\
 Registry main is silent
 
-Nothing was heard of registry main since yesterday 12:00 UTC.
-If it was in use, what happened there may be missing: a registry keeps events in memory only.
-See whether it runs, reaches tagtrail and has the right token: `tagtrail registry-config`.
-If nothing is pushed for so long, raise `notify.silent_after`."""
+Registry main has sent nothing since yesterday 12:00 UTC.
+If it was in use, events may be missing: a registry keeps unsent events in memory only.
+Check that it runs, reaches tagtrail and has the right token: `tagtrail registry-config`.
+If it is often unused for this long, raise `notify.silent_after`."""
     ]
     watched.chat.ledger.clock.pass_seconds(DAY)
     assert watched.look() == []
     watched.chat.ledger.receive(push("prod", "one", 2 * DAY))
     assert watched.look() == [
-        "Registry main is heard again\n\nIt had been silent for 2 days, from 2026-04-20 12:00 UTC to 12:00 UTC."
+        "Registry main sends again\n\nIt was silent for 2 days, from 2026-04-20 12:00 UTC to 12:00 UTC."
     ]
     assert watched.look() == []
     watched.chat.ledger.clock.pass_seconds(2 * DAY)
     assert [text.partition("\n")[0] for text in watched.look()] == ["Registry main is silent"]
 
 
-def test_the_time_in_which_the_service_was_stopped_is_no_silence(watched: Watched) -> None:
+def test_time_in_which_the_service_was_stopped_does_not_count_as_silence(watched: Watched) -> None:
     ledger = watched.chat.ledger
     ledger.clock.pass_seconds(HOUR)
     record_stop(ledger.recorder)
@@ -108,27 +108,27 @@ def test_the_time_in_which_the_service_was_stopped_is_no_silence(watched: Watche
     assert [text.partition("\n")[0] for text in watched.look()] == ["Registry main is silent"]
 
 
-def test_a_registry_that_is_no_longer_configured_is_no_trouble(watched: Watched) -> None:
+def test_a_registry_that_is_no_longer_configured_gives_no_alert(watched: Watched) -> None:
     watched.chat.ledger.clock.pass_seconds(DAY + 1)
     watched.look()
-    watched.troubles = watch(watched.chat.ledger, registries=("edge",)).troubles
+    watched.alerts = watch(watched.chat.ledger, registries=("edge",)).alerts
     watched.chat.ledger.clock.now += 2 * int(DAY) * 10**9
     assert watched.look() == []
 
 
-def test_a_growing_quarantine_is_told_once_and_once_when_it_grows_no_more(watched: Watched) -> None:
+def test_quarantined_events_give_one_alert_and_one_when_they_stop(watched: Watched) -> None:
     ledger = watched.chat.ledger
     ledger.receive_body(b'{"events": [{"id": "nothing"}]}')
     (seq,) = ledger.rows("SELECT max(seq) FROM quarantine")[0]
-    watched.troubles.look()
+    watched.alerts.check()
     [message] = watched.messages()
     assert (
         text_of(message)
         == """\
-Registry main: the quarantine grows
+Registry main: events in quarantine
 
-It sends what cannot be understood: 1 event within a day, the first at 12:00 UTC.
-It is kept, but is no part of the trail; `tagtrail quarantine` shows what it is and why."""
+It sends unreadable events: 1 event within a day, the first at 12:00 UTC.
+They are stored, but not part of the trail. `tagtrail quarantine` lists them with the reasons."""
     )
     assert (message.lines, message.registry, message.tone) == ((seq,), "main", "warning")
     ledger.clock.pass_seconds(HOUR / 2)
@@ -136,10 +136,10 @@ It is kept, but is no part of the trail; `tagtrail quarantine` shows what it is 
     ledger.clock.pass_seconds(HOUR - 1)
     assert watched.look() == []
     ledger.clock.pass_seconds(2)
-    assert [text.partition("\n")[0] for text in watched.look()] == ["Registry main: the quarantine grows no more"]
+    assert [text.partition("\n")[0] for text in watched.look()] == ["Registry main: no new events in quarantine"]
     assert watched.look() == []
     ledger.receive_body(b'{"events": [{"id": "nothing at all"}]}')
-    assert [text.partition("\n")[0] for text in watched.look()] == ["Registry main: the quarantine grows"]
+    assert [text.partition("\n")[0] for text in watched.look()] == ["Registry main: events in quarantine"]
 
 
 def verified(watched: Watched, trouble: str | None) -> None:
@@ -149,17 +149,17 @@ def verified(watched: Watched, trouble: str | None) -> None:
 
 def test_a_failed_verification_is_an_alarm(watched: Watched) -> None:
     verified(watched, "line 3 is not what its hash says")
-    watched.troubles.look()
+    watched.alerts.check()
     [message] = watched.messages()
     assert message.tone == "alarm"
     assert (
         text_of(message)
         == """\
-The ledger is not what was signed
+The ledger does not match its signatures
 
 Verifying the whole ledger failed at 12:00 UTC: line 3 is not what its hash says.
-Something changed what must never change, or the disk lost it.
-Keep a copy of the data directory as it is now, and look into it: `tagtrail log verify`."""
+Recorded lines were changed, or the disk lost data.
+Copy the data directory as it is now, then investigate: `tagtrail log verify`."""
     )
     watched.chat.ledger.clock.pass_seconds(3_600)
     verified(watched, "line 3 is not what its hash says")
@@ -167,54 +167,54 @@ Keep a copy of the data directory as it is now, and look into it: `tagtrail log 
     verified(watched, None)
     assert watched.look() == [
         """\
-The ledger is what was signed
+The ledger matches its signatures again
 
-Verifying the whole ledger found nothing wrong at 13:00 UTC, after it had failed since 12:00 UTC."""
+Verifying the whole ledger succeeded at 13:00 UTC, after failures since 12:00 UTC."""
     ]
 
 
-def test_a_trouble_that_was_over_before_it_was_told_says_so(watched: Watched) -> None:
+def test_an_alert_that_ended_before_it_was_sent_says_so(watched: Watched) -> None:
     verified(watched, "line 3 is missing")
-    watched.troubles.look()
+    watched.alerts.check()
     verified(watched, None)
     watched.chat.ledger.clock.pass_seconds(60)
-    watched.troubles.look()
+    watched.alerts.check()
     began, over = watched.messages()
-    assert began.sentences[-1] == "It has been over since 12:01 UTC."
+    assert began.sentences[-1] == "This ended at 12:01 UTC."
     assert (began.tone, over.tone) == ("notice", "good")
 
 
-def test_what_was_given_up_is_told_elsewhere_with_what_to_type(ledger: Ledger) -> None:
+def test_given_up_messages_are_reported_to_other_channels_with_the_commands(ledger: Ledger) -> None:
     watched = watch(ledger, fallback="mail")
     watched.end("other", "failed", "no_team")
-    told = {one.channel: text_of(watched.chat.tell(one)) for one in watched.chat.deliveries()}
-    assert told.keys() == {"chat", "mail"}
+    texts = {one.channel: text_of(watched.chat.compose(one)) for one in watched.chat.deliveries()}
+    assert texts.keys() == {"chat", "mail"}
     assert (
-        told["mail"]
+        texts["mail"]
         == """\
 Channel other: a message was given up
 
-Whoever reads other was not told what they should have been told.
-1 message was given up; the newest because of: HTTP status 404.
-`tagtrail notify status` shows how it is; `tagtrail notify retry --channel other` tries them once more."""
+Readers of other have missed messages.
+1 message was given up; reason of the latest: HTTP status 404.
+`tagtrail notify status` shows details; `tagtrail notify retry --channel other` sends them again."""
     )
 
 
-def test_a_channel_that_takes_messages_again_is_told_once(ledger: Ledger) -> None:
+def test_a_channel_that_works_again_is_reported_once(ledger: Ledger) -> None:
     watched = watch(ledger, fallback="mail")
     watched.end("other", "failed", "no_team")
     watched.messages()
     assert watched.look() == []
     ledger.clock.pass_seconds(60)
     watched.end("other", "sent")
-    watched.troubles.look()
-    told = watched.chat.deliveries()
-    assert {one.channel for one in told} == {"chat", "mail"}
-    assert {watched.chat.tell(one).title for one in told} == {"Channel other is reached again"}
+    watched.alerts.check()
+    deliveries = watched.chat.deliveries()
+    assert {one.channel for one in deliveries} == {"chat", "mail"}
+    assert {watched.chat.compose(one).title for one in deliveries} == {"Channel other works again"}
     assert watched.look() == []
 
 
-def test_a_broken_template_is_told_with_what_is_wrong(ledger: Ledger) -> None:
+def test_a_broken_template_is_reported_with_its_error(ledger: Ledger) -> None:
     watched = watch(ledger)
     at = ledger.clock()
     watched.end("other", "sent", "template ops.j2, line 2: 'nobody' is undefined")
@@ -222,26 +222,26 @@ def test_a_broken_template_is_told_with_what_is_wrong(ledger: Ledger) -> None:
         delivery = Delivery(make_id(at), "other", "main/team/app", "x", "sent", at, at, at)
         DeliveryReports(watched.config.notify, clock=ledger.clock)(tx, "template", delivery)
     [text] = [text_of(message) for message in watched.messages()]
-    assert text.startswith("Channel other: its template cannot be used\n\nIt says: template ops.j2, line 2: 'nobody'")
+    assert text.startswith("Channel other: its template cannot be used\n\nError: template ops.j2, line 2: 'nobody'")
 
 
-def test_where_no_route_wants_troubles_they_are_known_all_the_same(ledger: Ledger) -> None:
+def test_alerts_are_recorded_also_without_a_route_for_them(ledger: Ledger) -> None:
     chat = open_chat(ledger)
     chat.hear(push("prod", "one", 0))
     config = Config(data=ledger.store.directory, registries=(RegistryConfig("main"),))
     ledger.clock.pass_seconds(2 * DAY)
-    ServiceAlerts(ledger.store, config, clock=ledger.clock).look()
+    ServiceAlerts(ledger.store, config, clock=ledger.clock).check()
     assert ledger.rows("SELECT kind, subject, ended_at FROM troubles") == [("silent", "main", None)]
     assert chat.read() == []
 
 
-def test_a_channel_that_cannot_be_used_is_told_to_others_and_when_it_can_again(ledger: Ledger) -> None:
+def test_an_unavailable_channel_is_reported_to_others_and_so_is_its_return(ledger: Ledger) -> None:
     watched = watch(ledger, fallback="mail")
     absent = {"other": "the URL is gone", "mail": "the host is gone"}
-    watched.troubles = ServiceAlerts(ledger.store, watched.config, find_unavailable=lambda: absent, clock=ledger.clock)
-    watched.troubles.look()
-    told = {(one.channel, watched.chat.tell(one).title) for one in watched.chat.deliveries()}
-    assert told == {
+    watched.alerts = ServiceAlerts(ledger.store, watched.config, find_unavailable=lambda: absent, clock=ledger.clock)
+    watched.alerts.check()
+    titles = {(one.channel, watched.chat.compose(one).title) for one in watched.chat.deliveries()}
+    assert titles == {
         ("chat", "Channel other cannot be used"),
         ("mail", "Channel other cannot be used"),
         ("chat", "Channel mail cannot be used"),
@@ -250,4 +250,4 @@ def test_a_channel_that_cannot_be_used_is_told_to_others_and_when_it_can_again(l
     assert watched.look() == [], "once"
     absent.clear()
     texts = watched.look()
-    assert "Channel other can be used again\n\nNothing had been sent to it for 1 h, since 12:00 UTC." in texts
+    assert "Channel other can be used again\n\nNothing was sent to it for 1 h, since 12:00 UTC." in texts

@@ -18,7 +18,7 @@ from tagtrail.notify.channels import make_channel
 from tagtrail.notify.formatting import units
 from tagtrail.notify.message import Fact, Message
 from tests.chat import ChatRoom, Reply
-from tests.messages import EVERYDAY, GO_BACK, NEW, PINNED, ROLLBACK, SECRETS, TROUBLE, configuration, said_by
+from tests.messages import ALERT, EVERYDAY, GO_BACK, NEW, PINNED, ROLLBACK, SECRETS, configuration, said_by
 
 Kind = Literal["slack", "discord", "teams", "googlechat", "matrix", "telegram"]
 KINDS: Final[tuple[Kind, ...]] = get_args(Kind)
@@ -296,7 +296,7 @@ def test_a_message_is_sent_once_and_in_utf_8(kind: Kind, chat_room: ChatRoom) ->
     assert channel.name == "ops-chat"
     outcome = channel.send(ROLLBACK)
     (request,) = chat_room.requests
-    assert (outcome.is_sent, outcome.trouble) == (True, None)
+    assert (outcome.is_sent, outcome.template_error) == (True, None)
     assert request.headers["Content-Type"] == "application/json; charset=utf-8"
     assert request.json == json.loads(channel.preview(ROLLBACK))
 
@@ -342,10 +342,10 @@ def test_telegram_says_in_its_body_when_to_come_again_and_why_it_refuses(chat_ro
         Reply(429, b'{"ok":false,"description":"Too Many Requests","parameters":{"retry_after":5}}'),
         Reply(400, b'{"ok":false,"description":"group upgraded","parameters":{"migrate_to_chat_id":-100123}}'),
     )
-    assert channel.send(TROUBLE).retry_after == 5
-    refused = channel.send(TROUBLE)
+    assert channel.send(ALERT).retry_after == 5
+    refused = channel.send(ALERT)
     assert refused.is_permanent
-    assert refused.detail == "group upgraded (the chat is -100123 now)"
+    assert refused.detail == "group upgraded (the chat's id is now -100123)"
 
 
 def test_telegrams_button_is_a_link_where_telegram_would_refuse_the_button() -> None:
@@ -418,16 +418,16 @@ def test_a_broken_template_falls_back_to_the_services_own_form_and_is_reported(
     channel = make_channel(configuration(kind, chat_room.url, template=template))
     outcome = channel.send(ROLLBACK)
     assert outcome.is_sent
-    assert outcome.trouble is not None
-    assert f"{template}, line 2: 'nobody' is undefined" in outcome.trouble
+    assert outcome.template_error is not None
+    assert f"{template}, line 2: 'nobody' is undefined" in outcome.template_error
     assert chat_room.requests[0].json == body_of(kind, ROLLBACK)
-    assert outcome.trouble in channel.preview(ROLLBACK)
+    assert outcome.template_error in channel.preview(ROLLBACK)
 
 
 def test_a_body_is_the_operators_own(chat_room: ChatRoom, tmp_path: Path) -> None:
     body = tmp_path / "ops.json.j2"
     body.write_text('{"text": "{{ title }}", "tags": {{ tags|tojson }}}')
-    assert make_channel(configuration("slack", chat_room.url, body=body)).send(ROLLBACK).trouble is None
+    assert make_channel(configuration("slack", chat_room.url, body=body)).send(ROLLBACK).template_error is None
     assert chat_room.requests[0].json == {"text": ROLLBACK.title, "tags": ["prod"]}
 
 
@@ -437,5 +437,5 @@ def test_a_body_that_the_service_refuses_gives_way_to_our_own(chat_room: ChatRoo
     chat_room.will(Reply(400, b"no_text"))
     outcome = make_channel(configuration("slack", chat_room.url, body=body)).send(ROLLBACK)
     assert outcome.is_sent
-    assert outcome.trouble == f"body {body} was refused with 400 no_text; the channel's own form took its place"
+    assert outcome.template_error == f"body {body} was refused with 400 no_text; the default format was sent instead"
     assert [request.json for request in chat_room.requests] == [{"txet": ROLLBACK.title}, body_of("slack", ROLLBACK)]

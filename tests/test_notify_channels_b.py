@@ -24,7 +24,7 @@ from tagtrail.notify.message import Message
 from tests.chat import ChatRoom, Reply
 from tests.conftest import Clock
 from tests.mail_server import MailServer, mail_server, make_certificate
-from tests.told import LINK, NASTY, REFERENCE, TYPICAL, channel_config, nasty, rollback, trouble, violation
+from tests.typical_messages import LINK, NASTY, REFERENCE, TYPICAL, alert, channel_config, nasty, rollback, violation
 
 TOPIC = "releases-a8f3c1"
 TOKEN = "tk_not-to-be-shown-anywhere"
@@ -153,7 +153,7 @@ def test_ntfy_publishes_to_the_servers_root_and_names_the_topic_in_the_body(chat
     assert request.json["click"] == LINK
 
 
-@pytest.mark.parametrize(("message", "priority"), [(rollback, 4), (violation, 5), (trouble, 5)])
+@pytest.mark.parametrize(("message", "priority"), [(rollback, 4), (violation, 5), (alert, 5)])
 def test_ntfys_priority_follows_the_tone(chat_room: ChatRoom, message: Callable[[], Message], priority: int) -> None:
     sends(ntfy(chat_room), message())
     assert chat_room.requests[0].json["priority"] == priority
@@ -178,7 +178,7 @@ def test_a_url_without_a_topic_of_ntfy_is_refused_unseen(url: str) -> None:
 
 def test_ntfy_behind_a_path_and_with_a_user_is_published_to_there(chat_room: ChatRoom) -> None:
     url = chat_room.url.replace("://", "://me:secret@")
-    sends(channel_config("ntfy", secrets={"url": f"{url}/push/{TOPIC}"}), trouble())
+    sends(channel_config("ntfy", secrets={"url": f"{url}/push/{TOPIC}"}), alert())
     assert chat_room.requests[0].path == "/push/"
     assert chat_room.requests[0].headers["Authorization"].startswith("Basic ")
 
@@ -218,12 +218,12 @@ def test_a_broken_template_gives_way_to_the_usual_form_and_is_told_of(
     outcome = make_channel(config(chat_room, template=template)).send(rollback())
     jsonschema.validate(chat_room.requests[0].json, schema)
     assert outcome.is_sent
-    assert "ops.j2" in str(outcome.trouble)
+    assert "ops.j2" in str(outcome.template_error)
 
 
 def test_ntfy_decodes_nothing_in_a_title(chat_room: ChatRoom) -> None:
     """It makes a header of the title, and reads encoded words in it."""
-    sends(ntfy(chat_room), replace(trouble(), title="=?utf-8?q?=0D=0ABcc:_all=40victim.example?="))
+    sends(ntfy(chat_room), replace(alert(), title="=?utf-8?q?=0D=0ABcc:_all=40victim.example?="))
     assert "=?" not in chat_room.requests[0].json["title"]
 
 
@@ -311,13 +311,13 @@ def test_no_header_tag_or_link_can_be_put_into_a_mail(posts: MailServer, text: s
 
 
 def test_a_mail_that_looks_like_an_encoded_word_is_not_decoded(posts: MailServer) -> None:
-    sends(email(posts.port), replace(trouble(), title="=?utf-8?q?=0D=0ABcc:_all=40victim.example?="))
+    sends(email(posts.port), replace(alert(), title="=?utf-8?q?=0D=0ABcc:_all=40victim.example?="))
     raw = posts.raw[0].partition(b"\r\n\r\n")[0]
     assert b"\r\nBcc:" not in raw
 
 
 def test_a_line_with_one_dot_does_not_end_a_mail(posts: MailServer) -> None:
-    sends(email(posts.port), replace(trouble(), sentences=(".", "QUIT", "still here")))
+    sends(email(posts.port), replace(alert(), sentences=(".", "QUIT", "still here")))
     assert "still here" in parts_of(posts)[0]
 
 
@@ -503,7 +503,7 @@ def apprise(room: ChatRoom, query: str = "", scheme: str = "json") -> Any:
 
 
 @needs_apprise
-@pytest.mark.parametrize(("message", "kind"), [(rollback, "warning"), (violation, "failure"), (trouble, "failure")])
+@pytest.mark.parametrize(("message", "kind"), [(rollback, "warning"), (violation, "failure"), (alert, "failure")])
 def test_apprise_is_given_plain_text(chat_room: ChatRoom, message: Callable[[], Message], kind: str) -> None:
     sends(apprise(chat_room), message())
     [request] = chat_room.requests
@@ -555,7 +555,7 @@ def test_no_secret_of_apprise_is_shown_or_told(chat_room: ChatRoom, caplog: pyte
 
 @needs_apprise
 def test_a_url_that_apprise_does_not_know_is_refused_unseen() -> None:
-    with pytest.raises(ConfigurationError, match="none that Apprise can use") as refused:
+    with pytest.raises(ConfigurationError, match="not one that Apprise can use") as refused:
         make_channel(channel_config("apprise", secrets={"url": f"nosuch://{TOKEN}"}))
     assert TOKEN not in str(refused.value)
 

@@ -9,15 +9,16 @@ from tagtrail.ledger.declare import Declaration, Origin, declare
 from tagtrail.ledger.erase import erase, find_holdings
 from tagtrail.ledger.rebuild import rebuild
 from tagtrail.notify.formatting import plain, presentable
-from tagtrail.notify.texts.style import MessageContext, listed
+from tagtrail.notify.texts.draft import MessageContext
 from tagtrail.store.outbox import SERVICE, SUMMARY, Delivery, add_delivery, find_lines, get_delivery, make_id
 from tagtrail.trail.instant import SECOND
 from tagtrail.trail.rules import EnvironmentRule, RegistryIdentity, Rules
+from tagtrail.wording.text import listed
 from tests import api_client
 from tests.command_line import DAY, HOST, HOSTILE, HOSTILE_AS_SHOWN, HOUR, RULES
 from tests.conftest import Ledger
 from tests.events import START, delete_digest, delete_repository, delete_tag, digest_of, push
-from tests.telling import Chat, open_chat, text_of
+from tests.messaging import Chat, open_chat, text_of
 
 COPY = f"skopeo copy --all --preserve-digests docker://{HOST}/team/app@sha256:{{}} docker://{HOST}/team/app:{{}}"
 
@@ -40,7 +41,7 @@ def test_one_push_of_several_tags_is_one_message_headed_by_the_deployment(chat: 
     assert (
         text_of(message)
         == f"""\
-production of team/app: 1.0.0 (first deployment)
+team/app in production: 1.0.0 (first deployment)
 
 prod is new: 1.0.0 (ONE). Nothing was published for production before.
 Pushed with it: 1.0.0 (new), stable (new).
@@ -79,10 +80,10 @@ def test_a_deployment_says_from_what_to_what_and_how_to_go_back(chat: Chat) -> N
     release(chat)
     assert chat.texts(push("prod", "two", DAY + 60)) == [
         f"""\
-production of team/app: 1.0.0 → 1.1.0
+team/app in production: 1.0.0 → 1.1.0
 
 prod moved from 1.0.0 (ONE) to 1.1.0 (TWO).
-production had run 1.0.0 for 1 day.
+Before, production ran 1.0.0 for 1 day.
 
 Pinned reference:
   {HOST}/team/app:1.1.0@sha256:TWO
@@ -96,10 +97,10 @@ def test_a_rollback_says_when_production_ran_it_before(chat: Chat) -> None:
     chat.hear(push("prod", "two", DAY + 60))
     assert chat.texts(push("prod", "one", DAY + 3 * HOUR)) == [
         f"""\
-production of team/app: rollback to 1.0.0, which production ran for 1 day until 12:01 UTC
+team/app in production: rollback to 1.0.0, which production ran for 1 day until 12:01 UTC
 
-prod went back from 1.1.0 (TWO) to 1.0.0 (ONE).
-production had run 1.1.0 for 2 h 59 min.
+prod moved back from 1.1.0 (TWO) to 1.0.0 (ONE).
+Before, production ran 1.1.0 for 2 h 59 min.
 
 Pinned reference:
   {HOST}/team/app:1.0.0@sha256:ONE
@@ -115,7 +116,7 @@ def test_a_rollback_read_on_another_day_names_the_day(chat: Chat) -> None:
     [one_day] = chat.texts(push("prod", "two", 2 * DAY))
     [many_days] = chat.texts(push("prod", "one", 9 * DAY))
     assert one_day.startswith(
-        "production of team/app: rollback to 1.1.0, which production ran for 2 h 59 min until yest"
+        "team/app in production: rollback to 1.1.0, which production ran for 2 h 59 min until yest"
     )
     assert "production ran for 21 h until 2026-04-22 12:00 UTC" in many_days
 
@@ -128,10 +129,10 @@ def test_a_violation_says_whom_it_concerns_and_what_to_do(chat: Chat) -> None:
         == f"""\
 Release tag team/app:1.0.0 was overwritten
 
-1.0.0 had been ONE for 1 day 4 h; at 17:00 UTC it became OTHER.
-The earlier image was published for production (now): see what runs there, and whether it was meant.
-Give the earlier image a new tag before it is cleaned up, and the new content a version of its own.
-Protect release tags: let the registry, or the proxy before it, refuse to overwrite and delete them.
+1.0.0 was ONE for 1 day 4 h; at 17:00 UTC it became OTHER.
+The earlier image was published for production (now): check what runs there and whether this was intended.
+Give the earlier image a new tag before a cleanup removes it, and the new content its own version.
+Protect release tags: configure the registry, or its proxy, to refuse overwriting and deleting them.
 
 The earlier image:
   {HOST}/team/app@sha256:ONE
@@ -145,7 +146,7 @@ To keep it as 1.0.0-before:
 def test_a_violation_that_was_mended_before_it_was_told_says_so(chat: Chat) -> None:
     release(chat)
     first, again = chat.texts(push("1.0.0", "other", DAY + 10), push("1.0.0", "one", DAY + 12))
-    assert "It was put back since: 1.0.0 is what it had been, since 12:00 UTC." in first
+    assert "Repaired since: 1.0.0 is the earlier image again, since 12:00 UTC." in first
     assert "Give the earlier image" not in first
     assert again.startswith("Release tag team/app:1.0.0 was moved back\n")
 
@@ -157,12 +158,12 @@ def test_a_repository_that_is_deleted_is_one_violation_for_all_its_release_tags(
 2 release tags of team/app were deleted: 1.0.0, 1.1.0
 
 The whole repository was deleted.
-1.0.0 had been ONE for 1 day 23 h, until it was deleted at 12:00 UTC.
-1.1.0 had been TWO for 1 day, until it was deleted at 12:00 UTC.
-The earlier images were published for production (until 12:00 UTC): see what runs there, and whether it was meant.
-If it is still wanted, push the earlier image again from where it was built, under a new tag.
-Protect release tags: let the registry, or the proxy before it, refuse to overwrite and delete them.
-Nothing is published for production any more: its tag prod was deleted.
+1.0.0 was ONE for 1 day 23 h, until it was deleted at 12:00 UTC.
+1.1.0 was TWO for 1 day, until it was deleted at 12:00 UTC.
+The earlier images were published for production (until 12:00 UTC): check what runs there and whether this was intended.
+If you still need the earlier image, push it again from where it was built, under a new tag.
+Protect release tags: configure the registry, or its proxy, to refuse overwriting and deleting them.
+production: nothing is published any more, because its tag prod was deleted.
 Deleted with it: stable."""
     ]
 
@@ -179,10 +180,10 @@ def test_what_has_no_release_tag_is_said_to_be_unpinned(chat: Chat) -> None:
     assert (
         text_of(message)
         == f"""\
-staging of team/worker: SPARE (first deployment)
+team/worker in staging: SPARE (first deployment)
 
 staging is new: SPARE. Nothing was published for staging before.
-No release tag names this image: push it under a version as well, so that people know it and can come back to it.
+No release tag names this image: push it under a version as well, so that it can be identified and deployed again.
 
 Pinned reference:
   {HOST}/team/worker@sha256:SPARE"""
@@ -193,7 +194,7 @@ Pinned reference:
 def test_a_deleted_tag_says_what_it_was(chat: Chat) -> None:
     chat.hear(push("latest", "spare", 0))
     assert chat.texts(delete_tag("latest", HOUR)) == [
-        "team/app: latest deleted\n\nlatest was deleted; it had been SPARE for 1 h."
+        "team/app: latest deleted\n\nlatest was deleted. It was SPARE for 1 h."
     ]
 
 
@@ -204,13 +205,13 @@ def test_a_withdrawal_says_what_to_publish_again(chat: Chat) -> None:
     assert (
         text_of(message)
         == f"""\
-production of team/app: nothing is published any more
+team/app in production: nothing is published any more
 
-The image itself was deleted, and every tag that named it with it.
+The image itself was deleted, together with every tag that named it.
 Its tag prod was deleted.
-production had run 1.0.0 (ONE) for 23 h.
-What runs goes on running, but whatever starts anew finds no image under this tag.
-Think twice before going back to 1.1.0: it was itself left by going back.
+Before, production ran 1.0.0 (ONE) for 23 h.
+Running containers keep running, but a new one that pulls this tag will fail.
+Think twice before you go back to 1.1.0: it was itself rolled back.
 Deleted with it: stable.
 
 To publish 1.1.0 again:
@@ -224,10 +225,10 @@ def test_moving_tags_say_where_they_went(chat: Chat) -> None:
     [moved] = chat.texts(push("stable", "two", DAY + HOUR + 2))
     [back] = chat.texts(push("stable", "one", DAY + 2 * HOUR))
     assert moved.split("\n")[:3] == [
-        "team/app:stable: 1.0.0 → 1.1.0", "", "stable moved from 1.0.0 (ONE) to 1.1.0 (TWO), after 1 day 1 h."
+        "team/app:stable: 1.0.0 → 1.1.0", "", "stable moved from 1.0.0 (ONE) to 1.1.0 (TWO) after 1 day 1 h."
     ]  # fmt: skip
     assert back.split("\n")[2] == (
-        "stable went back from 1.1.0 (TWO) to 1.0.0 (ONE), which it was for 1 day 1 h until 13:00 UTC."
+        "stable moved back from 1.1.0 (TWO) to 1.0.0 (ONE), which it was for 1 day 1 h until 13:00 UTC."
     )
 
 
@@ -237,11 +238,11 @@ def test_what_has_moved_on_is_never_told_as_the_present(chat: Chat) -> None:
     assert (
         text_of(first)
         == f"""\
-production of team/app: 1.0.0 → 1.1.0 (moved on since)
+team/app in production: 1.0.0 → 1.1.0 (no longer current)
 
 prod moved from 1.0.0 (ONE) to 1.1.0 (TWO).
-production had run 1.0.0 for 1 day.
-It has moved on: production has OTHER since 12:10 UTC.
+Before, production ran 1.0.0 for 1 day.
+No longer current: production has had OTHER since 12:10 UTC.
 
 Pinned reference:
   {HOST}/team/app:1.1.0@sha256:TWO"""
@@ -255,7 +256,7 @@ def test_a_move_that_a_late_event_took_away_is_told_as_nothing(chat: Chat) -> No
     chat.ledger.receive(push("stable", "two", 50))
     [delivery] = chat.deliveries()
     chat.ledger.receive(push("stable", "two", 40))  # it was two before that, as is known by now
-    assert chat.tell(delivery).title == "Something that can no longer be told"
+    assert chat.compose(delivery).title == "Nothing left to report"
 
 
 def test_people_are_named_only_where_they_may_be(ledger: Ledger) -> None:
@@ -263,11 +264,11 @@ def test_people_are_named_only_where_they_may_be(ledger: Ledger) -> None:
     ledger.put_in_force(RULES)
     ledger.receive(push("prod", "one", 0, actor=HOSTILE, agent="agent-of-eve"))
     [delivery] = chat.deliveries()
-    told = chat.tell(delivery)
+    told = chat.compose(delivery)
     assert f"By: {HOSTILE_AS_SHOWN} (claimed)\nFrom: 192.0.2.7, agent-of-eve" in plain(presentable(told))
     assert told.actor == HOSTILE
     chat.identities = False
-    hidden = repr(chat.tell(delivery))
+    hidden = repr(chat.compose(delivery))
     assert not any(secret in hidden for secret in ("eve", "192.0.2.7", "claimed"))
 
 
@@ -277,8 +278,8 @@ def test_somebody_who_was_erased_is_not_named_and_the_message_is_made_all_the_sa
     ledger.receive(push("prod", "one", 0, actor="alice"))
     [delivery] = chat.deliveries()
     erase(ledger.recorder, find_holdings(ledger.store, "alice"), reason="asked for")
-    message = chat.tell(delivery)
-    assert "By: somebody whose name was erased" in text_of(message)
+    message = chat.compose(delivery)
+    assert "By: a person whose name was erased" in text_of(message)
     assert "alice" not in repr(message)
 
 
@@ -292,12 +293,12 @@ def test_a_declared_deployment_says_who_says_so_and_keeps_the_note_to_those_who_
         declare(ledger.store, ledger.recorder, said, origin=Origin("198.51.100.4", "curl/8"))
     deliveries = chat.deliveries()
     assert (
-        text_of(chat.tell(deliveries[-1]))
+        text_of(chat.compose(deliveries[-1]))
         == f"""\
-production of team/app: 1.0.0 → 1.1.0
+team/app in production: 1.0.0 → 1.1.0
 
 A pipeline declared 1.1.0 (TWO) for production, in place of 1.0.0 (ONE).
-production had run 1.0.0 for 1 h.
+Before, production ran 1.0.0 for 1 h.
 
 Change: OPS-17
 
@@ -306,9 +307,9 @@ Pinned reference:
 To go back to 1.0.0:
   {HOST}/team/app:1.0.0@sha256:ONE"""
     )
-    assert not any(name in repr(chat.tell(deliveries[-1])) for name in ("carol", "dave", "198.51.100.4"))
+    assert not any(name in repr(chat.compose(deliveries[-1])) for name in ("carol", "dave", "198.51.100.4"))
     chat.identities = True
-    assert "Note: dave agreed\nBy: carol (claimed)\nFrom: 198.51.100.4, curl/8" in text_of(chat.tell(deliveries[-1]))
+    assert "Note: dave agreed\nBy: carol (claimed)\nFrom: 198.51.100.4, curl/8" in text_of(chat.compose(deliveries[-1]))
 
 
 def test_a_tag_that_moves_while_a_pipeline_declares_it_is_one_message_with_the_ticket(ledger: Ledger) -> None:
@@ -318,7 +319,7 @@ def test_a_tag_that_moves_while_a_pipeline_declares_it_is_one_message_with_the_t
     ledger.clock.pass_seconds(1)
     declare(ledger.store, ledger.recorder, Declaration("production", "team/app:prod", change="OPS-17"))
     [text] = [text_of(message) for message in chat.read()]
-    assert text.startswith("production of team/app: 1.0.0 (first deployment)\n\nprod is new: 1.0.0 (ONE).")
+    assert text.startswith("team/app in production: 1.0.0 (first deployment)\n\nprod is new: 1.0.0 (ONE).")
     assert "\n\nChange: OPS-17\n\n" in text
 
 
@@ -327,21 +328,21 @@ def test_environments_that_go_different_ways_are_told_apart(chat: Chat) -> None:
     chat.hear(push("prod", "two", DAY + 60), push("prod", "one", DAY + HOUR))
     [text] = chat.texts(push("staging", "two", DAY + 2 * HOUR), push("prod", "two", DAY + 2 * HOUR + 1))
     assert text.split("\n\n")[:2] == [
-        "production of team/app: rollback to 1.1.0, which production ran for 59 min until 13:00 UTC",
+        "team/app in production: rollback to 1.1.0, which production ran for 59 min until 13:00 UTC",
         (
-            "prod went back from 1.0.0 (ONE) to 1.1.0 (TWO).\nproduction had run 1.0.0 for 1 h.\n"
+            "prod moved back from 1.0.0 (ONE) to 1.1.0 (TWO).\nBefore, production ran 1.0.0 for 1 h.\n"
             "staging: 1.1.0 (first deployment)."
         ),
     ]
     [same] = chat.texts(push("staging", "other", 2 * DAY), push("prod", "other", 2 * DAY + 1))
-    assert same.startswith("production, staging of team/app: 1.1.0 → OTHER\n")
+    assert same.startswith("team/app in production, staging: 1.1.0 → OTHER\n")
 
 
 def test_the_same_release_name_on_both_sides_is_told_apart_by_digests(chat: Chat) -> None:
     release(chat)
     chat.hear(push("1.0.0", "other", DAY + 10))
     [text] = chat.texts(push("prod", "other", DAY + 20))
-    assert text.startswith("production of team/app: 1.0.0, ONE → OTHER\n")
+    assert text.startswith("team/app in production: 1.0.0, ONE → OTHER\n")
 
 
 def test_a_registry_that_tools_would_not_find_is_told_by_our_own_command(ledger: Ledger) -> None:
@@ -355,7 +356,7 @@ def test_of_several_registries_the_one_is_named_and_the_link_leads_to_it(ledger:
     chat = open_chat(ledger, public_url="https://tagtrail.example/here")
     ledger.put_in_force(replace(RULES, registries=(*RULES.registries, RegistryIdentity("edge", "edge.example"))))
     [message] = chat.hear(push("prod", "one", 0))
-    assert message.title == "production of main/team/app: ONE (first deployment)".replace("ONE", digest_of("one")[:19])
+    assert message.title == "main/team/app in production: ONE (first deployment)".replace("ONE", digest_of("one")[:19])
     assert message.link == "https://tagtrail.example/here/registries/main/team/app:prod"
     [message] = chat.hear(push("1.1.0", "two", DAY), push("1.1", "two", DAY + 1))
     assert message.link == "https://tagtrail.example/here/registries/main/team/app"
@@ -365,23 +366,23 @@ def test_of_one_delete_of_several_tags_a_narrow_route_is_told_of_its_own(chat: C
     release(chat)
     lines = chat.hear(delete_digest("one", 2 * DAY))[0].lines
     chat.routes = (RouteConfig(("chat",), tag="prod", kinds=frozenset({"deleted"})), RouteConfig(("other",)))
-    narrow = chat.tell_lines(lines)
+    narrow = chat.compose_lines(lines)
     assert (narrow.kind, narrow.tags) == ("deleted", ("prod",))
     assert "stable" not in text_of(narrow)
     assert "1.0.0 was" not in text_of(narrow)
     chat.routes = (RouteConfig(("chat",), tag="stable"),)
-    assert text_of(chat.tell_lines(lines)).startswith("team/app: stable deleted\n")
+    assert text_of(chat.compose_lines(lines)).startswith("team/app: stable deleted\n")
     chat.routes = (RouteConfig(("chat",), environment="production"),)
-    assert chat.tell_lines(lines).tags == ("prod",)
+    assert chat.compose_lines(lines).tags == ("prod",)
     chat.routes = (RouteConfig(("chat",), tag="nothing"),)
-    assert len(chat.tell_lines(lines).tags) == 3, "it was wanted once, so all of it is told"
+    assert len(chat.compose_lines(lines).tags) == 3, "it was wanted once, so all of it is told"
 
 
 def test_a_summary_too_tells_a_narrow_route_of_its_own(chat: Chat) -> None:
     release(chat)
     lines = chat.hear(delete_digest("one", 2 * DAY))[0].lines
     chat.routes = (RouteConfig(("chat",), tag="prod"),)
-    message = chat.tell(summary_of(chat, list(lines)))
+    message = chat.compose(summary_of(chat, list(lines)))
     assert message.title == "team/app: 1 change of 1 tag at once"
     assert "stable" not in text_of(message)
 
@@ -399,15 +400,15 @@ def test_a_burst_is_summed_up_with_the_last_digest_of_each_tag(chat: Chat) -> No
     release(chat)
     chat.hear(push("prod", "two", DAY + 60), push("1.0.0", "other", DAY + 120), delete_tag("stable", DAY + 180))
     lines = [seq for (seq,) in chat.ledger.rows("SELECT DISTINCT seq FROM moves ORDER BY seq")]
-    message = chat.tell(summary_of(chat, lines))
+    message = chat.compose(summary_of(chat, lines))
     assert (
         text_of(message)
         == """\
 team/app: 7 changes of 4 tags at once, 1 violation
 
-4 new tags, 2 moves, 0 moves back, 1 delete, 2 deployments, from yesterday 12:00 UTC to 12:03 UTC. By now:
+4 new tags, 2 moves, 0 moves back, 1 delete, 2 deployments, from yesterday 12:00 UTC to 12:03 UTC. Now:
 team/app:1.0.0 is OTHER, after 2 changes, VIOLATION: a release tag never moves
-team/app:prod is 1.1.0 (TWO) for production, after 2 changes
+team/app:prod is 1.1.0 (TWO), published for production, after 2 changes
 team/app:stable is deleted, after 2 changes
 team/app:1.1.0 is TWO""".replace(" 0 moves back,", "")
     )
@@ -415,29 +416,29 @@ team/app:1.1.0 is TWO""".replace(" 0 moves back,", "")
 
 
 def test_a_burst_of_declared_deployments_says_what_their_environments_have_by_now(chat: Chat) -> None:
-    """By digest, which no tag's row could say; or by a tag, which says nothing of the environment any more."""
+    """The summary names the environment by itself, since no tag has the declared digest."""
     chat.hear(push("1.0.0", "one", 0), push("1.1.0", "two", 1), push("latest", "other", 2))
     for reference in ("team/app:1.1.0", "team/app:1.0.0", f"team/app@{digest_of('other')}"):
         chat.ledger.clock.pass_seconds(60)
         declare(chat.ledger.store, chat.ledger.recorder, Declaration("production", reference))
     lines = [seq for (seq,) in chat.ledger.rows("SELECT seq FROM publications ORDER BY seq")]
-    message = chat.tell(summary_of(chat, lines))
+    message = chat.compose(summary_of(chat, lines))
     title, _, counts, *rows = text_of(message).split("\n")
     assert title == "team/app: 3 changes of 2 tags at once"
     assert counts.startswith("3 deployments, ")
-    assert rows == ["production of team/app has OTHER", "team/app:1.0.0 is ONE", "team/app:1.1.0 is TWO"]
-    last = chat.tell(summary_of(chat, lines[-1:]))
+    assert rows == ["team/app in production is OTHER", "team/app:1.0.0 is ONE", "team/app:1.1.0 is TWO"]
+    last = chat.compose(summary_of(chat, lines[-1:]))
     assert last.title == "team/app: 1 change at once"
     assert (last.registry, last.repository) == ("main", "team/app")
 
 
 def test_a_summary_names_twenty_tags_and_counts_the_rest(chat: Chat) -> None:
     chat.hear(*(push(f"tag-{n}", "one", n, repository=f"team/app-{n}") for n in range(30)))
-    message = chat.tell(summary_of(chat, [seq for (seq,) in chat.ledger.rows("SELECT seq FROM moves")]))
+    message = chat.compose(summary_of(chat, [seq for (seq,) in chat.ledger.rows("SELECT seq FROM moves")]))
     assert message.title == "30 repositories: 30 changes of 30 tags at once"
     assert len(message.sentences) == 1 + 20 + 1
     assert message.sentences[1].startswith("team/app-29:tag-29 is sha256:")
-    assert message.sentences[-1] == "And 10 more tags, not named here; `tagtrail log` has all of it."
+    assert message.sentences[-1] == "And 10 more tags; `tagtrail log` lists all changes."
 
 
 def test_a_repository_with_the_longest_names_makes_a_message(chat: Chat) -> None:
@@ -450,13 +451,13 @@ def test_a_repository_with_the_longest_names_makes_a_message(chat: Chat) -> None
 def test_a_delivery_of_which_nothing_is_left_makes_a_message(chat: Chat) -> None:
     at = chat.ledger.clock()
     gone = Delivery(make_id(at), "chat", "main/team/app", "sha256:x", "waiting", at, at, at)
-    trouble = Delivery(make_id(at), "chat", SERVICE, "trouble 99", "waiting", at, at, at)
+    alert = Delivery(make_id(at), "chat", SERVICE, "trouble 99", "waiting", at, at, at)
     with chat.ledger.store.writing() as tx:
         add_delivery(tx, gone, lines=[77_777])
-        add_delivery(tx, trouble)
-    for delivery in (gone, trouble):
-        message = chat.tell(delivery)
-        assert (message.title, message.id) == ("Something that can no longer be told", delivery.id)
+        add_delivery(tx, alert)
+    for delivery in (gone, alert):
+        message = chat.compose(delivery)
+        assert (message.title, message.id) == ("Nothing left to report", delivery.id)
 
 
 def test_a_retried_delivery_keeps_its_id(chat: Chat) -> None:
@@ -464,7 +465,7 @@ def test_a_retried_delivery_keeps_its_id(chat: Chat) -> None:
     [delivery] = chat.deliveries()
     again = get_delivery(chat.ledger.store.reader(), delivery.id)
     assert again is not None
-    assert chat.tell(delivery) == chat.tell(again)
+    assert chat.compose(delivery) == chat.compose(again)
 
 
 @pytest.mark.parametrize(
@@ -505,15 +506,15 @@ def test_whatever_happens_every_message_is_made_and_names_nobody_to_those_who_mu
     deliveries = chat.deliveries()
     assert deliveries
     for delivery in deliveries:
-        message = chat.tell(delivery)
+        message = chat.compose(delivery)
         assert (message.id, message.registry) == (delivery.id, "main")
         assert message.lines == find_lines(ledger.store.reader(), delivery.id)
         assert not any(name in repr(message) for name in ("alice", "bob", "192.0.2.7", "docker/27"))
-        is_old = "(moved on since)" in message.title
+        is_old = "(no longer current)" in message.title
         assert not (is_old and any(fact.label.startswith(("To go back", "To undo")) for fact in message.copy))
-    before = [chat.tell(delivery) for delivery in deliveries]
+    before = [chat.compose(delivery) for delivery in deliveries]
     rebuild(ledger.store)
-    assert [chat.tell(delivery) for delivery in deliveries] == before
+    assert [chat.compose(delivery) for delivery in deliveries] == before
 
 
 def test_the_story_of_the_api_is_told_in_these_titles(ledger: Ledger) -> None:
@@ -526,16 +527,16 @@ def test_the_story_of_the_api_is_told_in_these_titles(ledger: Ledger) -> None:
     assert titles == [
         "team/app: new tag 1.0.0",
         "team/app: new tag stable",
-        "production of team/app: 1.0.0 (first deployment)",
+        "team/app in production: 1.0.0 (first deployment)",
         "team/app: new tag 1.1.0",
-        "production of team/app: 1.0.0 → 1.1.0",
-        "production of team/app: rollback to 1.0.0, which production ran for 1 min 30 s until 12:02 UTC",
+        "team/app in production: 1.0.0 → 1.1.0",
+        "team/app in production: rollback to 1.0.0, which production ran for 1 min 30 s until 12:02 UTC",
         "Release tag team/app:1.0.0 was overwritten",
         "Release tag team/app:1.1.0 was deleted",
         "team/app: new tag 2.0",
-        "production of team/app: 1.0.0 → 2.0",
-        f"staging of team/web: {only} (first deployment)",
-        f"lab of lab/x: {lab} (first deployment)",
-        "lab of lab/x: nothing is published any more",
+        "team/app in production: 1.0.0 → 2.0",
+        f"team/web in staging: {only} (first deployment)",
+        f"lab/x in lab: {lab} (first deployment)",
+        "lab/x in lab: nothing is published any more",
     ]
     assert index not in " ".join(titles)

@@ -15,9 +15,10 @@ from tagtrail.config.secrets import SecretUrl, SigningSecret
 from tagtrail.errors import ConfigurationError
 from tagtrail.ledger.erase import erase, find_holdings
 from tagtrail.notify import http as sending
-from tagtrail.notify.dispatcher import Dispatcher, find_channels, find_unavailable, make_workers
+from tagtrail.notify.channels import find_unavailable, make_channels
+from tagtrail.notify.dispatcher import Dispatcher, make_workers
 from tagtrail.notify.leader import has_no_leader, leader_lock
-from tagtrail.notify.worker import LEASE, LONGEST, wait_after
+from tagtrail.notify.worker import LEASE, LONGEST_WAIT, backoff
 from tagtrail.store.database import Store
 from tagtrail.store.leases import release_claims
 from tagtrail.store.outbox import retry
@@ -131,7 +132,7 @@ def test_a_channel_that_refuses_for_an_hour_is_tried_at_most_every_ten_minutes(l
         it.run()
         next_time = it.workers["ops"].next_time()
         assert next_time is not None
-        assert next_time - it.clock() <= LONGEST * SECOND
+        assert next_time - it.clock() <= LONGEST_WAIT * SECOND
         it.clock.now = next_time
     room.otherwise = Reply()
     it.run()
@@ -206,14 +207,14 @@ def test_a_channel_that_cannot_be_made_delays_no_other_and_needs_no_restart(ledg
     config = replace(it.config, notify=replace(it.config.notify, channels=(missing, channels[1])))
     read = [config]
     with pytest.raises(ConfigurationError, match="url of the channel 'gone' cannot be read"):
-        find_channels(config)
+        make_channels(config)
 
     def reread() -> Config:
         if not read:
             raise ConfigurationError(f"it says {SECRET}")
         return read[0]
 
-    made = find_channels(config, reread)
+    made = make_channels(config, reread)
     workers = make_workers(config, it.store, channels=made, clock=it.clock, random=lambda: 1.0)
     it.workers = {worker.name: worker for worker in workers}
     ledger.receive(push("prod", "one", 1))
@@ -291,7 +292,7 @@ def test_of_two_dispatchers_at_once_each_delivery_is_sent_by_one(ledger: Ledger,
 def run_to_the_end(it: Notifier) -> None:
     """As a process of its own would, with a store of its own."""
     store = Store(it.store.directory)
-    [worker] = make_workers(it.config, store, clock=it.clock, random=lambda: 1.0)
+    [worker] = make_workers(it.config, store, channels=make_channels(it.config), clock=it.clock, random=lambda: 1.0)
     while worker.deliver():
         pass
     store.close()
@@ -341,14 +342,14 @@ def test_a_message_that_a_channel_chokes_on_holds_up_no_other(ledger: Ledger, ro
 def test_a_message_that_cannot_be_made_stops_no_other(ledger: Ledger, room: ChatRoom) -> None:
     it = make_notifier(ledger, [slack(room)])
     ledger.receive(push("prod", "one", 1), push("prod", "two", 2, repository="team/web"))
-    tell = it.workers["ops"]._tell
+    tell = it.workers["ops"]._compose
 
     def broken(delivery: Any, config: Any) -> Any:
         if delivery.subject.endswith("team/app"):
             raise KeyError("a secret word")
         return tell(delivery, config)
 
-    it.workers["ops"]._tell = broken
+    it.workers["ops"]._compose = broken
     it.run()
     first, second = it.deliveries()
     assert (first.state, second.state) == ("waiting", "sent")
@@ -420,7 +421,7 @@ class running:  # noqa: N801 - a context
 
     def __init__(self, it: Notifier) -> None:
         self._over = threading.Event()
-        dispatcher = Dispatcher(it.store, it.make_workers(), chores=[], clock=it.clock)
+        dispatcher = Dispatcher(it.store, it.make_workers(), tasks=[], clock=it.clock)
         self._thread = threading.Thread(target=dispatcher.run, args=(self._over.is_set,))
 
     def __enter__(self) -> "running":
@@ -458,7 +459,7 @@ def test_it_does_its_chores_whatever_came_of_the_others(ledger: Ledger) -> None:
         raise OSError("the disk is away")
 
     over = threading.Event()
-    dispatcher = Dispatcher(ledger.store, [], chores=[fail, look], clock=ledger.clock, every=0.01)
+    dispatcher = Dispatcher(ledger.store, [], tasks=[fail, look], clock=ledger.clock, interval=0.01)
     thread = threading.Thread(target=dispatcher.run, args=(over.is_set,))
     thread.start()
     try:
@@ -488,7 +489,7 @@ def test_one_process_has_the_turn(tmp_path: Path) -> None:
 
 
 def test_waits_grow_to_ten_minutes_with_full_jitter() -> None:
-    assert [wait_after(n, random=lambda: 1.0) for n in (1, 2, 3, 8, 9, 1_000)] == [5, 10, 20, 600, 600, 600]
-    assert wait_after(3, random=lambda: 0.0) == 0
-    assert wait_after(3, random=lambda: 0.0, retry_after=7) == 7
-    assert wait_after(1, random=lambda: 0.0, retry_after=10**9) == 3_600
+    assert [backoff(n, random=lambda: 1.0) for n in (1, 2, 3, 8, 9, 1_000)] == [5, 10, 20, 600, 600, 600]
+    assert backoff(3, random=lambda: 0.0) == 0
+    assert backoff(3, random=lambda: 0.0, retry_after=7) == 7
+    assert backoff(1, random=lambda: 0.0, retry_after=10**9) == 3_600

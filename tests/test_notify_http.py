@@ -81,20 +81,20 @@ def test_a_redirect_is_not_followed_and_is_permanent(chat_room: ChatRoom, status
     chat_room.will(Reply(status, headers={"Location": f"{chat_room.url}/elsewhere"}))
     outcome = post(to(chat_room))
     assert (outcome.is_sent, outcome.is_permanent) == (False, True)
-    assert outcome.detail == "redirects, which is not followed"
+    assert outcome.detail == "a redirect, which is not followed"
     assert len(chat_room.requests) == 1
 
 
 def test_of_a_redirect_no_more_is_read_than_of_any_answer(chat_room: ChatRoom) -> None:
     chat_room.will(Reply(302, b"y" * 60_000, {"Location": f"{chat_room.url}/elsewhere"}, "drip body"))
     outcome = post(to(chat_room), total=1)
-    assert (outcome.status, outcome.detail) == (302, "redirects, which is not followed")
+    assert (outcome.status, outcome.detail) == (302, "a redirect, which is not followed")
 
 
 @pytest.mark.parametrize("location", ["http://[", "http://x:y", "\xff\xfe", "gopher://x"])
 def test_a_redirect_to_nowhere_is_a_redirect(chat_room: ChatRoom, location: str) -> None:
     chat_room.will(Reply(302, headers={"Location": location}))
-    assert post(to(chat_room)).detail == "redirects, which is not followed"
+    assert post(to(chat_room)).detail == "a redirect, which is not followed"
 
 
 def test_a_server_that_hangs_is_waited_for_as_long_as_the_timeout_says(
@@ -185,7 +185,7 @@ def test_no_failure_names_the_url() -> None:
             SECRET,
         )
     }
-    assert details == {"Connection refused", "its host's name is not known", "its URL or its token cannot be used"}
+    assert details == {"Connection refused", "its host name cannot be resolved", "its URL or its token cannot be used"}
 
 
 def test_a_url_that_cannot_be_used_is_permanent() -> None:

@@ -306,10 +306,10 @@ def test_quiet_hours_hold_nothing_back_that_comes_along_with_what_they_do_not_ho
 
 
 def test_a_trouble_is_told_where_troubles_are_wanted(begin: Begin) -> None:
-    notified = begin(RouteConfig(("chat",), tag="prod"), RouteConfig(("mail",), kinds=frozenset({"trouble"})))
+    notified = begin(RouteConfig(("chat",), tag="prod"), RouteConfig(("mail",), kinds=frozenset({"alert"})))
     assert notified.outbox is not None
     with notified.store.writing() as tx:
-        (made,) = notified.outbox.add_trouble(tx, "silent main", registry="main")
+        (made,) = notified.outbox.add_alert(tx, "silent main", registry="main")
     (delivery,) = notified.deliveries()
     assert (delivery.id, delivery.channel, delivery.subject, delivery.group_key, delivery.not_before) == (
         made, "mail", "service", "silent main", notified.clock(),
@@ -414,7 +414,7 @@ def test_a_route_that_fails_costs_a_message_and_never_the_evidence(
     notified.receive(push("prod", "one", 0))
     assert notified.deliveries() == []
     assert notified.ledger.rows("SELECT kind FROM entries ORDER BY seq") == [("registry",), ("push",)]
-    assert "told to nobody" in caplog.text
+    assert "the routes failed on a recorded line" in caplog.text
 
 
 def test_where_nothing_is_told_recording_runs_no_statement_more(store: Store, clock: Clock) -> None:

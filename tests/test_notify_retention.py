@@ -4,7 +4,7 @@ from msgspec.structs import replace
 
 from tagtrail.config.model import RouteConfig
 from tagtrail.notify.alerts import DeliveryReports
-from tagtrail.notify.dispatcher import KEPT_FAILED, KEPT_SENT, Retention
+from tagtrail.notify.retention import KEPT_FAILED, KEPT_SENT, Retention
 from tagtrail.store.leases import claim, drop
 from tagtrail.store.outbox import get_channel_state, retry
 from tagtrail.trail.instant import DAY, SECOND
@@ -20,7 +20,7 @@ def clear(it: Notifier) -> None:
     """As the dispatcher does it, when it looks for the first time."""
     Retention(
         it.store, it.config.notify, report=DeliveryReports(it.config.notify, clock=it.clock), clock=it.clock
-    ).look()
+    ).run()
 
 
 def count(it: Notifier, table: str) -> int:
@@ -90,15 +90,15 @@ def test_it_looks_once_in_an_hour(ledger: Ledger, chat_room: ChatRoom) -> None:
     ledger.receive(push("prod", "one", 1))
     it.run()
     it.clock.pass_seconds(KEPT_FAILED / SECOND - 1_800)
-    clearing = Retention(
+    retention = Retention(
         it.store, it.config.notify, report=DeliveryReports(it.config.notify, clock=it.clock), clock=it.clock
     )
-    clearing.look()
+    retention.run()
     it.clock.pass_seconds(3_599)
-    clearing.look()
+    retention.run()
     assert it.states() == ["failed"]
     it.clock.pass_seconds(1)
-    clearing.look()
+    retention.run()
     assert it.states() == []
 
 

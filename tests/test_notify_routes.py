@@ -21,7 +21,7 @@ def happening(*kinds: NotificationKind, tag: str | None = "prod", environments: 
 
 
 def wants(route: RouteConfig, told: Notification) -> bool:
-    return Routes(NotifyConfig(routes=(route,))).matching(told) == (0,)
+    return Routes(NotifyConfig(routes=(route,))).find_matching(told) == (0,)
 
 
 @pytest.mark.parametrize(
@@ -62,9 +62,9 @@ def test_what_was_declared_by_digest_alone_goes_where_any_tag_goes() -> None:
 
 
 def test_a_trouble_goes_where_no_repository_tag_and_environment_is_named() -> None:
-    trouble = Notification(frozenset({"trouble"}), registry="main")
-    assert wants(RouteConfig(("a",)), trouble)
-    assert wants(RouteConfig(("a",), registry="main"), trouble)
+    alert = Notification(frozenset({"alert"}), registry="main")
+    assert wants(RouteConfig(("a",)), alert)
+    assert wants(RouteConfig(("a",), registry="main"), alert)
     for route in (
         RouteConfig(("a",), repository="team/**"),
         RouteConfig(("a",), tag="prod"),
@@ -72,14 +72,14 @@ def test_a_trouble_goes_where_no_repository_tag_and_environment_is_named() -> No
         RouteConfig(("a",), registry="edge"),
         RouteConfig(("a",), kinds=frozenset({"moved"})),
     ):
-        assert not wants(route, trouble)
+        assert not wants(route, alert)
 
 
 def test_all_routes_count_or_only_the_first() -> None:
     routes = (RouteConfig(("a",), tag="v*"), RouteConfig(("b",)), RouteConfig(("c", "b"), tag="prod"))
-    assert Routes(NotifyConfig(routes=routes)).matching(happening()) == (1, 2)
-    assert Routes(NotifyConfig(routes=routes, match="first")).matching(happening()) == (1,)
-    assert Routes(NotifyConfig(routes=routes[:1], match="first")).matching(happening()) == ()
+    assert Routes(NotifyConfig(routes=routes)).find_matching(happening()) == (1, 2)
+    assert Routes(NotifyConfig(routes=routes, match="first")).find_matching(happening()) == (1,)
+    assert Routes(NotifyConfig(routes=routes[:1], match="first")).find_matching(happening()) == ()
 
 
 def test_a_channel_is_told_once_and_as_early_as_one_of_its_routes_lets_it() -> None:

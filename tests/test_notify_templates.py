@@ -15,7 +15,7 @@ from tagtrail.notify.channels.slack import MARKUP as SLACK
 from tagtrail.notify.channels.teams import MARKUP as TEAMS
 from tagtrail.notify.formatting import HTML, Markup
 from tagtrail.notify.message import Fact
-from tagtrail.notify.templates import TemplateError, render_body, render_text, write
+from tagtrail.notify.templates import TemplateError, apply_templates, render_body, render_text
 from tests.messages import NEW, PINNED, ROLLBACK, configuration
 
 PLAIN = Markup()
@@ -49,17 +49,17 @@ def test_a_template_names_every_field_of_the_message(template: Path) -> None:
         {% for line in lines %}{{ line }} {% endfor %}{{ copy[0].value }} {{ facts|length }} {{ occurred_at }}
         {{ "back" if tone == "warning" else "on" }} {% if environment in ["production", "staging"] %}yes{% endif %}
     """
-    written = text(template, source)
+    output = text(template, source)
     for expected in (
         "rollback to 1.0.0|deployed|warning|production|main|team/my_app|prod",
         NEW[:19],
         PINNED,
         "By=alice",
     ):
-        assert expected in written
-    assert "2026-04-21 14:03 UTC · ledger lines 41, 42" in written
-    assert "41 42" in written
-    assert "back yes" in " ".join(written.split())
+        assert expected in output
+    assert "2026-04-21 14:03 UTC · ledger lines 41, 42" in output
+    assert "41 42" in output
+    assert "back yes" in " ".join(output.split())
 
 
 def test_what_is_not_known_prints_nothing_and_can_be_asked_for(template: Path) -> None:
@@ -168,9 +168,9 @@ def test_loops_within_loops_take_a_bounded_number_of_steps(template: Path) -> No
         ("one\ntwo\n{% for x in facts %}\n{{ x.nothing }}{% endfor %}", "line 4: "),
         ("{{ titel }}", "line 1: 'titel' is undefined"),
         ("\n\n{{ title|shout }}", "line 3: No filter named 'shout'."),
-        ("\n{{ title() }}", "line 2: call is not possible in a template here"),
-        ("", "it writes nothing for this message"),
-        ("{# nothing #}", "it writes nothing for this message"),
+        ("\n{{ title() }}", "line 2: call is not allowed in a template"),
+        ("", "its result is empty for this message"),
+        ("{# nothing #}", "its result is empty for this message"),
     ],
 )  # fmt: skip
 def test_a_broken_template_names_its_file_and_line(template: Path, source: str, said: str) -> None:
@@ -180,7 +180,7 @@ def test_a_broken_template_names_its_file_and_line(template: Path, source: str, 
 
 def test_a_file_that_cannot_be_read_is_a_broken_template(tmp_path: Path) -> None:
     (tmp_path / "bytes.j2").write_bytes(b"\xff\xfe")
-    for name, said in (("none.j2", "No such file"), ("", "directory"), ("bytes.j2", "no UTF-8")):
+    for name, said in (("none.j2", "No such file"), ("", "directory"), ("bytes.j2", "not UTF-8")):
         with pytest.raises(TemplateError, match=said):
             render_text(tmp_path / name, ROLLBACK, PLAIN)
 
@@ -245,11 +245,11 @@ def test_a_body_that_is_no_json_is_a_broken_template(template: Path, source: str
 
 
 def test_a_channel_without_templates_has_no_trouble_and_a_broken_one_is_told(template: Path) -> None:
-    assert write(configuration("slack"), ROLLBACK, SLACK).trouble is None
+    assert apply_templates(configuration("slack"), ROLLBACK, SLACK).error is None
     template.write_text("{{ titel }}")
     for config in (configuration("slack", template=template), configuration("slack", body=template)):
-        written = write(config, ROLLBACK, SLACK)
-        assert (written.text, written.body) == (None, None)
-        assert written.trouble == (
-            f"template {template}, line 1: 'titel' is undefined; the message was sent in the channel's own form"
+        output = apply_templates(config, ROLLBACK, SLACK)
+        assert (output.text, output.body) == (None, None)
+        assert output.error == (
+            f"template {template}, line 1: 'titel' is undefined; the default format was sent instead"
         )

@@ -23,7 +23,7 @@ from tagtrail.notify.message import Message, MessageKind
 from tests.chat import ChatRoom, Reply
 from tests.conftest import Clock
 from tests.real import need
-from tests.told import NASTY, TYPICAL, channel_config, nasty, rollback, trouble
+from tests.typical_messages import NASTY, TYPICAL, alert, channel_config, nasty, rollback
 
 ROOT = Path(__file__).parent.parent
 DOC = (ROOT / "docs" / "webhooks.md").read_text()
@@ -99,7 +99,7 @@ def test_every_kind_has_a_type_and_every_type_is_documented() -> None:
 
 
 def test_an_event_of_the_service_itself_has_no_subject(chat_room: ChatRoom) -> None:
-    event = json.loads(posted(chat_room, trouble())[1])
+    event = json.loads(posted(chat_room, alert())[1])
     assert "subject" not in event
     assert event["source"] == "/tagtrail"
 

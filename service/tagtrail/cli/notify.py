@@ -76,8 +76,8 @@ def test(channel: str) -> None:
     if not outcome.is_sent:
         raise NotDelivered(f"{channel} did not accept the message{code}: {outcome.detail or 'it does not say why'}")
     click.echo(f"{visible(channel)} accepted the message{code}.")
-    if outcome.trouble is not None:
-        raise NotDelivered(f"{channel} accepted the message, but not in the configured form: {outcome.trouble}")
+    if outcome.template_error is not None:
+        raise NotDelivered(f"{channel} accepted the message, but not in the configured form: {outcome.template_error}")
 
 
 def _test_message(channel: str) -> Message:

@@ -13,9 +13,9 @@ from tagtrail.cli.references import PARAMETER, Subject, find_subject
 from tagtrail.cli.text import local_time
 from tagtrail.config.model import NotifyConfig
 from tagtrail.errors import BadParameter, ConfigurationError, NotRecorded
-from tagtrail.notify.explain import RouteDecision, find_notifications, judge
+from tagtrail.notify.explain import RouteDecision, explain_routes, read_notifications
 from tagtrail.notify.routes import Notification, Routes
-from tagtrail.store.messages import find_gathered, find_message_data, get_newest_line
+from tagtrail.store.messages import find_debounced, find_message_data, get_newest_line
 from tagtrail.store.query import Filter
 from tagtrail.trail.instant import SECOND, format_instant, now, parse_instant
 from tagtrail.wording.text import listed
@@ -76,7 +76,7 @@ def explain(query: TrailQuery, tag: str) -> None:
     message was composed when it was sent.
     """
     move = _find(query, find_subject(query, tag))
-    decisions = judge(move.config, move.notifications, move.own)
+    decisions = explain_routes(move.config, move.notifications, move.own)
     channels = list(_preview(query, move))
     if query.as_json:
         query.output.json([_describe(move, decisions, channels)])
@@ -94,9 +94,9 @@ def _find(query: TrailQuery, subject: Subject) -> _NewestMove:
         seq = get_newest_line(db, wanted)
         if seq is None:
             raise NotRecorded(f"no move of {subject.repository}:{subject.tag} is recorded")
-        lines = find_gathered(db, seq, within=int(config.debounce * SECOND))
-        notifications = find_notifications(find_message_data(db, lines, query.trail.rules))
-        alone = find_notifications(find_message_data(db, [seq], query.trail.rules))
+        lines = find_debounced(db, seq, within=int(config.debounce * SECOND))
+        notifications = read_notifications(find_message_data(db, lines, query.trail.rules))
+        alone = read_notifications(find_message_data(db, [seq], query.trail.rules))
     # A message names only some of very many tags. A tag that it leaves out is routed as the others.
     candidates = (one for one in (*reversed(notifications), *alone) if one.tag == subject.tag)
     about = next(candidates, replace(alone[-1], tag=subject.tag))
@@ -114,7 +114,7 @@ def _preview(query: TrailQuery, move: _NewestMove) -> Iterator[ExplainedChannel]
     configured = {channel.name: channel for channel in move.config.channels}
     for name, not_before in routes.find_channels(move.notifications, at=at).items():
         channel = configured[name]
-        message = composer.tell_lines(move.lines, channel, identity=_IDENTITY)
+        message = composer.compose_lines(move.lines, channel, identity=_IDENTITY)
         try:
             preview = make_channel(channel).preview(message)
         except ConfigurationError as error:

@@ -235,9 +235,9 @@ def _named_channels(notify: NotifyConfig) -> Iterator[tuple[str, str]]:
 
 def _refuse_dead_route(notify: NotifyConfig, at: int, path: str) -> None:
     route = notify.routes[at]
-    if route.kinds == {"trouble"} and not _takes_troubles(route):
+    if route.kinds == {"alert"} and not _takes_alerts(route):
         raise ConfigurationError(
-            f"{path} wants only troubles, which have no repository, tag and environment; take these out of it"
+            f"{path} sends only alerts, which have no repository, tag and environment; take these out of it"
         )
     for first, earlier in enumerate(notify.routes[:at] if notify.match == "first" else ()):
         if _takes_all_of(earlier, route):
@@ -247,7 +247,7 @@ def _refuse_dead_route(notify: NotifyConfig, at: int, path: str) -> None:
             )
 
 
-def _takes_troubles(route: RouteConfig) -> bool:
+def _takes_alerts(route: RouteConfig) -> bool:
     every = _EVERYTHING
     return (route.repository, route.tag, route.environment) == (every.repository, every.tag, every.environment)
 

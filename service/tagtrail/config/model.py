@@ -43,7 +43,7 @@ from tagtrail.trail.rules import (
 
 LogFormat = Literal["text", "json"]
 LogLevel = Literal["debug", "info", "warning", "error"]
-NotificationKind = Literal["created", "moved", "moved_back", "deleted", "violation", "deployed", "declared", "trouble"]
+NotificationKind = Literal["created", "moved", "moved_back", "deleted", "violation", "deployed", "declared", "alert"]
 
 DEFAULT_REGISTRY: Final = "main"
 NOTIFICATION_KINDS: Final[tuple[NotificationKind, ...]] = get_args(NotificationKind)

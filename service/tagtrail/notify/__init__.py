@@ -1,1 +1,1 @@
-"""What is told: when a tag moves, one useful message in each channel whose route wants it."""
+"""Messages: each move, deployment, violation and service alert goes to the channels whose routes match it."""

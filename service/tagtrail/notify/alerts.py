@@ -1,36 +1,35 @@
-"""The service's own troubles: looked for now and then, told once when they begin, and once when they are over.
-
-That a delivery was given up is told by `reports.py` at once; here it is only seen when that is over.
-"""
+"""Service alerts: problems of tagtrail itself, reported once when they begin and once when they are over."""
 
 import re
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
-from typing import Final
+from typing import Final, Literal
 
-from tagtrail.config.model import Config, NotificationKind, NotifyConfig
-from tagtrail.notify.outbox import Outbox
-from tagtrail.notify.routes import Notification, Routes
-from tagtrail.notify.worker import ReportKind
+from tagtrail.config.model import Config, NotifyConfig
+from tagtrail.notify.outbox import OutboxWriter
 from tagtrail.store import alerts as stored
 from tagtrail.store.alerts import AlertKind
 from tagtrail.store.database import Connection, Store
 from tagtrail.store.lines import find_window
-from tagtrail.store.outbox import SERVICE, Delivery, add_delivery, get_channel_state, make_id, was_made
+from tagtrail.store.outbox import SERVICE, Delivery, get_channel_state
 from tagtrail.store.query import Filter
 from tagtrail.store.registries import find_registries
 from tagtrail.store.status import find_verification
 from tagtrail.trail.instant import DAY, SECOND, now
 from tagtrail.wording.text import counted
 
-_CALM: Final = 3_600 * SECOND  # without anything new, the quarantine grows no more
-_NAME: Final = re.compile(r"trouble (\d{1,18})( over)?", re.ASCII)
-_TROUBLE: Final[frozenset[NotificationKind]] = frozenset({"trouble"})
+ReportKind = Literal["given up", "template"]
+
+_QUIET_FOR: Final = 3_600 * SECOND  # without a new event the quarantine counts as quiet
+_REPORT_INTERVAL: Final = 3_600 * SECOND  # a channel that is down may fail thousands of deliveries
+# Group keys, as the database of every release holds them: alerts were called troubles at first.
+_ALERT_KEY: Final = re.compile(r"trouble (\d{1,18})( over)?", re.ASCII)
+_REPORT_KEY: Final = re.compile(r"(given up|template): (.+)", re.ASCII | re.DOTALL)
 
 
 @dataclass(frozen=True, slots=True)
-class _Found:
-    """Something that is amiss now; the instant is by our clock."""
+class _Problem:
+    """A problem that exists now; the instant is by our clock."""
 
     kind: AlertKind
     subject: str
@@ -40,7 +39,7 @@ class _Found:
 
 
 class ServiceAlerts:
-    """Looks for the troubles of a store's service.
+    """Looks for problems of the service.
 
     `find_unavailable` names the channels that cannot be made, each with the reason. `clock` gives our time, in
     nanoseconds.
@@ -56,142 +55,106 @@ class ServiceAlerts:
     ) -> None:
         self._store = store
         self._registries = frozenset(registry.name for registry in config.registries)
-        self._config = config.notify
-        self._outbox = Outbox(config.notify, clock=clock)
-        self._routes = Routes(config.notify)
-        self._find_absent = find_unavailable
+        self._channels = tuple(channel.name for channel in config.notify.channels)
+        self._silent_after = config.notify.silent_after * SECOND
+        self._outbox = OutboxWriter(config.notify, clock=clock)
+        self._find_unavailable = find_unavailable
         self._clock = clock
 
-    def look(self) -> None:
-        """Have told what began and what is over since the last look. Raises StorageUnavailable.
+    def check(self) -> None:
+        """Record and report the problems that began or ended since the last check. Raises StorageUnavailable.
 
-        Several processes may look at once: what is told is written together with what is known, in one transaction.
+        Several processes may check at once: the state and its deliveries are written in one transaction.
         """
         at = self._clock()
         with self._store.snapshot() as db:
-            present = {(trouble.kind, trouble.subject): trouble.began_at for trouble in stored.find_open_alerts(db)}
-            found = {(one.kind, one.subject): one for one in self._find(db, present, at)}
-        began = [one for key, one in found.items() if key not in present]
-        over = [key for key in present if key not in found]
-        if began or over:
+            known = {(alert.kind, alert.subject): alert.began_at for alert in stored.find_open_alerts(db)}
+            found = {(one.kind, one.subject): one for one in self._find(db, known, at)}
+        began = [one for key, one in found.items() if key not in known]
+        ended = [key for key in known if key not in found]
+        if began or ended:
             with self._store.writing() as tx:
                 for one in began:
                     self._begin(tx, one)
-                for kind, subject in over:
+                for kind, subject in ended:
                     self._end(tx, kind, subject, at)
 
-    def _find(self, db: Connection, present: dict[tuple[AlertKind, str], int], at: int) -> Iterator[_Found]:
+    def _find(self, db: Connection, known: dict[tuple[AlertKind, str], int], at: int) -> Iterator[_Problem]:
         yield from self._find_silent(db, at)
-        yield from self._find_quarantined(db, present, at)
+        yield from self._find_quarantined(db, known, at)
         verified = find_verification(db)
         if verified is not None and verified.trouble is not None:
-            yield _Found("verification", "", verified.verified_at, verified.trouble)
-        yield from self._find_given_up(db, present)
-        yield from (_Found("absent", channel, at, reason) for channel, reason in self._find_absent().items())
+            yield _Problem("verification", "", verified.verified_at, verified.trouble)
+        yield from self._find_given_up(db, known)
+        yield from (_Problem("absent", channel, at, reason) for channel, reason in self._find_unavailable().items())
 
-    def _find_silent(self, db: Connection, at: int) -> Iterator[_Found]:
-        """Registries not heard of for too long; while the service was stopped, nobody could be heard."""
-        for heard in find_registries(db):
-            if heard.registry in self._registries:
-                since = heard.last_seen_at
-                silence = at - since - stored.get_time_down(db, since=since)
-                if silence > self._config.silent_after * SECOND:
-                    yield _Found("silent", heard.registry, since)
+    def _find_silent(self, db: Connection, at: int) -> Iterator[_Problem]:
+        """Registries that sent nothing for too long. Time in which the service was stopped does not count."""
+        for registry in find_registries(db):
+            if registry.registry in self._registries:
+                since = registry.last_seen_at
+                if at - since - stored.get_time_down(db, since=since) > self._silent_after:
+                    yield _Problem("silent", registry.registry, since)
 
-    def _find_quarantined(self, db: Connection, present: dict[tuple[AlertKind, str], int], at: int) -> Iterator[_Found]:
-        """Registries that sent lately what could not be understood."""
-        for refused in stored.count_quarantined(db, since_seq=find_window(db, Filter(since=at - DAY)).first):
-            calm_since = stored.get_last_end(db, "quarantine", refused.registry)
-            if ("quarantine", refused.registry) in present:
-                calm_since = at - _CALM
-            if refused.last_at >= calm_since:
-                detail = counted(refused.count, "event within a day", "events within a day")
-                yield _Found("quarantine", refused.registry, refused.first_at, detail, refused.seq)
+    def _find_quarantined(self, db: Connection, known: dict[tuple[AlertKind, str], int], at: int) -> Iterator[_Problem]:
+        """Registries that recently sent events that cannot be read."""
+        for events in stored.count_quarantined(db, since_seq=find_window(db, Filter(since=at - DAY)).first):
+            quiet_since = stored.get_last_end(db, "quarantine", events.registry)
+            if ("quarantine", events.registry) in known:
+                quiet_since = at - _QUIET_FOR
+            if events.last_at >= quiet_since:
+                detail = counted(events.count, "event within a day", "events within a day")
+                yield _Problem("quarantine", events.registry, events.first_at, detail, events.seq)
 
-    def _find_given_up(self, db: Connection, present: dict[tuple[AlertKind, str], int]) -> Iterator[_Found]:
-        """Channels to which nothing went since something was given up."""
-        for channel in self._config.channels:
-            sent_at = get_channel_state(db, channel.name).last_sent_at or 0
-            given_up_at = stored.get_last_given_up(db, channel.name) or present.get(("given_up", channel.name))
+    def _find_given_up(self, db: Connection, known: dict[tuple[AlertKind, str], int]) -> Iterator[_Problem]:
+        """Channels that got nothing since a message to them was given up."""
+        for channel in self._channels:
+            sent_at = get_channel_state(db, channel).last_sent_at or 0
+            given_up_at = stored.get_last_given_up(db, channel) or known.get(("given_up", channel))
             if given_up_at is not None and given_up_at > sent_at:
-                yield _Found("given_up", channel.name, given_up_at)
+                yield _Problem("given_up", channel, given_up_at)
 
-    def _begin(self, tx: Connection, one: _Found) -> None:
-        trouble = stored.begin_alert(tx, one.kind, one.subject, at=one.began_at, detail=one.detail, seq=one.seq)
-        if trouble is not None and one.kind == "absent":
-            self._tell_others(tx, one.subject, f"trouble {trouble}", self._clock())
-        elif trouble is not None and one.kind != "given_up":
-            self._outbox.add_trouble(tx, f"trouble {trouble}", registry=_registry(one.kind, one.subject))
+    def _begin(self, tx: Connection, one: _Problem) -> None:
+        """Report a problem, except messages that were given up: DeliveryReports does that at once."""
+        alert = stored.begin_alert(tx, one.kind, one.subject, at=one.began_at, detail=one.detail, seq=one.seq)
+        if alert is not None and one.kind != "given_up":
+            self._report(tx, one.kind, one.subject, f"trouble {alert}")
 
     def _end(self, tx: Connection, kind: AlertKind, subject: str, at: int) -> None:
-        """What is no longer configured is over without a word."""
-        trouble = stored.end_alert(tx, kind, subject, at=at)
-        if trouble is None:
-            return
-        name = f"trouble {trouble} over"
-        if kind in ("given_up", "absent"):
-            self._tell_others(tx, subject, name, at)
-        elif kind != "silent" or subject in self._registries:
-            self._outbox.add_trouble(tx, name, registry=_registry(kind, subject))
+        """Report the end of a problem, except for a registry that is no longer configured."""
+        alert = stored.end_alert(tx, kind, subject, at=at)
+        if alert is not None and (kind != "silent" or subject in self._registries):
+            self._report(tx, kind, subject, f"trouble {alert} over")
 
-    def _tell_others(self, tx: Connection, about: str, name: str, at: int) -> None:
-        """Tell all who are to know of troubles, and the fallback, of what is the matter with that channel."""
-        if about not in {channel.name for channel in self._config.channels}:
-            return
-        channels = self._routes.find_channels([Notification(_TROUBLE)], at=at)
-        if self._config.fallback is not None:
-            channels[self._config.fallback] = at
-        for channel, not_before in channels.items():
-            if channel != about:
-                add_delivery(tx, Delivery(make_id(at), channel, SERVICE, name, "waiting", at, not_before, not_before))
-
-
-def read_trouble(delivery: Delivery) -> tuple[int | None, bool]:
-    """The id of the trouble that a delivery tells of, None for one that tells of none; and whether it is over."""
-    match = _NAME.fullmatch(delivery.group_key) if delivery.subject == SERVICE else None
-    return (int(match[1]), match[2] is not None) if match else (None, False)
-
-
-def _registry(kind: AlertKind, subject: str) -> str | None:
-    return subject if kind in ("silent", "quarantine") else None
-
-
-# DeliveryReports of what goes wrong with telling itself: a delivery given up, a template that is broken.
-
-
-_ONCE_IN: Final = 3_600 * SECOND  # a channel that is gone may fail thousands of deliveries
-_MISHAPS: Final[tuple[ReportKind, ...]] = ("given up", "template")
+    def _report(self, tx: Connection, kind: AlertKind, subject: str, key: str) -> None:
+        if kind not in ("given_up", "absent"):
+            self._outbox.add_alert(tx, key, registry=subject if kind in ("silent", "quarantine") else None)
+        elif subject in self._channels:
+            self._outbox.add_channel_alert(tx, key, about=subject)
 
 
 class DeliveryReports:
-    """Writes reports into the outbox. `clock` gives our time, in nanoseconds."""
+    """Reports a delivery that was given up, or a broken template, to other channels. `clock` gives our time."""
 
     def __init__(self, config: NotifyConfig, *, clock: Callable[[], int]) -> None:
-        self._fallback = config.fallback
-        self._routes = Routes(config)
-        self._clock = clock
+        self._outbox = OutboxWriter(config, clock=clock)
 
-    def __call__(self, tx: Connection, mishap: ReportKind, delivery: Delivery) -> None:
-        """Report what happened to the delivery, where nothing of its channel was reported within the last hour."""
-        if read_report(delivery) is not None:
-            return
-        at = self._clock()
-        gathering = f"{mishap}: {delivery.channel}"
-        for channel, not_before in self._find_channels(at).items():
-            if channel != delivery.channel and not was_made(tx, channel, SERVICE, gathering, since=at - _ONCE_IN):
-                add_delivery(
-                    tx, Delivery(make_id(at), channel, SERVICE, gathering, "waiting", at, not_before, not_before)
-                )
+    def __call__(self, tx: Connection, kind: ReportKind, delivery: Delivery) -> None:
+        """Report it, at most once an hour for each channel. A report that itself fails is not reported."""
+        if read_report(delivery) is None:
+            key = f"{kind}: {delivery.channel}"
+            self._outbox.add_channel_alert(tx, key, about=delivery.channel, interval=_REPORT_INTERVAL)
 
-    def _find_channels(self, at: int) -> dict[str, int]:
-        """The channels to be told, each with when."""
-        channels = self._routes.find_channels([Notification(_TROUBLE)], at=at)
-        return channels | ({self._fallback: at} if self._fallback is not None else {})
+
+def read_alert(delivery: Delivery) -> tuple[int | None, bool]:
+    """The id of the alert that a delivery reports, None for other deliveries; and whether it reports its end."""
+    match = _ALERT_KEY.fullmatch(delivery.group_key) if delivery.subject == SERVICE else None
+    return (int(match[1]), match[2] is not None) if match else (None, False)
 
 
 def read_report(delivery: Delivery) -> tuple[ReportKind, str] | None:
-    """What a delivery reports, and of which channel; None for one that is no report."""
-    if delivery.subject != SERVICE:
+    """The kind and the channel of a delivery report; None for other deliveries."""
+    match = _REPORT_KEY.fullmatch(delivery.group_key) if delivery.subject == SERVICE else None
+    if match is None:
         return None
-    mishap, _, channel = delivery.group_key.partition(": ")
-    return next(((known, channel) for known in _MISHAPS if known == mishap and channel), None)
+    return ("given up" if match[1] == "given up" else "template", match[2])

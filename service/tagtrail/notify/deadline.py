@@ -1,4 +1,4 @@
-"""A deadline for a whole exchange over HTTP: however slowly bytes come, its connections end when its time is over."""
+"""A deadline for a whole exchange over the network: its connections end in time, however slowly bytes arrive."""
 
 import socket
 from contextlib import suppress
@@ -15,10 +15,10 @@ _deadline: ContextVar["Deadline | None"] = ContextVar("deadline", default=None)
 
 
 class Deadline:
-    """Ends every connection that is opened in its `with` block, by this thread, after so many seconds.
+    """Ends every connection that this thread opens in the `with` block after the given number of seconds.
 
-    A timeout of `requests` only says how long a single read may wait, and a server that sends a byte now and then
-    passes it for ever. Looking up a host's name is the resolver's, with the resolver's own limits.
+    A timeout of `requests` limits a single read only, so a server that sends a byte now and then never reaches it.
+    Resolving a host name is not covered; the resolver has limits of its own.
     """
 
     def __init__(self, seconds: float) -> None:
@@ -44,7 +44,7 @@ class Deadline:
             self._connections.clear()
 
     def watch(self, connection: socket.socket) -> None:
-        """Include the connection. It is watched through a duplicate, which stays valid when TLS takes over."""
+        """Include the connection, through a duplicate of its descriptor, which stays valid when TLS takes over."""
         with self._lock:
             self._connections.append(connection.dup())
         if self.is_over:
@@ -54,12 +54,12 @@ class Deadline:
         self.is_over = True
         with self._lock:
             for connection in self._connections:
-                with suppress(OSError):  # the other side was faster
+                with suppress(OSError):  # already closed
                     connection.shutdown(socket.SHUT_RDWR)
 
 
 class _Watched:
-    """A connection that the present deadline watches from the moment it is there, before TLS and proxies speak."""
+    """A connection that the current deadline watches from its start, before TLS and proxies."""
 
     def _new_conn(self) -> socket.socket:
         connection: socket.socket = super()._new_conn()  # type: ignore[misc]
@@ -89,7 +89,7 @@ _POOLS: Final[dict[str, Any]] = {"http": _HTTPPool, "https": _HTTPSPool}
 
 
 class WatchedAdapter(HTTPAdapter):
-    """What `requests` opens connections with, so that a deadline knows of them; through a proxy as well."""
+    """An adapter for `requests` whose connections a deadline watches, also through a proxy."""
 
     def init_poolmanager(self, *arguments: Any, **options: Any) -> None:
         super().init_poolmanager(*arguments, **options)

@@ -1,4 +1,4 @@
-"""Why something is told, or is not: each route held against it, with the first of its conditions that does not fit."""
+"""Why a channel gets a message or not: each route with the first of its conditions that does not match."""
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -6,17 +6,17 @@ from typing import Final
 
 from msgspec.structs import replace
 
-from tagtrail.config.model import NotificationKind, NotifyConfig, RouteConfig
-from tagtrail.notify.routes import Notification, Routes
-from tagtrail.store.messages import MessageData, MessageDeployment
+from tagtrail.config.model import NotifyConfig, RouteConfig
+from tagtrail.notify.routes import Notification, Routes, compile_route, notify_declaration, notify_move
+from tagtrail.store.messages import MessageData
 from tagtrail.trail.rules import EVERY_REGISTRY
 
-_EVERYTHING: Final = RouteConfig(())
+_ANY: Final = RouteConfig(())
 
 
 @dataclass(frozen=True, slots=True)
 class RouteDecision:
-    """What a route says: its position in the configuration, whether it matches, and if not, why."""
+    """Whether a route matches: its position in the configuration, and the reason if it does not."""
 
     position: int
     route: RouteConfig
@@ -24,64 +24,63 @@ class RouteDecision:
     why: str | None = None
 
 
-def find_notifications(told: MessageData) -> list[Notification]:
-    """What routes are held against, of lines that are in the ledger already."""
+def read_notifications(data: MessageData) -> list[Notification]:
+    """The notifications of lines that are in the ledger, as `outbox.find_notifications` makes them for a new line."""
     found = []
-    for move in told.moves:
-        published = [one for one in told.deployments if one.seq == move.seq and one.tag == move.tag]
-        kinds: set[NotificationKind] = {move.kind}
-        if move.violates:
-            kinds.add("violation")
-        if any(one.answer is not None for one in published):
-            kinds.add("deployed")
-        found.append(_happening(frozenset(kinds), move.registry, move.repository, move.tag, published))
-    declared = [one for one in told.deployments if one.answer is not None and one.answer.basis == "declared"]
-    found += [_happening(frozenset({"declared"}), one.registry, one.repository, one.tag, [one]) for one in declared]
-    return found
+    for move in data.moves:
+        published = [one for one in data.deployments if one.seq == move.seq and one.tag == move.tag]
+        found.append(
+            notify_move(
+                move.registry,
+                move.repository,
+                move.tag,
+                move.kind,
+                violates=move.violates,
+                is_deployed=any(one.answer is not None for one in published),
+                environments=(one.environment for one in published),
+            )
+        )
+    declared = [one for one in data.deployments if one.answer is not None and one.answer.basis == "declared"]
+    return found + [notify_declaration(one.registry, one.repository, one.tag, one.environment) for one in declared]
 
 
-def _happening(
-    kinds: frozenset[NotificationKind],
-    registry: str,
-    repository: str,
-    tag: str | None,
-    published: Sequence[MessageDeployment],
-) -> Notification:
-    return Notification(kinds, registry, repository, tag, tuple(one.environment for one in published))
+def explain_routes(
+    config: NotifyConfig, notifications: Sequence[Notification], subject: Notification
+) -> list[RouteDecision]:
+    """What each route decides for notifications that are sent as one message.
 
-
-def judge(config: NotifyConfig, happenings: Sequence[Notification], asked: Notification) -> list[RouteDecision]:
-    """What each route says of all that happens at once; of one that does not match, why it does not want `asked`."""
+    If a route matches none of them, `why` says which of its conditions `subject` does not meet.
+    """
     routes = Routes(config)
-    matching = {position for happening in happenings for position in routes.matching(happening)}
-    verdicts = []
+    matching = {position for each in notifications for position in routes.find_matching(each)}
+    decisions = []
     for position, route in enumerate(config.routes):
-        is_wanted = position in matching
-        why = None if is_wanted else next(_reasons(route, asked), _by_an_earlier(matching))
-        verdicts.append(RouteDecision(position, route, is_wanted, why))
-    return verdicts
+        is_matching = position in matching
+        why = None if is_matching else next(_mismatches(route, subject), _decided_by(matching))
+        decisions.append(RouteDecision(position, route, is_matching, why))
+    return decisions
 
 
-def _by_an_earlier(matching: set[int]) -> str:
-    first = f"routes[{min(matching)}]" if matching else "an earlier one"
-    return f"`match` is first, and {first} has decided"
+def _decided_by(matching: set[int]) -> str:
+    earlier = f"routes[{min(matching)}]" if matching else "an earlier route"
+    return f"with `match: first` {earlier} has decided already"
 
 
-def _reasons(route: RouteConfig, asked: Notification) -> Iterator[str]:
-    """The conditions of the route that do not fit, in the order of the configuration."""
-    if not _wants(replace(_EVERYTHING, repository=route.repository), asked):
+def _mismatches(route: RouteConfig, subject: Notification) -> Iterator[str]:
+    """The conditions of the route that the notification does not meet, in the order of the configuration."""
+    if not _matches(replace(_ANY, repository=route.repository), subject):
         yield f"its repository is {route.repository}"
-    if not _wants(replace(_EVERYTHING, tag=route.tag), asked):
+    if not _matches(replace(_ANY, tag=route.tag), subject):
         yield f"its tag is {route.tag}"
-    if not _wants(replace(_EVERYTHING, environment=route.environment), asked):
-        meant = ", ".join(asked.environments) or "none"
-        yield f"its environment is {route.environment}, and this was published for {meant}"
-    if route.registry not in (EVERY_REGISTRY, asked.registry):
+    if not _matches(replace(_ANY, environment=route.environment), subject):
+        published = ", ".join(subject.environments) or "none"
+        yield f"its environment is {route.environment}, and this was published for {published}"
+    if route.registry not in (EVERY_REGISTRY, subject.registry):
         yield f"its registry is {route.registry}"
-    if not _wants(replace(_EVERYTHING, kinds=route.kinds), asked):
-        kinds, these = ", ".join(sorted(route.kinds)), ", ".join(sorted(asked.kinds))
+    if not _matches(replace(_ANY, kinds=route.kinds), subject):
+        kinds, these = ", ".join(sorted(route.kinds)), ", ".join(sorted(subject.kinds))
         yield f"its kinds are {kinds}, and this is {these}"
 
 
-def _wants(route: RouteConfig, asked: Notification) -> bool:
-    return bool(Routes(NotifyConfig(routes=(route,))).matching(asked))
+def _matches(route: RouteConfig, subject: Notification) -> bool:
+    return compile_route(route)(subject)

@@ -1,7 +1,7 @@
-"""Small pieces that every channel's form is made of: text that can do nothing, lengths, times, and the plain form.
+"""Formatting that the channels share: safe text, lengths, times, markup, and the plain text format.
 
-What comes from outside (tags, actors, user agents) goes through `presentable` first, which leaves one line of printable
-text of bounded length, and through `inert` where a service makes mentions and links out of bare text.
+Text from outside (tags, actors, user agents) first goes through `presentable`, which makes one printable line of
+bounded length, and through `inert` for a service that turns bare text into mentions and links.
 """
 
 import html
@@ -18,39 +18,41 @@ from tagtrail.wording.text import visible
 SIGNS: Final[dict[MessageTone, str]] = {"notice": "", "good": "🟢 ", "warning": "🟠 ", "alarm": "🔴 "}
 COLOURS: Final[dict[MessageTone, int]] = {"notice": 0x5B6B7F, "good": 0x2E8B57, "warning": 0xD9822B, "alarm": 0xC62828}
 
-# Lengths are in UTF-16 code units, the largest of the units by which services count (Telegram counts by it).
+# Lengths are in UTF-16 code units: no service counts more than these for a text (Telegram counts exactly these).
 LONGEST_TITLE: Final = 140
 LONGEST_SENTENCE: Final = 1_000
 LONGEST_LABEL: Final = 40
 LONGEST_VALUE: Final = 400
-LONGEST_COPY: Final = 1_400  # two references of the longest host, repository, tag and digest, and words around them
+LONGEST_COPY: Final = 1_400  # two references with the longest host, repository, tag and digest, and some words
 _MOST_SENTENCES: Final = 40
 _MOST_FACTS: Final = 24
 _MOST_COPIES: Final = 4
-_MOST_LINES: Final = 5  # of the ledger, named in a message's last line
+_MOST_LINES: Final = 5  # ledger lines that a message's footer names
 
-_BREAK: Final = "\u200b"  # zero width space: nothing to see, and no mention, link or command any more
+BACKTICK: Final = "ˋ"  # U+02CB replaces a backtick, which would end a code span
+_BREAK: Final = "\u200b"  # zero width space: invisible, and it breaks a mention, link or command
 _LIVE: Final = re.compile(
     r"(?<=[@#$])(?=\S)"  # a mention, a hash tag, a room, a share
     r"|(?<=:)(?=//)"  # a URL
-    r"|(?<=\w\.)(?=[^\W\d_]{2})"  # a host's name, with the dot before its last label
+    r"|(?<=\w\.)(?=[^\W\d_]{2})"  # a host name, at the dot before its last label
     r"|(?<=:)(?=[\w+-]+:)"  # an emoji's short name
     r"|(?:(?<=\s/)|(?<=^/))(?=\w)"  # a command
 )
-_Form = TypeVar("_Form")
+_BEGINS_BLOCK: Final = re.compile(r"(?=\s*(?:[#>+=-]|\d+[.)]\s))")  # a heading, quotation or list in Markdown
+_Payload = TypeVar("_Payload")
 Escape: TypeAlias = Callable[[str], str]
 
 
 def unchanged(text: str) -> str:
-    """The text: for a target that reads no markup."""
+    """The text itself, for a service without markup."""
     return text
 
 
 @dataclass(frozen=True, slots=True)
 class Markup:
-    """How values are written into a service's text: `escape` for words, `code` for what is copied, `link` for our URL.
+    """How a service's text holds values: `escape` for words, `code` for values to copy, `link` for a URL of tagtrail.
 
-    Each is given one printable line. `escape` leaves nothing that formats, mentions or links.
+    Each gets one printable line. The result of `escape` cannot format, mention or link.
     """
 
     escape: Escape = unchanged
@@ -59,12 +61,12 @@ class Markup:
 
 
 def units(text: str) -> int:
-    """The text's length in UTF-16 code units; no service counts more than that."""
+    """The text's length in UTF-16 code units."""
     return len(text.encode("utf-16-le", "surrogatepass")) // 2
 
 
 def shorten(text: str, most: int) -> str:
-    """The text, or as much of its beginning as makes `most` UTF-16 code units with an ellipsis; no pair is cut."""
+    """The text, cut to `most` UTF-16 code units including an ellipsis. Surrogate pairs stay whole."""
     if units(text) <= most:
         return text
     octets = text[:most].encode("utf-16-le", "surrogatepass")[: 2 * (most - 1)]
@@ -77,7 +79,7 @@ def one_line(text: str, most: int) -> str:
 
 
 def within(text: str, most: int, escape: Escape) -> str:
-    """The text escaped, shortened before that, so that what is escaped has at most `most` UTF-16 code units."""
+    """The text shortened and then escaped, so that the result has at most `most` UTF-16 code units."""
     room = most
     while units(written := escape(shorten(text, room))) > most:
         room -= max(1, room // 8)
@@ -85,17 +87,17 @@ def within(text: str, most: int, escape: Escape) -> str:
 
 
 def inert(text: str) -> str:
-    """Text in which no service finds a mention, a hash tag, a link, a command or an emoji's name by itself.
+    """Text that no service turns into a mention, hash tag, link, command or emoji.
 
-    An invisible character is put in, so that what a person would copy belongs into code formatting, unchanged.
+    It inserts invisible characters, so values to copy go into code formatting instead, unchanged.
     """
     return _LIVE.sub(_BREAK, text)
 
 
 def presentable(message: Message) -> Message:
-    """The message with every text as one printable line of bounded length, and no more parts than a person reads.
+    """The message with every text as one printable line of bounded length, and with a bounded number of parts.
 
-    What is there to be copied is never cut: what would be too long is left out.
+    Values to copy are never cut; one that is too long is left out.
     """
     left_out = max(0, len(message.sentences) - _MOST_SENTENCES) + max(0, len(message.facts) - _MOST_FACTS)
     names: dict[str, Any] = {name: _optional(getattr(message, name)) for name in _TEXTS}
@@ -122,7 +124,7 @@ def _optional(text: str | None) -> str | None:
 
 
 def _presentable_fact(fact: Fact, most: int) -> Fact:
-    """Most forms put a colon behind the label, which must not make an emoji's name of its end."""
+    """Most channels put a colon after the label; with it the label's end must not read as an emoji's name."""
     label = inert(f"{one_line(fact.label, LONGEST_LABEL)}:").removesuffix(":")
     return replace(fact, label=label, value=one_line(fact.value, most))
 
@@ -132,7 +134,7 @@ def _may_be_copied(fact: Fact) -> bool:
 
 
 def safe_link(link: str | None) -> str | None:
-    """The URL with every character that a markup could read percent-encoded; None unless it is http or https."""
+    """The URL with every character that has a meaning in markup percent-encoded; None unless it is http or https."""
     if link is None or urlsplit(link).scheme not in ("http", "https"):
         return None
     encoded = quote(link.encode("utf-8", "replace"), safe=":/?#&=%+,")
@@ -146,12 +148,12 @@ def moment(instant: int) -> str:
 
 
 def footer(message: Message) -> str:
-    """When it happened, and what in the ledger it rests on: `2026-04-20 14:03 UTC · ledger line 41`."""
+    """The time of the event, and its ledger lines: `2026-04-20 14:03 UTC · ledger line 41`."""
     return " · ".join(filter(None, (moment(message.occurred_at), basis(message))))
 
 
 def basis(message: Message) -> str:
-    """What in the ledger the message rests on: `ledger lines 41, 42`; nothing for what is in no line."""
+    """The ledger lines of the message: `ledger lines 41, 42`; empty without lines."""
     if not message.lines:
         return ""
     named = ", ".join(map(str, message.lines[:_MOST_LINES]))
@@ -160,7 +162,7 @@ def basis(message: Message) -> str:
 
 
 def plain(message: Message, sentences: str | None = None) -> str:
-    """The message as plain text that reads well by itself, the title first; `sentences` takes the sentences' place."""
+    """The message as plain text, the title first; `sentences` replaces its sentences."""
     parts = [
         message.title,
         "\n".join(message.sentences) if sentences is None else sentences,
@@ -171,18 +173,18 @@ def plain(message: Message, sentences: str | None = None) -> str:
     return "\n\n".join(part for part in parts if part)
 
 
-def fit(message: Message, build: Callable[[Message], _Form], fits: Callable[[_Form], bool]) -> _Form:
-    """What is built of the message, with ever fewer parts until it fits; the title and the first sentence stay."""
-    form = build(message)
+def fit(message: Message, build: Callable[[Message], _Payload], fits: Callable[[_Payload], bool]) -> _Payload:
+    """Build the payload from fewer and fewer parts until it fits; the title and the first sentence stay."""
+    payload = build(message)
     for smaller in _reductions(message):
-        if fits(form):
+        if fits(payload):
             break
-        form = build(smaller)
-    return form
+        payload = build(smaller)
+    return payload
 
 
 def _reductions(message: Message) -> Iterator[Message]:
-    """The message without its last fact, without the last two, ..., then with fewer sentences, then fewer copies."""
+    """The message with fewer and fewer facts, then with fewer sentences, then with fewer values to copy."""
     for count in reversed(range(len(message.facts))):
         yield replace(message, facts=message.facts[:count])
     short = replace(message, facts=())
@@ -191,42 +193,32 @@ def _reductions(message: Message) -> Iterator[Message]:
     short = replace(short, sentences=message.sentences[:1])
     for count in reversed(range(len(message.copy))):
         yield replace(short, copy=message.copy[:count])
-    for most in (LONGEST_SENTENCE // 2, LONGEST_SENTENCE // 4, LONGEST_SENTENCE // 8):  # it may be all escapes
+    for most in (LONGEST_SENTENCE // 2, LONGEST_SENTENCE // 4, LONGEST_SENTENCE // 8):  # it may consist of escapes
         yield replace(short, copy=(), sentences=tuple(shorten(sentence, most) for sentence in short.sentences))
 
 
-# How markup that several services read is written: the HTML of Matrix, Telegram and Google Chat, and Markdown.
-
-
-BACKTICK: Final = "ˋ"  # U+02CB stands for a backtick, by which a code span would end
-
-# Where a line could begin a heading, a quotation or a list.
-_BEGINS_BLOCK: Final = re.compile(r"(?=\s*(?:[#>+=-]|\d+[.)]\s))")
-_BEGINS_NOTHING: Final = "\u200b"  # zero width space
-
-
 def not_a_block(text: str) -> str:
-    """The line, beginning with nothing that Markdown makes a heading, a quotation or a list of."""
-    return f"{_BEGINS_NOTHING}{text}" if _BEGINS_BLOCK.match(text) else text
+    """The line with a start that Markdown does not read as a heading, a quotation or a list."""
+    return f"{_BREAK}{text}" if _BEGINS_BLOCK.match(text) else text
 
 
 def in_backticks(text: str) -> str:
-    """Inline code as Slack, Discord and Markdown write it."""
+    """Inline code in Markdown, also for Slack and Discord."""
     return f"`{text.replace('`', BACKTICK)}`" if text else "–"
 
 
 def in_fences(text: str) -> str:
-    """A block of code, which is easier to copy; each fence stands on a line of its own, as Mattermost wants it."""
+    """A code block, which is easier to copy. Mattermost needs each fence on its own line."""
     return f"```\n{text.replace('`', BACKTICK)}\n```"
 
 
 def bare_html(text: str) -> str:
-    """Text between tags, unchanged for the reader; of named entities only those that Telegram knows."""
+    """Text between HTML tags; uses only those named entities that Telegram knows."""
     return html.escape(text, quote=False).replace('"', "&quot;")
 
 
 def words_html(text: str) -> str:
-    """Words between tags: no mention, no link by itself."""
+    """Text between HTML tags that cannot become a mention or a link."""
     return bare_html(inert(text))
 
 
@@ -234,5 +226,5 @@ HTML: Final = Markup(words_html, code=lambda text: f"<code>{bare_html(text)}</co
 
 
 def without_brackets(text: str) -> str:
-    """Words for a place that reads no markup, or should not: no tag can be in it under either reading."""
+    """Text for a place that may or may not interpret HTML: it holds no tag either way."""
     return inert(text).replace("<", "‹").replace(">", "›")

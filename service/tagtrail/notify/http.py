@@ -1,4 +1,4 @@
-"""Sending: a channel's request posted over HTTP, and what came of it. No redirect is followed."""
+"""HTTP for channels: posts a request once and interprets the response. Redirects are not followed."""
 
 import logging
 import re
@@ -23,24 +23,24 @@ from tagtrail.notify.message import Message
 
 CONNECT_TIMEOUT: Final = 5.0  # seconds
 READ_TIMEOUT: Final = 10.0  # seconds without a byte
-TOTAL_TIMEOUT: Final = 30.0  # seconds for all of it
+TOTAL_TIMEOUT: Final = 30.0  # seconds for the whole exchange
 _PERMANENT: Final = frozenset({400, 401, 403, 404, 405, 410, 413, 415, 422})
-_LONGEST_ANSWER: Final = 16_384  # bytes of an answer that are read
-_LONGEST_DETAIL: Final = 300  # characters of an answer that are kept
-_SHORTEST_SECRET: Final = 6  # a shorter part of a URL says nothing by itself, and would be hidden in every sentence
-_OPEN_HEADERS: Final = frozenset({"content-type", "user-agent", "accept-encoding"})
+_LONGEST_RESPONSE: Final = 16_384  # bytes of a response that are read
+_LONGEST_DETAIL: Final = 300  # characters of a response that are kept
+_SHORTEST_SECRET: Final = 6  # hiding shorter parts of a URL would spoil ordinary words
+_PUBLIC_HEADERS: Final = frozenset({"content-type", "user-agent", "accept-encoding"})
 
-# urllib3 logs the path of every request at the level `debug`, and the whole URL when an answer's head is malformed as a
-# warning. For a webhook that is the secret; what it has to say is in the outcome.
+# urllib3 logs the path of every request at level debug, and the whole URL as a warning when a response's head is
+# malformed. The URL of a webhook is a secret; the outcome holds what an operator needs.
 logging.getLogger("urllib3").setLevel(logging.CRITICAL)
 
 
 @dataclass(frozen=True, slots=True)
 class SendOutcome:
-    """What came of an attempt. `detail` is for the operator and holds no secret.
+    """The outcome of one attempt. `detail` is for the operator and holds no secret.
 
-    `is_permanent` says that another try would fail as well; `retry_after` is in seconds, where the other side asked.
-    `trouble` is what the operator should mend although the message was sent: a broken template.
+    `is_permanent` means that another attempt would fail as well. `retry_after` is in seconds, if the server asked for
+    a wait. `template_error` is set if the message was sent without the channel's template, because that is broken.
     """
 
     is_sent: bool
@@ -48,26 +48,26 @@ class SendOutcome:
     status: int | None = None
     is_permanent: bool = False
     retry_after: float | None = None
-    trouble: str | None = None
+    template_error: str | None = None
 
 
 class Channel(Protocol):
-    """A place where messages go, made from the configuration once."""
+    """A place where messages go."""
 
     @property
     def name(self) -> str:
-        """What the operator calls it."""
+        """Its name in the configuration."""
 
     def send(self, message: Message) -> SendOutcome:
-        """Send the message once; what fails is an outcome, never an exception."""
+        """Send the message once. A failure is an outcome, never an exception."""
 
     def preview(self, message: Message) -> str:
-        """The message as this channel would get it, without any secret: a JSON body, indented, or plain text."""
+        """The message as this channel would get it, without secrets: an indented JSON body, or plain text."""
 
 
 @dataclass(frozen=True, slots=True)
 class Post:
-    """A request to be posted. The URL and the headers may be secret, and so is what `secrets` names of the rest."""
+    """A request to post. The URL and the headers may be secret; `secrets` names further secret parts."""
 
     url: str = field(repr=False)
     body: bytes
@@ -78,42 +78,42 @@ class Post:
 
 @dataclass(frozen=True, slots=True)
 class ChannelResponse:
-    """What the other side said: `text` is as much of its body as was read, without any secret of the request."""
+    """The response to a request: `text` is the beginning of its body, with the request's secrets hidden."""
 
     status: int
     text: str
     retry_after: float | None = None
 
 
-Judge: TypeAlias = Callable[[ChannelResponse], SendOutcome]
+Interpret: TypeAlias = Callable[[ChannelResponse], SendOutcome]
 
 
-def judge(answer: ChannelResponse) -> SendOutcome:
-    """What an answer means where HTTP alone decides. Redirects are permanent: a channel's URL is where it says.
+def interpret(response: ChannelResponse) -> SendOutcome:
+    """The outcome by the HTTP status alone. A redirect is a permanent failure.
 
-    What is answered to a message that was sent is not kept: several services answer with the message itself.
+    The body of a success is not kept: several services respond with the message itself.
     """
-    is_redirect = 300 <= answer.status < 400
-    if 200 <= answer.status < 300:
-        return SendOutcome(is_sent=True, detail="", status=answer.status)
+    is_redirect = 300 <= response.status < 400
+    if 200 <= response.status < 300:
+        return SendOutcome(is_sent=True, detail="", status=response.status)
     return SendOutcome(
         is_sent=False,
-        detail="redirects, which is not followed" if is_redirect else one_line(answer.text.strip(), _LONGEST_DETAIL),
-        status=answer.status,
-        is_permanent=is_redirect or answer.status in _PERMANENT,
-        retry_after=answer.retry_after,
+        detail="a redirect, which is not followed" if is_redirect else one_line(response.text.strip(), _LONGEST_DETAIL),
+        status=response.status,
+        is_permanent=is_redirect or response.status in _PERMANENT,
+        retry_after=response.retry_after,
     )
 
 
-def post(request: Post, judge: Judge = judge, *, total: float = TOTAL_TIMEOUT) -> SendOutcome:
-    """Post once, in at most `total` seconds. Proxies are those of the environment.
+def post(request: Post, interpret: Interpret = interpret, *, total: float = TOTAL_TIMEOUT) -> SendOutcome:
+    """Post once, in at most `total` seconds, through the proxies of the environment variables.
 
-    What fails is an outcome that names no secret: neither a part of the URL nor a header, even where the answer does.
+    The outcome names no secret, neither a part of the URL nor a header, even if the response does.
     """
     with Deadline(total) as deadline:
         try:
-            return judge(_exchange(request))
-        except ValueError:  # of `requests`: a URL, a scheme or a header that cannot be
+            return interpret(_exchange(request))
+        except ValueError:  # from `requests`: an invalid URL, scheme or header
             return SendOutcome(is_sent=False, detail="its URL or its token cannot be used", is_permanent=True)
         except (requests.RequestException, urllib3.exceptions.HTTPError, OSError) as error:
             detail = f"no answer within {total:g} s" if deadline.is_over else _reason(error)
@@ -133,20 +133,20 @@ def _exchange(request: Post) -> ChannelResponse:
             timeout=(CONNECT_TIMEOUT, READ_TIMEOUT),
             allow_redirects=False,
             stream=True,
-        ) as answer:
-            text = _hide(_read(answer), request)
-            return ChannelResponse(answer.status_code, text, read_retry_after(answer.headers.get("Retry-After")))
+        ) as response:
+            text = _hide(_read(response), request)
+            return ChannelResponse(response.status_code, text, read_retry_after(response.headers.get("Retry-After")))
 
 
 class _Session(requests.Session):
-    """Sees no redirect: to be ready to follow one, `requests` would read its whole body, however large that is."""
+    """Ignores redirects: `requests` would read a redirect's whole body, however large, before following it."""
 
     def get_redirect_target(self, resp: requests.Response) -> None:
         return None
 
 
-class _Nobody(AuthBase):
-    """Keeps `requests` from looking into ~/.netrc, whose entry would replace a channel's own header."""
+class _NoNetrc(AuthBase):
+    """Keeps `requests` from reading ~/.netrc, whose entry would replace a channel's own header."""
 
     def __call__(self, request: requests.PreparedRequest) -> requests.PreparedRequest:
         return request
@@ -154,13 +154,13 @@ class _Nobody(AuthBase):
 
 def _authentication(url: str) -> AuthBase:
     user, password = get_auth_from_url(url)
-    return HTTPBasicAuth(user, password) if user else _Nobody()
+    return HTTPBasicAuth(user, password) if user else _NoNetrc()
 
 
-def _read(answer: requests.Response) -> str:
-    """The beginning of the answer's body. What breaks off after the status was there changes nothing any more."""
+def _read(response: requests.Response) -> str:
+    """The beginning of the response's body; empty if the connection breaks, since the status is known by then."""
     try:
-        octets = answer.raw.read(_LONGEST_ANSWER, decode_content=True)
+        octets = response.raw.read(_LONGEST_RESPONSE, decode_content=True)
     except (urllib3.exceptions.HTTPError, OSError):
         octets = b""
     return str(octets.decode("utf-8", "replace"))
@@ -173,7 +173,7 @@ def _hide(text: str, request: Post) -> str:
 
 
 def _secrets_of(request: Post) -> Iterator[str]:
-    """Everything in the URL after its host, before it (a user and a password), and in the headers; also decoded."""
+    """The URL's user, password, path and query, and the values of headers; each also percent-decoded."""
     parts = urlsplit(request.url)
     found = [
         *request.secrets,
@@ -185,24 +185,24 @@ def _secrets_of(request: Post) -> Iterator[str]:
     found += [parts.username or "", parts.password or ""]
     found.append(b64encode(unquote(f"{parts.username}:{parts.password}").encode()).decode() if parts.username else "")
     for name, value in request.headers.items():
-        if name.lower() not in _OPEN_HEADERS:
+        if name.lower() not in _PUBLIC_HEADERS:
             found += [value, *value.split()]
     for secret in found:
         yield from (each for each in (secret, unquote(secret)) if len(each) >= _SHORTEST_SECRET)
 
 
 def _reason(error: BaseException) -> str:
-    """Why there was no answer, in our words or the system's; those of `requests` have the URL in them."""
+    """Why there was no response, in our words or the system's; the texts of `requests` contain the URL."""
     causes = list(_causes(error))
     names = {type(cause).__name__ for cause in causes}
-    said = [cause.strerror for cause in causes if isinstance(cause, OSError) and cause.strerror]
-    return next((words for name, words in _WORDS.items() if name in names), next(iter(said), type(error).__name__))
+    reasons = [cause.strerror for cause in causes if isinstance(cause, OSError) and cause.strerror]
+    return next((words for name, words in _WORDS.items() if name in names), next(iter(reasons), type(error).__name__))
 
 
 _WORDS: Final = {
-    "ConnectTimeout": "no connection in time",
+    "ConnectTimeout": "the connection timed out",
     "ReadTimeout": "no answer in time",
-    "NameResolutionError": "its host's name is not known",
+    "NameResolutionError": "its host name cannot be resolved",
     "RemoteDisconnected": "the connection was closed without an answer",
     "SSLCertVerificationError": "its certificate is not trusted",
     "SSLError": "TLS failed",
@@ -210,7 +210,7 @@ _WORDS: Final = {
 
 
 def _causes(error: BaseException) -> Iterator[BaseException]:
-    """The error and what it was made of, as `requests` and urllib3 wrap one into another."""
+    """The error and its causes, as `requests` and urllib3 wrap them."""
     waiting: list[object] = [error]
     for _ in range(16):
         cause = waiting.pop(0) if waiting else None
@@ -220,7 +220,7 @@ def _causes(error: BaseException) -> Iterator[BaseException]:
 
 
 def read_retry_after(value: str | None, *, now: Callable[[], float] = time.time) -> float | None:
-    """The seconds that a `Retry-After` asks for (RFC 9110, section 10.2.3: a number or a date); None without sense."""
+    """The seconds that a `Retry-After` asks for: a number or a date (RFC 9110, section 10.2.3). None if malformed."""
     if value is None:
         return None
     if re.fullmatch(r"\d{1,9}(\.\d{1,9})?", value.strip(), re.ASCII):

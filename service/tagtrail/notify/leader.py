@@ -1,4 +1,4 @@
-"""Whose turn it is to dispatch: of the processes that could, the one that holds a lock in the data directory."""
+"""The leader lock: of the processes that could dispatch, the one that holds a lock in the data directory does."""
 
 import fcntl
 import os
@@ -9,15 +9,15 @@ from pathlib import Path
 from typing import Final
 
 DISPATCH_LOCK: Final = "dispatch.lock"
-_PAUSE: Final = 0.1  # seconds between two tries
+_PAUSE: Final = 0.1  # seconds between two attempts
 
 
 @contextmanager
 def leader_lock(data: Path, *, patience: float = 0.0, must_stop: Callable[[], bool] = lambda: False) -> Iterator[bool]:
-    """Whether it is this process's turn, for the length of the block; waits `patience` seconds for it to come.
+    """Try to take the lock for the block; yields whether this process is the leader.
 
-    It waits no longer once it `must_stop`. The lock ends with the process that holds it, however that ends. Raises
-    OSError.
+    Waits up to `patience` seconds for the lock, but not once `must_stop` returns true. The operating system releases
+    the lock when its process ends, even after a crash. Raises OSError.
     """
     lock = os.open(data / DISPATCH_LOCK, os.O_CREAT | os.O_RDWR | os.O_CLOEXEC, 0o600)
     try:
@@ -39,6 +39,6 @@ def _take(lock: int, until: float, must_stop: Callable[[], bool]) -> bool:
 
 
 def has_no_leader(data: Path) -> bool:
-    """Whether no process dispatches at the moment; found out by a try, which another's has to outlast."""
-    with leader_lock(data) as is_ours:
-        return is_ours
+    """Whether no process dispatches now. The check holds the lock for a moment; a new leader has to wait for that."""
+    with leader_lock(data) as is_leader:
+        return is_leader

@@ -1,19 +1,19 @@
-"""The message: what is told, in plain words and values, before any channel gives it a form.
+"""The message: plain words and values, before a channel formats them.
 
-Nothing in it is escaped. Repository names, tags, actors and user agents come from outside and may be hostile: every
-channel escapes for its own target, and no channel lets them become a mention, a link or formatting.
+Nothing in it is escaped. Repository names, tags, actors and user agents come from outside and may be hostile: each
+channel escapes them for its own service, so that they cannot become a mention, a link or formatting.
 """
 
 from dataclasses import dataclass
 from typing import Literal
 
-MessageKind = Literal["moved", "deployed", "declared", "violation", "deleted", "summary", "trouble", "test"]
+MessageKind = Literal["moved", "deployed", "declared", "violation", "deleted", "summary", "alert", "test"]
 MessageTone = Literal["notice", "good", "warning", "alarm"]
 
 
 @dataclass(frozen=True, slots=True)
 class Fact:
-    """A value with its label; `is_code` for what a person would copy or compare: a digest, a reference, a command."""
+    """A value with its label; `is_code` marks a value to copy or compare: a digest, a reference, a command."""
 
     label: str
     value: str
@@ -22,12 +22,12 @@ class Fact:
 
 @dataclass(frozen=True, slots=True)
 class Message:
-    """One message. `id` is the delivery's: the same on every try.
+    """One message. `id` is the delivery's id, the same on every attempt.
 
-    `title` is one line. `sentences` say what happened, the most important first. `facts` are details for those who
-    look closer, `copy` what to paste (the pinned reference, the command to go back). `link` is a page of ours, never a
-    URL that an event brought. `occurred_at` is by the registry's clock (ours for troubles), nanoseconds since 1970 UTC.
-    `lines` are the ledger's lines that it rests on.
+    `title` is one line. `sentences` say what happened, the most important first. `facts` are details, `copy` holds
+    values to paste (the pinned reference, the rollback command). `link` is a page of tagtrail, never a URL that an
+    event brought. `occurred_at` is by the registry's clock (for alerts by ours), in nanoseconds since 1970 UTC.
+    `lines` are the ledger lines that the message reports.
     """
 
     id: str

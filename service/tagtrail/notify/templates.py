@@ -1,7 +1,7 @@
-"""Templates: the operator's own words for a message, or a whole JSON body, in a small and sandboxed part of Jinja2.
+"""Templates: the operator's own text for a message, or a whole JSON body, in a small and sandboxed part of Jinja2.
 
-Nothing can be called in a template, its loops run over the message's parts only and a bounded number of times, and
-every value that it prints is written as its service's markup needs it.
+A template cannot call anything. Its loops run over the message's lists only, a bounded number of times. Every value
+that it prints is escaped for the service's markup.
 """
 
 import json
@@ -19,14 +19,14 @@ from tagtrail.notify.formatting import Markup, footer, moment, presentable, shor
 from tagtrail.notify.message import Message
 from tagtrail.trail.names import short_digest
 
-MOST_TEXT: Final = 2_800  # UTF-16 code units of a `template`: with a title it fits into every service's message
+MOST_TEXT: Final = 2_800  # UTF-16 code units of a `template`: with the title this fits into a message of every service
 MOST_BODY: Final = 100_000  # of a `body`
 _LARGEST_SOURCE: Final = 65_536  # bytes
-_MOST_STEPS: Final = 10_000  # of all loops together, while one message is rendered
+_MOST_STEPS: Final = 10_000  # of all loops together, for one message
 
-# What a template may be made of. Without calls, arithmetic, concatenation and macros no value can grow, and without
-# lists of variables none can be nested, so that a template's work is bounded by its length and its loops' steps.
-_PARTS: Final = (
+# The parts of Jinja2 that are allowed. Without calls, arithmetic, concatenation and macros no value can grow, and
+# without lists of variables none can be nested. So a template's length and its loop steps bound its work.
+_ALLOWED: Final = (
     *(nodes.Output, nodes.TemplateData, nodes.Name, nodes.Const, nodes.Tuple, nodes.List),
     *(nodes.Getattr, nodes.Getitem, nodes.Slice, nodes.Neg),
     *(nodes.For, nodes.If, nodes.CondExpr, nodes.Assign),
@@ -43,13 +43,13 @@ class TemplateError(TagtrailError):
 
 
 class _Ready(str):
-    """Markup that is printed as it is."""
+    """Text that is already in the service's markup, and is not escaped again."""
 
     __slots__ = ()
 
 
 class _Link(str):
-    """A URL of ours."""
+    """A URL of tagtrail."""
 
     __slots__ = ()
 
@@ -62,53 +62,53 @@ class _Json(str):
 
 @dataclass(frozen=True, slots=True)
 class TemplateOutput:
-    """What a channel's templates made of a message: `text` in place of the sentences, or the whole `body`.
+    """The result of a channel's template: `text`, which replaces the sentences, or the whole `body`.
 
-    `trouble` says what is wrong with the template; the channel's own form then takes its place.
+    `error` says what is wrong with the template; the channel then sends its default format.
     """
 
     text: str | None = None
     body: bytes | None = None
-    trouble: str | None = None
+    error: str | None = None
 
 
-def write(config: ChannelConfig, message: Message, markup: Markup) -> TemplateOutput:
-    """Use the channel's templates, if it has any; a broken one is a trouble, never an exception."""
+def apply_templates(config: ChannelConfig, message: Message, markup: Markup) -> TemplateOutput:
+    """Render the channel's template, if it has one. A broken template gives an `error`, never an exception."""
     try:
         if config.body is not None:
             return TemplateOutput(body=render_body(config.body, message, markup))
         if config.template is not None:
             return TemplateOutput(text=render_text(config.template, message, markup))
     except TemplateError as error:
-        return TemplateOutput(trouble=f"template {error}; the message was sent in the channel's own form")
+        return TemplateOutput(error=f"template {error}; the default format was sent instead")
     return TemplateOutput()
 
 
 def render_text(path: Path, message: Message, markup: Markup) -> str:
-    """The file's text for the message; it takes the sentences' place. Raises TemplateError."""
+    """Render the file to text that replaces the message's sentences. Raises TemplateError."""
     text = _render(path, message, markup, lambda value: value, most=MOST_TEXT).strip()
     if not text:
-        raise TemplateError(path, None, "it writes nothing for this message")
+        raise TemplateError(path, None, "its result is empty for this message")
     return text
 
 
 def render_body(path: Path, message: Message, markup: Markup) -> bytes:
-    """The file's JSON for the message: a value stands between quotes, `value|tojson` is a whole JSON value.
+    """Render the file to JSON: a plain value stands between quotes, `value|tojson` is a whole JSON value.
 
-    Raises TemplateError, also when the result is no JSON.
+    Raises TemplateError, also if the result is not JSON.
     """
     text = _render(path, message, markup, lambda value: json.dumps(value, ensure_ascii=False)[1:-1], most=MOST_BODY)
     try:
         document = json.loads(text)
     except ValueError as error:
-        raise TemplateError(path, None, f"what it writes is no JSON: {error}") from None
+        raise TemplateError(path, None, f"its result is not JSON: {error}") from None
     return json.dumps(document, ensure_ascii=False).encode("utf-8", "replace")
 
 
-def _render(path: Path, message: Message, markup: Markup, place: Callable[[str], str], *, most: int) -> str:
-    """What the template writes; `place` is how each value is put where it stands."""
+def _render(path: Path, message: Message, markup: Markup, quote: Callable[[str], str], *, most: int) -> str:
+    """Render the template; `quote` prepares each value for the place where it is printed."""
     source = _read(path)
-    environment = _environment(markup, place)
+    environment = _environment(markup, quote)
     try:
         tree = environment.parse(source, str(path), str(path))
         _check(tree, path)
@@ -119,7 +119,7 @@ def _render(path: Path, message: Message, markup: Markup, place: Callable[[str],
         raise
     except TemplateSyntaxError as error:
         raise TemplateError(path, error.lineno, error.message or "it cannot be read") from None
-    except Exception as error:  # whatever a template does, the message is sent
+    except Exception as error:  # the message is sent, whatever the template does
         raise TemplateError(path, _line_of(error, path), str(error) or type(error).__name__) from None
 
 
@@ -128,7 +128,7 @@ def _bounded(pieces: Iterable[str], most: int) -> str:
     for piece in pieces:
         length += units(piece)
         if length > most:
-            raise ValueError(f"it writes more than {most} characters")
+            raise ValueError(f"its result is longer than {most} characters")
         taken.append(piece)
     return "".join(taken)
 
@@ -141,13 +141,13 @@ def _read(path: Path) -> str:
     except OSError as error:
         raise TemplateError(path, None, f"it cannot be read ({error.strerror})") from None
     except UnicodeDecodeError:
-        raise TemplateError(path, None, "it is no UTF-8 text") from None
+        raise TemplateError(path, None, "it is not UTF-8 text") from None
     if len(octets) > _LARGEST_SOURCE:
         raise TemplateError(path, None, f"it is larger than {_LARGEST_SOURCE} bytes")
     return text
 
 
-def _environment(markup: Markup, place: Callable[[str], str]) -> SandboxedEnvironment:
+def _environment(markup: Markup, quote: Callable[[str], str]) -> SandboxedEnvironment:
     steps = 0
 
     def each(values: object) -> Sequence[object]:
@@ -160,7 +160,7 @@ def _environment(markup: Markup, place: Callable[[str], str]) -> SandboxedEnviro
         return values
 
     def printed(value: object) -> str:
-        return _printed(value, markup, place)
+        return _print(value, markup, quote)
 
     environment = SandboxedEnvironment(
         undefined=StrictUndefined, finalize=printed, optimized=False, trim_blocks=True, lstrip_blocks=True
@@ -177,23 +177,23 @@ def _environment(markup: Markup, place: Callable[[str], str]) -> SandboxedEnviro
 
 
 def _within_bounds(filter_: Callable[..., Any]) -> Callable[..., Any]:
-    """The filter, whose result may not be longer than any body: many in a row could double a text for ever."""
+    """The filter with a limit on its result: filters in a row could otherwise double a text without end."""
 
     def bounded(value: object, *more: object, **named: object) -> object:
         result = filter_(value, *more, **named)
         if isinstance(result, str) and len(result) > MOST_BODY:
-            raise ValueError(f"a filter makes more than {MOST_BODY} characters of a value")
+            raise ValueError(f"a filter's result is longer than {MOST_BODY} characters")
         return result
 
     return bounded
 
 
-def _printed(value: object, markup: Markup, place: Callable[[str], str]) -> str:
-    """A value as it is printed. Raises TypeError for what is no single value, and what is undefined says so itself."""
+def _print(value: object, markup: Markup, quote: Callable[[str], str]) -> str:
+    """A value as text. Raises TypeError for a list or an object, and UndefinedError for an undefined value."""
     if isinstance(value, _Json):
         return str(value)
     if isinstance(value, str | Undefined):
-        return place(str(_escaped(value, markup)))
+        return quote(str(_escaped(value, markup)))
     if value is None:
         return ""
     if isinstance(value, int):
@@ -202,7 +202,7 @@ def _printed(value: object, markup: Markup, place: Callable[[str], str]) -> str:
 
 
 def _escaped(value: object, markup: Markup) -> object:
-    """A text as the service's markup needs it, also within a list; everything else as it is."""
+    """Text escaped for the service's markup, also inside a list; other values unchanged."""
     if isinstance(value, tuple | list):
         return [_escaped(each, markup) for each in value]
     if isinstance(value, _Link):
@@ -211,18 +211,18 @@ def _escaped(value: object, markup: Markup) -> object:
 
 
 def _check(tree: nodes.Template, path: Path) -> None:
-    """Refuse what templates have no need of, and have every loop count its steps. Raises TemplateError."""
+    """Refuse parts of Jinja2 that are not allowed, and make every loop count its steps. Raises TemplateError."""
     for node in tree.find_all(nodes.Node):
-        if not isinstance(node, _PARTS):
-            raise TemplateError(path, node.lineno, f"{type(node).__name__.lower()} is not possible in a template here")
+        if not isinstance(node, _ALLOWED):
+            raise TemplateError(path, node.lineno, f"{type(node).__name__.lower()} is not allowed in a template")
         if isinstance(node, nodes.List | nodes.Tuple) and not all(isinstance(item, nodes.Const) for item in node.items):
-            raise TemplateError(path, node.lineno, "a list holds nothing but plain values here")
+            raise TemplateError(path, node.lineno, "a list may hold only plain values")
     for loop in list(tree.find_all(nodes.For)):
         loop.iter = nodes.Filter(loop.iter, "each", [], [], None, None, lineno=loop.lineno)
 
 
 def _line_of(error: BaseException, path: Path) -> int | None:
-    """The template's line that an error comes from: Jinja2 puts the template's own frames into the traceback."""
+    """The line of the template that raised the error, from the template's frames in the traceback."""
     line, trace = None, error.__traceback__
     while trace is not None:
         if trace.tb_frame.f_code.co_filename == str(path):
@@ -232,7 +232,7 @@ def _line_of(error: BaseException, path: Path) -> int | None:
 
 
 def _values(message: Message) -> dict[str, Any]:
-    """What a template can name: the message's fields, `time` (in UTC) and `footer`."""
+    """The variables of a template: the message's fields, `time` (in UTC) and `footer`."""
     shown = presentable(message)
     values: dict[str, Any] = {field.name: getattr(shown, field.name) for field in fields(shown)}
     link = None if shown.link is None else _Link(shown.link)

@@ -1,4 +1,8 @@
-"""The service's own troubles as rows: one for each time that something was amiss, until it is over."""
+"""Service alerts as rows: one for each problem, from its beginning to its end.
+
+The table and its `kind` values keep the words of the first migration: a trouble is an alert, `absent` an unavailable
+channel.
+"""
 
 from dataclasses import dataclass
 from typing import Final, Literal
@@ -12,7 +16,7 @@ _COLUMNS: Final = "id, kind, subject, began_at, ended_at, seq, detail"
 
 @dataclass(frozen=True, slots=True)
 class Alert:
-    """Something amiss with a registry or a channel, from `began_at` until `ended_at` (None: still), by our clock."""
+    """A problem of a registry, a channel or the ledger, from `began_at` to `ended_at` (None: open), by our clock."""
 
     id: int
     kind: AlertKind
@@ -25,7 +29,7 @@ class Alert:
 
 @dataclass(frozen=True, slots=True)
 class GivenUp:
-    """How many deliveries of a channel were given up, and what came of the last attempt of the newest of them."""
+    """The number of a channel's deliveries that were given up, with the last attempt of the newest of them."""
 
     count: int
     status: int | None
@@ -34,7 +38,7 @@ class GivenUp:
 
 @dataclass(frozen=True, slots=True)
 class QuarantineCount:
-    """What a registry sent that was put into quarantine: how much, the newest line, and when it came, by our clock."""
+    """A registry's events in quarantine: their number, the newest line, and the first and last time by our clock."""
 
     registry: str
     count: int
@@ -46,7 +50,7 @@ class QuarantineCount:
 def begin_alert(
     tx: Connection, kind: AlertKind, subject: str, *, at: int, detail: str = "", seq: int | None = None
 ) -> int | None:
-    """Write down that it began; its id, or None where it was there already."""
+    """Open an alert; returns its id, or None if it is open already."""
     row = tx.execute(
         "INSERT INTO troubles (kind, subject, began_at, seq, detail) VALUES (?, ?, ?, ?, ?)"
         " ON CONFLICT (kind, subject) WHERE ended_at IS NULL DO NOTHING RETURNING id",
@@ -56,7 +60,7 @@ def begin_alert(
 
 
 def end_alert(tx: Connection, kind: AlertKind, subject: str, *, at: int) -> int | None:
-    """Write down that it is over; its id, or None where there was none."""
+    """Close an alert; returns its id, or None if none was open."""
     row = tx.execute(
         "UPDATE troubles SET ended_at = ? WHERE kind = ? AND subject = ? AND ended_at IS NULL RETURNING id",
         (at, kind, subject),
@@ -64,14 +68,14 @@ def end_alert(tx: Connection, kind: AlertKind, subject: str, *, at: int) -> int 
     return None if row is None else int(row[0])
 
 
-def get_alert(db: Connection, trouble: int) -> Alert | None:
-    """The trouble of that id."""
-    row = db.execute(f"SELECT {_COLUMNS} FROM troubles WHERE id = ?", (trouble,)).fetchone()
+def get_alert(db: Connection, identity: int) -> Alert | None:
+    """The alert with that id."""
+    row = db.execute(f"SELECT {_COLUMNS} FROM troubles WHERE id = ?", (identity,)).fetchone()
     return Alert(*row) if row else None
 
 
 def find_open_alerts(db: Connection) -> list[Alert]:
-    """Those that are not over, the oldest first."""
+    """The open alerts, oldest first."""
     return [
         Alert(*row)
         for row in db.execute(f"SELECT {_COLUMNS} FROM troubles WHERE ended_at IS NULL ORDER BY began_at, id")
@@ -79,7 +83,7 @@ def find_open_alerts(db: Connection) -> list[Alert]:
 
 
 def get_last_end(db: Connection, kind: AlertKind, subject: str) -> int:
-    """When the last such trouble was over; 0 without any."""
+    """When the last such alert was closed; 0 if there was none."""
     (ended_at,) = db.execute(
         "SELECT max(ended_at) FROM troubles WHERE kind = ? AND subject = ?", (kind, subject)
     ).fetchone()
@@ -87,7 +91,7 @@ def get_last_end(db: Connection, kind: AlertKind, subject: str) -> int:
 
 
 def count_given_up(db: Connection, channel: str) -> GivenUp:
-    """What was given up of the channel's deliveries and not tried again."""
+    """The channel's deliveries that were given up and not retried."""
     (count,) = db.execute(
         "SELECT count(*) FROM deliveries WHERE channel = ? AND state = 'failed'", (channel,)
     ).fetchone()
@@ -100,7 +104,7 @@ def count_given_up(db: Connection, channel: str) -> GivenUp:
 
 
 def get_last_given_up(db: Connection, channel: str) -> int | None:
-    """When the last of the channel's deliveries was given up that was not tried again since."""
+    """When the channel's last delivery was given up, of those that were not retried; None if there is none."""
     (at,) = db.execute(
         "SELECT max(finished_at) FROM deliveries WHERE channel = ? AND state = 'failed'", (channel,)
     ).fetchone()
@@ -108,7 +112,7 @@ def get_last_given_up(db: Connection, channel: str) -> int | None:
 
 
 def count_quarantined(db: Connection, *, since_seq: int) -> list[QuarantineCount]:
-    """What was put into quarantine from that line on, by registry."""
+    """The events in quarantine from that line on, by registry."""
     rows = db.execute(
         "SELECT q.registry, count(*), max(q.seq), min(e.received_at), max(e.received_at) FROM quarantine q"
         " JOIN entries e ON e.seq = q.seq WHERE q.seq >= ? GROUP BY q.registry ORDER BY q.registry",
@@ -118,7 +122,7 @@ def count_quarantined(db: Connection, *, since_seq: int) -> list[QuarantineCount
 
 
 def get_time_down(db: Connection, *, since: int) -> int:
-    """For how long the service was stopped since that instant, as far as it said when it stopped; nanoseconds."""
+    """Nanoseconds for which the service was stopped since that instant, as far as its stops were recorded."""
     rows = db.execute(
         "SELECT received_at, kind FROM entries WHERE kind IN ('started', 'stopped') ORDER BY seq DESC LIMIT 1000"
     )

@@ -1,8 +1,7 @@
-"""Taking deliveries out of the outbox: one claims each at a time, and writes down what came of it.
+"""Claims deliveries, records the outcome of attempts, and removes old deliveries.
 
-Whatever is claimed here is claimed inside the one write transaction, by a statement that says what must still be so:
-two dispatchers never have one delivery at the same time. A claim is a lease; whoever dies with it leaves the delivery
-to the next, under the same id.
+A claim is one conditional statement in a write transaction, so two dispatchers never have the same delivery. It is a
+lease: if its process dies, the next one sends the delivery again, under the same id.
 """
 
 from collections.abc import Collection, Iterator
@@ -12,21 +11,21 @@ from tagtrail.store.database import Connection
 from tagtrail.store.outbox import COLUMNS, SERVICE, SUMMARY, UNFINISHED, Attempt, Delivery, add_delivery, make_id
 from tagtrail.store.series import marks
 
-# The oldest unfinished delivery of each subject of a channel. What waits behind it and may be sent earlier (a route
-# without quiet hours wanted it) takes it along, so that order is kept and nothing urgent waits for the morning.
+# The oldest unfinished delivery of each subject of a channel. If one behind it may be sent earlier (a route without
+# quiet hours), the oldest is sent then too: order is kept, and nothing urgent waits for the morning.
 _HEADS: Final = (
     "SELECT min(id) AS head, min(not_before) AS earliest FROM deliveries"
     f" WHERE channel = :channel AND {UNFINISHED} GROUP BY subject"
 )
-_MOST_MERGED: Final = 5_000  # at once; nobody can record anything meanwhile
-# A summary tells of many subjects: while it is unfinished, all of its channel waits for it.
+_MOST_MERGED: Final = 5_000  # in one transaction, during which nothing can be recorded
+# A summary reports many subjects: while it is unfinished, its whole channel waits for it.
 _SUMMARIES: Final = f"SELECT 1 FROM deliveries WHERE channel = :channel AND subject = '{SUMMARY}' AND {UNFINISHED}"
 _IS_FREE: Final = f"(subject = '{SUMMARY}' OR NOT EXISTS ({_SUMMARIES}))"
 _TIME: Final = "iif(state = 'sending', lease_until, iif(attempts = 0, earliest, not_before))"
 
 
 def get_next_time(db: Connection, channel: str) -> int | None:
-    """From when on there is something to claim in the channel; None while nothing is unfinished."""
+    """When the channel's next delivery can be claimed; None if it has no unfinished one."""
     (at,) = db.execute(
         f"SELECT min({_TIME}) FROM ({_HEADS}) JOIN deliveries ON id = head WHERE {_IS_FREE}",
         {"channel": channel},
@@ -35,10 +34,10 @@ def get_next_time(db: Connection, channel: str) -> int | None:
 
 
 def claim(tx: Connection, channel: str, *, now: int, lease_until: int, burst: int) -> Delivery | None:
-    """Claim what the channel is to be sent next: the oldest delivery that is due and has none of its subject before it.
+    """Claim the channel's next delivery: the oldest that is due and is the first of its subject; None if none is due.
 
-    More than `burst` that are due at once and were never tried are merged into one summary first. None: nothing is
-    due. The `attempts` of what is returned is the number of the attempt that begins.
+    More than `burst` deliveries that are due and were never tried are first merged into one summary. The `attempts` of
+    the result is the number of the attempt that begins.
     """
     return _merge(tx, channel, now=now, lease_until=lease_until, burst=burst) or _claim_one(
         tx, channel, now=now, lease_until=lease_until
@@ -56,9 +55,9 @@ def _claim_one(tx: Connection, channel: str, *, now: int, lease_until: int) -> D
 
 
 def _merge(tx: Connection, channel: str, *, now: int, lease_until: int, burst: int) -> Delivery | None:
-    """A summary, claimed, in the place of all that is due and was never tried, if there is more of it than `burst`.
+    """Merge all due deliveries that were never tried into a claimed summary, if there are more than `burst`.
 
-    What was tried may have arrived, so it keeps its id, and what is behind it its order.
+    A delivery that was tried may have arrived. It keeps its id, and those behind it keep their order.
     """
     known: dict[str, Any] = {"channel": channel, "now": now, "most": burst + 1}
     if len(tx.execute(f"{_MERGEABLE} LIMIT :most", known).fetchall()) <= burst:
@@ -75,7 +74,7 @@ def _merge(tx: Connection, channel: str, *, now: int, lease_until: int, burst: i
     return summary
 
 
-# Of each subject whose oldest delivery was never tried: all up to the youngest that is due.
+# For each subject whose oldest delivery was never tried: all deliveries up to the youngest that is due.
 _MERGEABLE: Final = (
     "SELECT each.id FROM (SELECT subject, min(id) AS head, max(iif(not_before <= :now, id, '')) AS last"
     f" FROM deliveries WHERE channel = :channel AND {UNFINISHED} AND subject NOT IN ('{SERVICE}', '{SUMMARY}')"
@@ -87,10 +86,10 @@ _MERGEABLE: Final = (
 
 
 def end_attempt(tx: Connection, attempt: Attempt, *, not_before: int | None = None) -> bool:
-    """Write down what came of the attempt; a postponed delivery waits until `not_before`.
+    """Record the outcome of the attempt; a postponed delivery waits until `not_before`.
 
-    False where the lease had run out and another has the delivery by now: then that one decides how it goes on,
-    unless this attempt did send it.
+    False if the lease had expired and another process has claimed the delivery. That process then decides its state,
+    unless this attempt sent it.
     """
     tx.execute(
         "INSERT INTO attempts (delivery, number, at, outcome, status, detail) VALUES (?, ?, ?, ?, ?, ?)",
@@ -113,12 +112,9 @@ def end_attempt(tx: Connection, attempt: Attempt, *, not_before: int | None = No
 
 
 def release_claims(tx: Connection) -> int:
-    """Take back every lease, for the one dispatcher that knows that whoever had it is gone; how many there were."""
+    """Release all claims, for a process that has just become the leader; returns how many."""
     released = tx.execute("UPDATE deliveries SET state = 'waiting', lease_until = NULL WHERE state = 'sending'")
     return int(released.rowcount)
-
-
-# How deliveries leave the outbox: when they are finished for long enough, given up with their channel, or dropped.
 
 
 NOT_CONFIGURED: Final = "no channel of this name is configured"
@@ -126,8 +122,9 @@ _TABLES: Final = (("delivery_lines", "delivery"), ("attempts", "delivery"), ("de
 
 
 def find_expired(db: Connection, *, sent_before: int, failed_before: int, most: int) -> list[str]:
-    """The ids of what was sent, or given up, before these instants, the oldest first; of each channel not the last that
-    was sent, which says when that was.
+    """The ids of deliveries that were sent or given up before these instants, oldest first.
+
+    Each channel's last sent delivery is left out, so that its time stays known.
     """
     before = make_id(max(sent_before, failed_before))
     return _ids(
@@ -140,9 +137,9 @@ def find_expired(db: Connection, *, sent_before: int, failed_before: int, most: 
 
 
 def remove_expired(tx: Connection, *, sent_before: int, failed_before: int, most: int) -> int:
-    """Remove what `find_expired` finds; the number of rows, 0 when nothing is left to remove.
+    """Remove what `find_expired` finds, at most `most` at once; returns the number, 0 when nothing is left.
 
-    What was merged goes with its summary, just before it. No more than `most` at once: nobody can record meanwhile.
+    Deliveries that were merged into a summary are removed before it. Nothing can be recorded meanwhile.
     """
     expired = find_expired(tx, sent_before=sent_before, failed_before=failed_before, most=most)
     merged = _ids(tx, f"SELECT id FROM deliveries WHERE merged_into IN ({marks(expired)}) LIMIT ?", (*expired, most))
@@ -151,12 +148,12 @@ def remove_expired(tx: Connection, *, sent_before: int, failed_before: int, most
 
 
 def find_waiting_channels(db: Connection) -> frozenset[str]:
-    """The names of the channels for which anything waits."""
+    """The names of the channels with unfinished deliveries."""
     return frozenset(row[0] for row in db.execute(f"SELECT DISTINCT channel FROM deliveries WHERE {UNFINISHED}"))
 
 
 def give_up(tx: Connection, *, at: int, due_before: int, configured: Collection[str], most: int) -> list[Delivery]:
-    """Give up what has waited since before that instant for a channel that is none of the configured ones."""
+    """Give up deliveries that were due before that instant and whose channel is not configured."""
     channels = tuple(configured)
     rows = tx.execute(
         f"UPDATE deliveries SET state = 'failed', finished_at = ?, attempts = attempts + 1 WHERE id IN (SELECT id FROM"
@@ -175,9 +172,9 @@ def give_up(tx: Connection, *, at: int, due_before: int, configured: Collection[
 
 
 def drop(tx: Connection, *, at: int, delivery: str | None = None, channel: str | None = None) -> list[str]:
-    """Remove the delivery of that id, or all of that channel, if they wait or were given up; the ids of these.
+    """Remove the delivery with that id, or all of that channel, if they wait or were given up; returns their ids.
 
-    What is being sent at the moment stays, unless whoever sent it has died, and so does what was sent.
+    Sent deliveries stay, and so do those that are being sent, unless their lease has expired.
     """
     dropped = _ids(
         tx,

@@ -1,4 +1,4 @@
-"""What lines have to tell: moves, deployments and withdrawals, with what was before each and what is there now."""
+"""The data of messages: moves, deployments and withdrawals of some lines, with the state before each and now."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -15,14 +15,14 @@ from tagtrail.store.series import marks
 from tagtrail.trail.moves import MoveKind
 from tagtrail.trail.rules import Rules
 
-MOST_MOVES: Final = 100  # of all lines of one message; the rest is counted
-MOST_LOOKED_BACK: Final = 1_000  # publications looked at for how long a digest stood
+MOST_MOVES: Final = 100  # in one message; further ones are counted
+MOST_LOOKED_BACK: Final = 1_000  # publications read to find how long a digest was published
 _MOST_LINES: Final = 500  # read at a time
 
 
 @dataclass(frozen=True, slots=True)
 class MessageLine:
-    """A line, and as a document who was behind it; None where that was not told, or was erased."""
+    """A line, and the JSON document of the person behind it; None if there is none, or it was erased."""
 
     seq: int
     received_at: int
@@ -33,7 +33,7 @@ class MessageLine:
 
 @dataclass(frozen=True, slots=True)
 class NamedDigest:
-    """A digest with the release tags that named it then, and those that name it now: never the tag in question."""
+    """A digest with the other release tags that named it then, and those that name it now."""
 
     digest: str
     then: tuple[str, ...]
@@ -42,7 +42,7 @@ class NamedDigest:
 
 @dataclass(frozen=True, slots=True)
 class Period:
-    """From when until when something was there."""
+    """A period; both ends are in nanoseconds since 1970 UTC."""
 
     since: int
     until: int
@@ -50,9 +50,10 @@ class Period:
 
 @dataclass(frozen=True, slots=True)
 class MessageMove:
-    """A tag's move. `digest` is None for a delete, `previous` what the tag named last, for `lasted` where it still did.
+    """A tag's move. `digest` is None for a delete.
 
-    `had` is when it was this digest before; `present` and `present_since` are what it is now (None: deleted).
+    `previous` is the digest that the tag named last, `lasted` for how long, if it named it until this move. `had` is
+    the last earlier period with the new digest. `present` is the tag's digest now, None if it is deleted.
     """
 
     registry: str
@@ -73,10 +74,10 @@ class MessageMove:
 
 @dataclass(frozen=True, slots=True)
 class MessageDeployment:
-    """A deployment, or (without an answer) a withdrawal of what had been published as `previous`.
+    """A deployment, or, without an `answer`, the withdrawal of `previous`.
 
-    `lasted` is how long `previous` stood, without a break; `had` when the deployment's digest stood there before;
-    `state` is how things stand now.
+    `lasted` is how long `previous` was published without a break, `had` the last earlier period of the new digest,
+    `state` the environment's state now.
     """
 
     environment: str
@@ -94,7 +95,7 @@ class MessageDeployment:
 
 @dataclass(frozen=True, slots=True)
 class MessageData:
-    """All that lines have to tell, oldest first; `moves_left_out` are moves beyond MOST_MOVES."""
+    """The data of one message, oldest first; `moves_left_out` counts the moves beyond MOST_MOVES."""
 
     lines: tuple[MessageLine, ...]
     moves: tuple[MessageMove, ...]
@@ -103,26 +104,27 @@ class MessageData:
 
 
 def find_message_data(
-    db: Connection, seqs: Sequence[int], rules: Rules, *, wants: TagFilter | None = None
+    db: Connection, seqs: Sequence[int], rules: Rules, *, accepts: TagFilter | None = None
 ) -> MessageData:
-    """What these lines have to tell. Those that are no longer kept are left out; at most some hundreds.
+    """The data of a message about these lines; of more than 500 lines only the newest 500.
 
-    One delete may be of many tags: told are those that somebody `wants`, or all where that is none of them.
+    Lines that are no longer kept are left out. Of a delete that took several tags only those that the filter accepts
+    are read, or all if it accepts none.
     """
     seqs = sorted(seqs)[-_MOST_LINES:]
     releases = Releases(db)
-    unwanted = find_unmatched_deletes(db, seqs, wants)
-    keys = _find_move_keys(db, seqs, unwanted)
+    ignored = find_unmatched_deletes(db, seqs, accepts)
+    keys = _find_move_keys(db, seqs, ignored)
     return MessageData(
         lines=tuple(_find_lines(db, seqs)),
         moves=tuple(_read_move(db, key, releases) for key in keys[:MOST_MOVES]),
-        deployments=tuple(_find_deployments(db, seqs, rules, releases, unwanted)),
+        deployments=tuple(_find_deployments(db, seqs, rules, releases, ignored)),
         moves_left_out=max(0, len(keys) - MOST_MOVES),
     )
 
 
 def get_newest_line(db: Connection, filters: Filter) -> int | None:
-    """The line behind the newest move of the tag that the filter names, in the repository that it names."""
+    """The line of the newest move of the filter's tag in the filter's repository."""
     row = db.execute(
         "SELECT m.seq FROM moves m JOIN tags t ON t.id = m.tag_id JOIN repositories r ON r.id = t.repository_id"
         " JOIN registries g ON g.id = r.registry_id WHERE g.name = ? AND r.name = ? AND t.name = ?"
@@ -132,8 +134,8 @@ def get_newest_line(db: Connection, filters: Filter) -> int | None:
     return int(row[0]) if row else None
 
 
-def find_gathered(db: Connection, seq: int, *, within: int) -> list[int]:
-    """The line, and those that tell of the same digest in the same repository within so many nanoseconds of it."""
+def find_debounced(db: Connection, seq: int, *, within: int) -> list[int]:
+    """The line, and pushes of the same digest to the same repository within so many nanoseconds of it."""
     rows = db.execute(
         "SELECT e.seq FROM entries n JOIN entries e ON e.manifest_id = n.manifest_id AND e.kind = n.kind"
         " WHERE n.seq = ? AND n.kind = 'push' AND abs(e.received_at - n.received_at) <= ?"
@@ -152,14 +154,14 @@ def _find_lines(db: Connection, seqs: Sequence[int]) -> list[MessageLine]:
     return [MessageLine(seq, received, occurred, read_line(line), who) for seq, received, occurred, line, who in rows]
 
 
-def _find_move_keys(db: Connection, seqs: Sequence[int], unwanted: frozenset[tuple[int, int]]) -> list[list[Any]]:
-    """The moves' keys; violations and release tags first, so that what is left out is what matters least."""
+def _find_move_keys(db: Connection, seqs: Sequence[int], ignored: frozenset[tuple[int, int]]) -> list[list[Any]]:
+    """The moves' keys, violations and release tags first, so that less important moves are left out."""
     rows = db.execute(
         "SELECT m.seq, m.tag_id, m.occurred_at, m.event FROM moves m JOIN tags t ON t.id = m.tag_id"
         f" WHERE m.seq IN ({marks(seqs)}) ORDER BY m.violates DESC, m.is_release DESC, m.occurred_at, m.event, t.name",
         seqs,
     )
-    return [key for seq, *key in rows if (seq, key[0]) not in unwanted]
+    return [key for seq, *key in rows if (seq, key[0]) not in ignored]
 
 
 def _read_move(db: Connection, key: Sequence[Any], releases: Releases) -> MessageMove:
@@ -184,16 +186,16 @@ def _read_move(db: Connection, key: Sequence[Any], releases: Releases) -> Messag
         seq=seq,
         is_release=bool(is_release),
         violates=bool(violates),
-        digest=_named(releases, now_id, now, occurred_at, tag),
-        previous=_named(releases, before_id, before, occurred_at - 1, tag),
-        lasted=_stood(db, key, before_id, "m.until = ?", occurred_at),
-        had=_stood(db, key, now_id, "m.until <= ?", occurred_at) if now_id is not None else None,
-        present=_named(releases, head_id, head, occurred_at, tag),
+        digest=_name(releases, now_id, now, occurred_at, tag),
+        previous=_name(releases, before_id, before, occurred_at - 1, tag),
+        lasted=_find_period(db, key, before_id, "m.until = ?", occurred_at),
+        had=_find_period(db, key, now_id, "m.until <= ?", occurred_at) if now_id is not None else None,
+        present=_name(releases, head_id, head, occurred_at, tag),
         present_since=head_since,
     )
 
 
-def _named(
+def _name(
     releases: Releases, manifest_id: int | None, digest: str | None, at: int, tag: str | None
 ) -> NamedDigest | None:
     if manifest_id is None or digest is None:
@@ -205,8 +207,10 @@ def _others(named: tuple[ReleaseName, ...], tag: str | None) -> tuple[str, ...]:
     return tuple(release.tag for release in named if release.tag != tag)
 
 
-def _stood(db: Connection, key: Sequence[Any], manifest_id: int | None, condition: str, until: int) -> Period | None:
-    """The tag's last interval with that manifest before the move."""
+def _find_period(
+    db: Connection, key: Sequence[Any], manifest_id: int | None, condition: str, until: int
+) -> Period | None:
+    """The tag's last period with that manifest before the move."""
     row = db.execute(
         "SELECT m.occurred_at, m.until FROM moves m WHERE m.tag_id = ? AND m.manifest_id = ?"
         f" AND (m.occurred_at, m.event) < (?, ?) AND {condition} ORDER BY m.occurred_at DESC, m.event DESC LIMIT 1",
@@ -216,7 +220,7 @@ def _stood(db: Connection, key: Sequence[Any], manifest_id: int | None, conditio
 
 
 def _find_deployments(
-    db: Connection, seqs: Sequence[int], rules: Rules, releases: Releases, unwanted: frozenset[tuple[int, int]]
+    db: Connection, seqs: Sequence[int], rules: Rules, releases: Releases, ignored: frozenset[tuple[int, int]]
 ) -> list[MessageDeployment]:
     columns = ", ".join(KEY)
     rows = db.execute(
@@ -227,7 +231,7 @@ def _find_deployments(
         seqs,
     ).fetchall()
     return [
-        _read_deployment(db, row, rules, releases) for row in rows if (row[len(KEY)], row[len(KEY) - 1]) not in unwanted
+        _read_deployment(db, row, rules, releases) for row in rows if (row[len(KEY)], row[len(KEY) - 1]) not in ignored
     ]
 
 
@@ -242,9 +246,9 @@ def _read_deployment(db: Connection, row: tuple[Any, ...], rules: Rules, release
         (environment, repository_id, *key[:2], key[4]),
     ).fetchone()
     before_id, before_digest, before_at = before or (None, None, 0)
-    previous = _named(releases, before_id, before_digest, occurred_at - 1, None)
-    if previous is not None and not previous.then:  # it may have lost its name since it was published
-        previous = _named(releases, before_id, before_digest, before_at, None)
+    previous = _name(releases, before_id, before_digest, occurred_at - 1, None)
+    if previous is not None and not previous.then:  # the image may have lost its release tag since it was published
+        previous = _name(releases, before_id, before_digest, before_at, None)
     filters = Filter(registry=registry, repository=repository, environment=environment)
     return MessageDeployment(
         environment=environment,
@@ -255,14 +259,14 @@ def _read_deployment(db: Connection, row: tuple[Any, ...], rules: Rules, release
         seq=seq,
         answer=answer,
         previous=previous,
-        lasted=_find_stretch(db, key, before_id),
-        had=_find_stretch(db, key, manifest_id),
+        lasted=_find_publication(db, key, before_id),
+        had=_find_publication(db, key, manifest_id),
         state=next(iter(find_environments(db, Query(rules, filters, limit=1)).items), None),
     )
 
 
-def _find_stretch(db: Connection, key: tuple[Any, ...], manifest_id: int | None) -> Period | None:
-    """When the environment had the manifest last before the publication, without another one between."""
+def _find_publication(db: Connection, key: tuple[Any, ...], manifest_id: int | None) -> Period | None:
+    """The environment's last period with the manifest before the publication, without another manifest in between."""
     if manifest_id is None:
         return None
     since = until = None

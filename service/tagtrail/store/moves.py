@@ -178,18 +178,17 @@ def _keep(db: Connection, filters: Filter, series: Series) -> Callable[[Row], bo
     return lambda row: row[seq_at] <= last_seq and all(row[at] in values for at, values in tests)
 
 
-# One delete may take many tags with it, and whoever is told of it may want to know of some of them only.
-
-
-# Whether a registry's repository's tag, with the environments that it means, is to be told of.
+# Whether a message covers a tag: its registry, its repository, the tag, and the environments that it means.
 TagFilter: TypeAlias = Callable[[str, str, str, tuple[str, ...]], bool]
 
 
-def find_unmatched_deletes(db: Connection, seqs: Sequence[int], wants: TagFilter | None) -> frozenset[tuple[int, int]]:
-    """The line and the tag's id of each tag that was deleted beside another, of which alone somebody wants to know."""
-    if wants is None:
+def find_unmatched_deletes(
+    db: Connection, seqs: Sequence[int], accepts: TagFilter | None
+) -> frozenset[tuple[int, int]]:
+    """Deleted tags, as (line, tag id), that the filter does not accept, if it accepts another tag of their line."""
+    if accepts is None:
         return frozenset()
-    wanted, unwanted = set[int](), set[tuple[int, int]]()
+    accepted, others = set[int](), set[tuple[int, int]]()
     for seq, tag_id, registry, repository, tag, environments in db.execute(
         "SELECT m.seq, m.tag_id, g.name, r.name, t.name, (SELECT group_concat(p.environment, char(10))"
         " FROM publications p WHERE p.seq = m.seq AND p.tag_id = m.tag_id) FROM moves m JOIN tags t ON t.id = m.tag_id"
@@ -197,8 +196,8 @@ def find_unmatched_deletes(db: Connection, seqs: Sequence[int], wants: TagFilter
         f" WHERE m.seq IN ({marks(seqs)}) AND m.manifest_id IS NULL",
         seqs,
     ):
-        if wants(registry, repository, tag, tuple((environments or "").split())):
-            wanted.add(seq)
+        if accepts(registry, repository, tag, tuple((environments or "").split())):
+            accepted.add(seq)
         else:
-            unwanted.add((seq, tag_id))
-    return frozenset(each for each in unwanted if each[0] in wanted)
+            others.add((seq, tag_id))
+    return frozenset(each for each in others if each[0] in accepted)

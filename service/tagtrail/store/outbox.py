@@ -1,4 +1,4 @@
-"""The outbox as rows: what is to be told to which channel, written with the line that it tells of."""
+"""The outbox as rows: the deliveries to each channel, written in the transaction of the lines that they report."""
 
 import secrets
 from collections.abc import Sequence
@@ -13,23 +13,25 @@ from tagtrail.store.series import MOST_EXAMINED
 DeliveryState = Literal["waiting", "sending", "sent", "failed", "merged"]
 AttemptOutcome = Literal["sent", "postponed", "failed"]
 
-SERVICE: Final = "service"  # the subject of troubles: what belongs to no repository
-SUMMARY: Final = "*"  # the subject and the gathering of a summary
+SERVICE: Final = "service"  # the subject of alerts, which belong to no repository
+SUMMARY: Final = "*"  # the subject and the group key of a summary
 UNFINISHED: Final = "state IN ('waiting', 'sending')"  # as the index says it, so that it is used
+# The database has its first word for the group key: `gathering`.
 COLUMNS: Final = (
     "id, channel, subject, gathering, state, made_at, due_at, not_before, lease_until, attempts, finished_at,"
     " merged_into"
 )
 _INSERT: Final = f"INSERT INTO deliveries ({COLUMNS}) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"
-_MOST_BESIDE: Final = 20  # younger deliveries of a repository among which an older one may still be joined
+_MOST_BESIDE: Final = 20  # younger deliveries of a repository that are checked before a line joins an older one
 
 
 @dataclass(frozen=True, slots=True)
 class Delivery:
     """One message to one channel; instants in nanoseconds since 1970, UTC.
 
-    `due_at` is when it was first due, `not_before` when it may be tried next. While it is `sending`, whoever claimed
-    it has it until `lease_until`; `attempts` counts that attempt already.
+    `due_at` is when it was first due, `not_before` when it may be tried next. While it is `sending`, its
+    claim lasts until `lease_until`, and `attempts` already counts that attempt. Lines of deliveries with the same
+    `subject` and `group_key` are reported together.
     """
 
     id: str
@@ -48,7 +50,7 @@ class Delivery:
 
 @dataclass(frozen=True, slots=True)
 class Attempt:
-    """What came of the attempt: it was sent, or it will be tried again (postponed), or it was given up (failed)."""
+    """An attempt and its outcome: sent, postponed (it will be tried again), or failed (it was given up)."""
 
     delivery: str
     number: int
@@ -60,7 +62,7 @@ class Attempt:
 
 @dataclass(frozen=True, slots=True)
 class ChannelState:
-    """How a channel stands: what waits and since when, what failed, when it was last sent anything."""
+    """A channel's counts: unfinished deliveries and the oldest of them, failed ones, and when it last got a message."""
 
     channel: str
     unfinished: int
@@ -77,7 +79,7 @@ def make_id(at: int) -> str:
 
 
 def add_delivery(tx: Connection, delivery: Delivery, *, lines: Sequence[int] = ()) -> None:
-    """Write a delivery that tells of these lines."""
+    """Write a delivery that reports these lines."""
     tx.execute(
         _INSERT,
         (
@@ -90,17 +92,17 @@ def add_delivery(tx: Connection, delivery: Delivery, *, lines: Sequence[int] = (
         _add_line(tx, delivery.id, seq)
 
 
-def enqueue(tx: Connection, delivery: Delivery, *, seq: int, settling_since: int) -> str:
-    """Tell of the line by the youngest delivery of the same gathering that is still settling, or else by this one.
+def enqueue(tx: Connection, delivery: Delivery, *, seq: int, debounced_since: int) -> str:
+    """Add the line to the youngest delivery with the same group key that is still debounced, or write this one.
 
-    Settling is one made after `settling_since`, unless a younger one tells of the same tag or environment: that one's
-    news must not be overtaken. What is held back by quiet hours goes with what is not. Returns the id of the delivery
-    that tells of the line.
+    A delivery is debounced if it was made after `debounced_since` and was not tried. If a younger delivery reports the
+    same tag or environment, the line does not join, since it would overtake that one. A joined delivery is due as soon
+    as this one would be. Returns the id of the delivery that reports the line.
     """
     row = tx.execute(
         "SELECT id FROM deliveries WHERE channel = ? AND subject = ? AND gathering = ? AND state = 'waiting'"
         " AND attempts = 0 AND made_at > ? ORDER BY id DESC LIMIT 1",
-        (delivery.channel, delivery.subject, delivery.group_key, settling_since),
+        (delivery.channel, delivery.subject, delivery.group_key, debounced_since),
     ).fetchone()
     if row is not None and not _is_overtaken(tx, delivery, row[0], seq):
         _add_line(tx, row[0], seq)
@@ -111,7 +113,7 @@ def enqueue(tx: Connection, delivery: Delivery, *, seq: int, settling_since: int
 
 
 def _is_overtaken(tx: Connection, delivery: Delivery, older: str, seq: int) -> bool:
-    """Whether something younger than `older` tells of what the line tells of: of its tags, or its environments."""
+    """Whether a delivery younger than `older` reports a tag or an environment of the line."""
     younger = [
         row[0]
         for row in tx.execute(
@@ -123,10 +125,10 @@ def _is_overtaken(tx: Connection, delivery: Delivery, older: str, seq: int) -> b
         return True
     return any(
         tx.execute(
-            "SELECT 1 FROM delivery_lines AS told WHERE delivery = ? AND (EXISTS (SELECT 1 FROM moves AS one"
-            " JOIN moves AS other USING (tag_id) WHERE one.seq = told.seq AND other.seq = ?) OR EXISTS (SELECT 1"
+            "SELECT 1 FROM delivery_lines AS known WHERE delivery = ? AND (EXISTS (SELECT 1 FROM moves AS one"
+            " JOIN moves AS other USING (tag_id) WHERE one.seq = known.seq AND other.seq = ?) OR EXISTS (SELECT 1"
             " FROM publications AS one JOIN publications AS other USING (environment, repository_id)"
-            " WHERE one.seq = told.seq AND other.seq = ?)) LIMIT 1",
+            " WHERE one.seq = known.seq AND other.seq = ?)) LIMIT 1",
             (each, seq, seq),
         ).fetchone()
         for each in younger
@@ -134,7 +136,7 @@ def _is_overtaken(tx: Connection, delivery: Delivery, older: str, seq: int) -> b
 
 
 def _hasten(tx: Connection, older: str, delivery: Delivery) -> None:
-    """Have the older delivery wait no longer than this one would."""
+    """Make the older delivery due no later than this one would be."""
     tx.execute(
         "UPDATE deliveries SET due_at = min(due_at, :due_at), not_before = min(not_before, :not_before) WHERE id = :id",
         {"id": older, "due_at": delivery.due_at, "not_before": delivery.not_before},
@@ -146,13 +148,13 @@ def _add_line(tx: Connection, delivery: str, seq: int) -> None:
 
 
 def get_delivery(db: Connection, delivery: str) -> Delivery | None:
-    """The delivery of that id."""
+    """The delivery with that id, or None."""
     row = db.execute(f"SELECT {COLUMNS} FROM deliveries WHERE id = ?", (delivery,)).fetchone()
     return Delivery(*row) if row else None
 
 
 def find_lines(db: Connection, delivery: str) -> tuple[int, ...]:
-    """The lines that the delivery tells of, oldest first; a summary tells of all that was merged into it."""
+    """The lines that the delivery reports, oldest first; those of a summary come from the deliveries merged into it."""
     rows = db.execute(
         "SELECT seq FROM delivery_lines WHERE delivery = ? UNION SELECT seq FROM deliveries"
         " JOIN delivery_lines ON delivery = id WHERE merged_into = ? ORDER BY seq",
@@ -162,7 +164,7 @@ def find_lines(db: Connection, delivery: str) -> tuple[int, ...]:
 
 
 def find_attempts(db: Connection, delivery: str) -> list[Attempt]:
-    """What came of the delivery's attempts, the first first."""
+    """The delivery's attempts, in order."""
     rows = db.execute(
         "SELECT delivery, number, at, outcome, detail, status FROM attempts WHERE delivery = ? ORDER BY number",
         (delivery,),
@@ -171,7 +173,7 @@ def find_attempts(db: Connection, delivery: str) -> list[Attempt]:
 
 
 def get_channel_state(db: Connection, channel: str) -> ChannelState:
-    """How the channel stands."""
+    """The channel's counts."""
     unfinished, oldest = db.execute(
         f"SELECT count(*), min(due_at) FROM deliveries WHERE channel = ? AND {UNFINISHED}", (channel,)
     ).fetchone()
@@ -198,16 +200,13 @@ def retry(tx: Connection, *, at: int, delivery: str | None = None, channel: str 
     return sorted(row[0] for row in rows.fetchall())
 
 
-# The outbox as it is asked about: deliveries, the youngest first, each with what it tells of.
-
-
 _AFTER_ALL = "n"  # sorts after every id, which begin with `msg_`
 _MOST_LINES = 100  # of a summary there may be thousands
 
 
 @dataclass(frozen=True, slots=True)
 class DeliveryAnswer:
-    """A delivery with the ledger's lines that it tells of, oldest first; of a summary only so many."""
+    """A delivery with the ledger lines that it reports, oldest first; at most 100 of a summary."""
 
     delivery: Delivery
     lines: tuple[int, ...]
@@ -215,7 +214,7 @@ class DeliveryAnswer:
 
 @dataclass(frozen=True, slots=True)
 class AttemptedDelivery:
-    """A delivery with what came of its attempts."""
+    """A delivery with its attempts."""
 
     answer: DeliveryAnswer
     attempts: tuple[Attempt, ...]
@@ -242,12 +241,12 @@ def _fits(delivery: Delivery, filters: Filter) -> bool:
 
 
 def _least_id(instant: int) -> str:
-    """The least id that a delivery of that instant can have."""
+    """The lowest id that a delivery of that instant can have."""
     return make_id(instant)[: len("msg_00000000-0000-7000")]
 
 
 def get_attempted(db: Connection, delivery: str) -> AttemptedDelivery | None:
-    """The delivery of that id with its attempts, the first first."""
+    """The delivery with that id and its attempts, in order; None if there is none."""
     found = get_delivery(db, delivery)
     if found is None:
         return None
@@ -256,12 +255,12 @@ def get_attempted(db: Connection, delivery: str) -> AttemptedDelivery | None:
 
 
 def find_channels(db: Connection) -> tuple[str, ...]:
-    """Every channel that there was ever a delivery for, by name."""
+    """The names of all channels that have deliveries, sorted."""
     return tuple(row[0] for row in db.execute("SELECT DISTINCT channel FROM deliveries ORDER BY channel"))
 
 
 def get_last_problem(db: Connection, channel: str) -> Attempt | None:
-    """The last attempt of the youngest delivery that has any, where it sent nothing or had something to say besides."""
+    """The last attempt of the youngest tried delivery, if it failed or recorded a detail; else None."""
     row = db.execute(
         "SELECT a.delivery, a.number, a.at, a.outcome, a.detail, a.status FROM attempts AS a"
         " JOIN deliveries AS d ON d.id = a.delivery WHERE d.channel = ? ORDER BY d.id DESC, a.number DESC LIMIT 1",
@@ -271,10 +270,10 @@ def get_last_problem(db: Connection, channel: str) -> Attempt | None:
     return found if found is not None and (found.outcome != "sent" or found.detail) else None
 
 
-def was_made(db: Connection, channel: str, subject: str, gathering: str, *, since: int) -> bool:
-    """Whether the channel has such a delivery that was made since the instant."""
+def was_made(db: Connection, channel: str, subject: str, key: str, *, since: int) -> bool:
+    """Whether the channel has a delivery with this subject and group key that was made since the instant."""
     row = db.execute(
         "SELECT 1 FROM deliveries WHERE id >= ? AND channel = ? AND subject = ? AND gathering = ? LIMIT 1",
-        (_least_id(since), channel, subject, gathering),
+        (_least_id(since), channel, subject, key),
     ).fetchone()
     return row is not None

@@ -1,4 +1,4 @@
-"""A burst in numbers: how many moves and deployments some lines made, and what became of their tags since."""
+"""Summaries: how many moves and deployments some lines made, and what their tags are now."""
 
 from collections import Counter
 from collections.abc import Iterable, Sequence
@@ -20,7 +20,7 @@ _READ = 500  # lines read at a time
 
 @dataclass(frozen=True, slots=True)
 class SummaryEnvironment:
-    """An environment for which something was declared, as it is now."""
+    """An environment for which a pipeline declared something, with what is published for it now."""
 
     registry: str
     repository: str
@@ -30,7 +30,7 @@ class SummaryEnvironment:
 
 @dataclass(frozen=True, slots=True)
 class SummaryTag:
-    """A tag that moved so many times, as it is now; `environments` follow it."""
+    """A tag with the number of its moves, and its digest now; `environments` are those that it means."""
 
     registry: str
     repository: str
@@ -44,7 +44,7 @@ class SummaryTag:
 
 @dataclass(frozen=True, slots=True)
 class TagSummary:
-    """The numbers, and the environments and tags that matter most. `count` is of moves and declared deployments."""
+    """Counts, and the most important environments and tags. `count` is the number of moves and declared deployments."""
 
     since: int
     until: int
@@ -68,12 +68,12 @@ class _Tag:
 
 
 def summarize(
-    db: Connection, seqs: Sequence[int], rules: Rules, *, most: int, wants: TagFilter | None = None
+    db: Connection, seqs: Sequence[int], rules: Rules, *, most: int, accepts: TagFilter | None = None
 ) -> TagSummary:
-    """What the lines made, with at most so many tags: violations first, then environments' tags, then the newest.
+    """Summarize the lines, with at most `most` tags: violations first, then environments' tags, then the newest.
 
-    Of several tags that one line deletes only those that `wants` accepts count, as in `find_message_data`. A declared
-    digest need not be one that a tag names, so these environments have a list of their own, of at most `most`.
+    Of several tags that one line deletes only those count that the filter accepts, as in `find_message_data`. A
+    declared digest need not be one that a tag names, so these environments have a list of their own, of at most `most`.
     """
     tags: dict[int, _Tag] = {}
     times: list[int] = []
@@ -81,9 +81,9 @@ def summarize(
     repositories: set[int] = set()
     environments: dict[tuple[str, int], None] = {}
     violations = deployments = withdrawals = declared = 0
-    unwanted = _find_unwanted(db, seqs, wants)
+    ignored = _find_ignored(db, seqs, accepts)
     for seq, tag_id, repository_id, occurred_at, kind, violates in _rows(db, _MOVES, seqs):
-        if (seq, tag_id) in unwanted:
+        if (seq, tag_id) in ignored:
             continue
         tag = tags.setdefault(tag_id, _Tag())
         tag.newest = max(tag.newest, occurred_at)
@@ -94,7 +94,7 @@ def summarize(
         times.append(occurred_at)
         repositories.add(repository_id)
     for seq, tag_id, repository_id, occurred_at, environment, basis, manifest_id in _rows(db, _PUBLISHED, seqs):
-        if (seq, tag_id) in unwanted:
+        if (seq, tag_id) in ignored:
             continue
         tag = tags.setdefault(tag_id, _Tag(occurred_at)) if tag_id else _Tag()
         if basis == "declared":
@@ -135,9 +135,9 @@ _PUBLISHED = (
 )
 
 
-def _find_unwanted(db: Connection, seqs: Sequence[int], wants: TagFilter | None) -> set[tuple[int, int]]:
+def _find_ignored(db: Connection, seqs: Sequence[int], accepts: TagFilter | None) -> set[tuple[int, int]]:
     pieces = (tuple(seqs[start : start + _READ]) for start in range(0, len(seqs), _READ))
-    return {each for some in pieces for each in find_unmatched_deletes(db, some, wants)}
+    return {each for some in pieces for each in find_unmatched_deletes(db, some, accepts)}
 
 
 def _rows(db: Connection, sql: str, seqs: Sequence[int]) -> Iterable[Any]:

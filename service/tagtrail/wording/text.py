@@ -53,12 +53,12 @@ def _escape(letter: str) -> str:
     return f"\\u{number:04x}" if number < 0x10000 else f"\\U{number:08x}"
 
 
-def listed(names: Iterable[str], *, most: int | None = _MOST_NAMES) -> str:
-    """Names with commas between them, the rest counted: `1.0.0, 1.0, sha-5208e61 and 4 more`."""
+def listed(names: Iterable[str], *, most: int | None = _MOST_NAMES, more: int = 0) -> str:
+    """Names with commas, the rest counted: `1.0.0, 1.0, sha-5208e61 and 4 more`; `more` others are only counted."""
     known = list(names)
     shown = known if most is None else known[:most]
-    rest = f" and {len(known) - len(shown)} more" if len(known) > len(shown) else ""
-    return ", ".join(visible(name) for name in shown) + rest
+    left_out = len(known) - len(shown) + more
+    return ", ".join(visible(name) for name in shown) + (f" and {left_out} more" if left_out else "")
 
 
 # Times and durations as documents show them.

@@ -19,7 +19,7 @@ from tagtrail.notify.formatting import (
     units,
     within,
 )
-from tagtrail.notify.http import Channel, ChannelResponse, Post, SendOutcome, judge
+from tagtrail.notify.http import Channel, ChannelResponse, Post, SendOutcome, interpret
 from tagtrail.notify.json_webhook import JSON_HEADERS, Json, JsonWebhook, read_object, seconds
 from tagtrail.notify.message import Fact, Message
 from tagtrail.trail.instant import format_instant
@@ -36,12 +36,12 @@ _FORMATS: Final = re.compile(r"[\\*_~`|\[\]<>]")
 
 
 def make(config: DiscordConfig) -> Channel:
-    """The channel at the secret `url`. A 404 says that the webhook was deleted: permanent."""
-    return JsonWebhook(config, MARKUP, build, partial(_request, config), _judge)
+    """The channel at the secret `url`. A 404 means that the webhook was deleted, which is permanent."""
+    return JsonWebhook(config, MARKUP, build, partial(_request, config), _interpret)
 
 
 def _words(text: str) -> str:
-    """Discord takes a backslash before any sign, and shows none of it."""
+    """Discord hides a backslash before any punctuation."""
     return not_a_block(_FORMATS.sub(r"\\\g<0>", inert(text)))
 
 
@@ -49,7 +49,7 @@ MARKUP: Final = Markup(_words, code=in_backticks)
 
 
 def build(message: Message, text: str | None) -> Json:
-    """The payload. Nobody is mentioned, whatever the text may say: `allowed_mentions` names no kind."""
+    """The payload. `allowed_mentions` is empty, so nothing in the text can mention anyone."""
     embed = fit(message, lambda part: _embed(part, text), _fits)
     return {"embeds": [embed], "allowed_mentions": {"parse": []}}
 
@@ -60,7 +60,7 @@ def _embed(message: Message, text: str | None) -> dict[str, Any]:
         "description": _description(message, text),
         "color": COLOURS[message.tone],
         "timestamp": format_instant(message.occurred_at, 3),
-        "footer": {"text": basis(message) or "tagtrail"},  # the time is shown beside it, by the reader's own clock
+        "footer": {"text": basis(message) or "tagtrail"},  # Discord shows the time beside it, in the reader's zone
         "fields": [_field(fact) for fact in message.facts],
     }
     return embed if message.link is None else embed | {"url": message.link}
@@ -73,7 +73,7 @@ def _description(message: Message, text: str | None) -> str:
 
 
 def _field(fact: Fact) -> Json:
-    """A field is never empty, and two or three short ones stand beside each other."""
+    """A field, which must not be empty. `inline` lets short fields share a row."""
     write = MARKUP.code if fact.is_code else _words
     return {
         "name": within(fact.label, _LONGEST_NAME, _words) or "–",
@@ -93,16 +93,16 @@ def _fits(embed: dict[str, Any]) -> bool:
 
 
 def _request(config: DiscordConfig, body: bytes, _: str) -> Post:
-    """With `wait` Discord answers when the message is there, not when it is merely taken."""
+    """With `wait` Discord responds after it has stored the message, not before."""
     url = urlsplit(config.url.reveal())
     query = urlencode([*parse_qsl(url.query, keep_blank_values=True), ("wait", "true")])
     return Post(url._replace(query=query).geturl(), body, JSON_HEADERS)
 
 
-def _judge(answer: ChannelResponse) -> SendOutcome:
-    """A 429's body says `retry_after` in seconds, more exactly than the header (.../docs/topics/rate-limits)."""
-    outcome = judge(answer)
-    if answer.status != 429:
+def _interpret(response: ChannelResponse) -> SendOutcome:
+    """Read `retry_after` from a 429's body, which is more exact than the header (.../docs/topics/rate-limits)."""
+    outcome = interpret(response)
+    if response.status != 429:
         return outcome
-    wait = seconds(read_object(answer.text).get("retry_after"))
+    wait = seconds(read_object(response.text).get("retry_after"))
     return replace(outcome, retry_after=wait if wait is not None else outcome.retry_after)

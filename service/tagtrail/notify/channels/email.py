@@ -1,4 +1,4 @@
-"""E-mail: one mail to all recipients by SMTP, as plain text and as simple HTML; the same Message-ID on every try."""
+"""E-mail: one mail to all recipients by SMTP, in plain text and simple HTML, with one Message-ID for all attempts."""
 
 import smtplib
 import socket
@@ -15,12 +15,12 @@ from typing import Final, TypeAlias
 
 from tagtrail.config.channels import EmailConfig
 from tagtrail.errors import ConfigurationError
-from tagtrail.notify.channels.plaintext import PLAIN, no_encoded_word, still
+from tagtrail.notify.channels.plaintext import PLAIN, make_inert, no_encoded_word
 from tagtrail.notify.deadline import Deadline
 from tagtrail.notify.formatting import COLOURS, footer, one_line, plain, presentable
 from tagtrail.notify.http import READ_TIMEOUT, TOTAL_TIMEOUT, Channel, SendOutcome
 from tagtrail.notify.message import Fact, Message
-from tagtrail.notify.templates import write
+from tagtrail.notify.templates import apply_templates
 from tagtrail.trail.instant import SECOND, now
 
 Refusals: TypeAlias = Mapping[str, tuple[int, bytes]]
@@ -37,9 +37,9 @@ _PAGE: Final = """\
 
 
 def make(config: EmailConfig, *, clock: Callable[[], int] = now) -> Channel:
-    """The channel to the addresses `to`, by the server `host`. Mails are dated by `clock`.
+    """The channel to the addresses `to`, through the server `host`. `clock` dates the mails.
 
-    Raises ConfigurationError when SMTP cannot carry the user or the password.
+    Raises ConfigurationError if SMTP cannot carry the user or the password.
     """
     password = config.password.reveal() if config.password is not None else ""
     if not f"{config.user or ''}{password}".isascii():
@@ -51,7 +51,7 @@ def make(config: EmailConfig, *, clock: Callable[[], int] = now) -> Channel:
 
 
 class Email:
-    """A mail server and the people that it is asked to reach."""
+    """Sends mails through one server to the configured recipients."""
 
     def __init__(self, config: EmailConfig, password: str, clock: Callable[[], int]) -> None:
         self.name = config.name
@@ -63,8 +63,8 @@ class Email:
         self._user = config.user
 
     def send(self, message: Message) -> SendOutcome:
-        """Hand the mail over to the server, for all recipients at once."""
-        mail, trouble = self._form(message)
+        """Send one mail to all recipients."""
+        mail, template_error = self._form(message)
         with Deadline(TOTAL_TIMEOUT) as deadline:
             try:
                 refused = self._deliver(mail, deadline)
@@ -72,16 +72,16 @@ class Email:
                 if deadline.is_over:
                     return SendOutcome(is_sent=False, detail=f"no answer within {TOTAL_TIMEOUT:g} s")
                 return self._failed(error)
-        return SendOutcome(is_sent=True, detail=self._told(refused), status=250, trouble=trouble)
+        return SendOutcome(is_sent=True, detail=self._describe(refused), status=250, template_error=template_error)
 
     def preview(self, message: Message) -> str:
         """The subject and the plain text."""
-        mail, trouble = self._form(message)
-        return f"Subject: {mail['Subject']}\n\n{_plain_part(mail)}{trouble or ''}"
+        mail, template_error = self._form(message)
+        return f"Subject: {mail['Subject']}\n\n{_plain_part(mail)}{template_error or ''}"
 
     def _form(self, message: Message) -> tuple[EmailMessage, str | None]:
-        """The mail, and what is wrong with the channel's template."""
-        written = write(self._config, message, PLAIN)
+        """The mail, and the error of a broken template."""
+        output = apply_templates(self._config, message, PLAIN)
         shown = presentable(message)
         mail = EmailMessage(policy=SMTP)
         mail["Subject"] = f"[tagtrail] {no_encoded_word(shown.title)}"
@@ -89,13 +89,13 @@ class Email:
         mail["To"] = ", ".join(self._config.to)
         mail["Date"] = format_datetime(datetime.fromtimestamp(self._clock() // SECOND, UTC))
         mail["Message-ID"] = f"<{message.id}@{self._sender.rpartition('@')[2]}>"
-        mail["Auto-Submitted"] = "auto-generated"  # RFC 3834: nobody's absence is answered to us
-        mail.set_content(plain(still(shown), written.text))
-        mail.add_alternative(_write_page(still(shown), written.text), subtype="html")
-        return mail, written.trouble
+        mail["Auto-Submitted"] = "auto-generated"  # RFC 3834: no out-of-office replies
+        mail.set_content(plain(make_inert(shown), output.text))
+        mail.add_alternative(_write_page(make_inert(shown), output.text), subtype="html")
+        return mail, output.error
 
     def _deliver(self, mail: EmailMessage, deadline: Deadline) -> Refusals:
-        """Whom the server refused, while it took the mail for others."""
+        """Send the mail; returns the recipients that the server refused while it accepted others."""
         context = ssl.create_default_context()
         tls, port = self._config.tls, self._config.port or 0
         with closing(_Connection(self._host, port, context if tls == "tls" else None, deadline)) as smtp:
@@ -104,17 +104,17 @@ class Email:
             if self._user is not None:
                 smtp.login(self._user, self._password)
             refused = smtp.send_message(mail, self._sender, self._config.to)
-            with suppress(smtplib.SMTPException, OSError):  # the mail is accepted, whatever comes now
+            with suppress(smtplib.SMTPException, OSError):  # the mail is already accepted
                 smtp.quit()
             return refused
 
-    def _told(self, refused: Refusals) -> str:
+    def _describe(self, refused: Refusals) -> str:
         if not refused:
             return "accepted"
         return self._readable(f"accepted for {len(self._config.to) - len(refused)} of {len(self._config.to)}", refused)
 
     def _failed(self, error: Exception) -> SendOutcome:
-        """Codes from 500 on are permanent (RFC 5321, section 4.2.1), and all else may be mended by waiting."""
+        """Codes from 500 on are permanent (RFC 5321, section 4.2.1); all other failures are tried again."""
         if isinstance(error, smtplib.SMTPRecipientsRefused):
             codes = [code for code, _ in error.recipients.values()]
             detail = self._readable("no recipient was accepted", error.recipients)
@@ -131,7 +131,7 @@ class Email:
         return self._hide(f"{what}, refused: {each}")
 
     def _hide(self, text: str) -> str:
-        """The text as one line; a server may repeat what it was given."""
+        """The text as one line, without the password, which a server may repeat."""
         given = (self._password, b64encode(self._password.encode()).decode().rstrip("="))
         for secret in (*given, b64encode(f"\0{self._user}\0{self._password}".encode()).decode().rstrip("=")):
             if self._password:
@@ -140,7 +140,7 @@ class Email:
 
 
 class _Connection(smtplib.SMTP):
-    """SMTP over a connection that a deadline watches; with a context, TLS comes before everything else."""
+    """SMTP over a connection that a deadline watches; with a `context` it begins with TLS."""
 
     def __init__(self, host: str, port: int, context: ssl.SSLContext | None, deadline: Deadline) -> None:
         self._context = context
@@ -160,7 +160,7 @@ def _text(words: bytes | str) -> str:
 def _reason(error: Exception) -> str:
     if isinstance(error, ssl.SSLCertVerificationError):
         return f"its certificate is not accepted: {error.verify_message}"
-    if isinstance(error, TimeoutError) or isinstance(error.__context__, TimeoutError):  # smtplib makes another of it
+    if isinstance(error, TimeoutError) or isinstance(error.__context__, TimeoutError):  # smtplib wraps it
         return f"no answer within {READ_TIMEOUT:g} s"
     if isinstance(error, smtplib.SMTPNotSupportedError):
         return one_line(str(error), _LONGEST_DETAIL)
@@ -175,14 +175,14 @@ def _plain_part(mail: EmailMessage) -> str:
 
 
 def _write_page(message: Message, sentences: str | None) -> str:
-    told = message.sentences if sentences is None else sentences.splitlines()
-    parts = [f"<p>{escape(sentence)}</p>" for sentence in told]
+    shown = message.sentences if sentences is None else sentences.splitlines()
+    parts = [f"<p>{escape(sentence)}</p>" for sentence in shown]
     if message.facts:
         parts.append(f"<table>{''.join(map(_row, message.facts))}</table>")
     for fact in message.copy:
         parts.append(f"<p>{escape(fact.label)}:</p><pre>{escape(fact.value)}</pre>")
     if message.link is not None:
-        parts.append(f'<p><a href="{escape(message.link)}">Look closer in tagtrail</a></p>')
+        parts.append(f'<p><a href="{escape(message.link)}">Open in tagtrail</a></p>')
     return _PAGE.format(
         colour=f"#{COLOURS[message.tone]:06x}",
         title=escape(message.title),

@@ -15,12 +15,12 @@ _LARGEST: Final = 31_000  # bytes; the API takes 32,000 (.../chat/api/reference/
 
 
 def make(config: GoogleChatConfig) -> Channel:
-    """The channel at the secret `url`, with the key and token that Google put into it."""
+    """The channel at the secret `url`, which contains Google's key and token."""
     return JsonWebhook(config, HTML, build, partial(_request, config))
 
 
 def build(message: Message, text: str | None) -> Json:
-    """A card, whose text is HTML, and what the notification says. No `text`, in which `<users/all>` would be read."""
+    """A card in HTML, and the notification's text. `text` is left out, since `<users/all>` in it would mention all."""
     return fit(message, lambda part: _message(part, text), lambda form: len(as_bytes(form)) <= _LARGEST)
 
 
@@ -44,7 +44,7 @@ def _sections(message: Message, text: str | None) -> Iterator[list[Json]]:
 
 
 def _in_two(facts: tuple[Fact, ...]) -> tuple[tuple[Fact, ...], tuple[Fact, ...]]:
-    """For two columns that are read line by line."""
+    """Split the facts into two columns, to be read line by line."""
     return facts[::2], facts[1::2]
 
 
@@ -55,13 +55,13 @@ def _fact(fact: Fact) -> Json:
 
 
 def _copied(fact: Fact) -> tuple[Json, Json]:
-    """The label, and a paragraph in Markdown, which has code; there is nothing in it but the code."""
+    """The label, and a paragraph in Markdown that holds only the code block."""
     code = {"text": in_fences(fact.value), "textSyntax": "MARKDOWN"}
     return {"textParagraph": {"text": f"<b>{words_html(fact.label)}</b>"}}, {"textParagraph": code}
 
 
 def _request(config: GoogleChatConfig, body: bytes, identity: str) -> Post:
-    """A request of an id that was there before makes no second message: the delivery's id is the same on every try."""
+    """The delivery's id as `requestId`: Google makes one message of repeated requests with the same id."""
     url = urlsplit(config.url.reveal())
     query = urlencode([*parse_qsl(url.query, keep_blank_values=True), ("requestId", identity)])
     return Post(url._replace(query=query).geturl(), body, JSON_HEADERS)

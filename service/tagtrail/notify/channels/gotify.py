@@ -3,12 +3,12 @@
 from typing import Final
 
 from tagtrail.config.channels import GotifyConfig
-from tagtrail.notify.channels.plaintext import PLAIN, still, text_below_title
+from tagtrail.notify.channels.plaintext import PLAIN, make_inert, text_below_title
 from tagtrail.notify.http import Channel, Post
 from tagtrail.notify.json_webhook import JSON_HEADERS, Json, JsonWebhook
 from tagtrail.notify.message import Message, MessageTone
 
-# Clients make a sound from 4 on, and vibrate from 8 on (gotify.net/docs/priority).
+# Clients make a sound from 4 and vibrate from 8 (gotify.net/docs/priority).
 _PRIORITIES: Final[dict[MessageTone, int]] = {"notice": 4, "good": 4, "warning": 6, "alarm": 8}
 
 
@@ -20,11 +20,11 @@ def make(config: GotifyConfig) -> Channel:
 
 
 def build(message: Message, text: str | None) -> Json:
-    """The message, told to be plain text: as Markdown it could load pictures from anywhere."""
+    """The message as plain text: in Markdown it could load pictures from anywhere."""
     extras: Json = {"client::display": {"contentType": "text/plain"}}
     if message.link is not None:
         extras["client::notification"] = {"click": {"url": message.link}}
-    shown = still(message)
+    shown = make_inert(message)
     return {
         "title": shown.title,
         "message": text_below_title(shown, text),

@@ -7,7 +7,7 @@ from urllib.parse import quote
 
 from tagtrail.config.channels import MatrixConfig
 from tagtrail.notify.formatting import HTML, SIGNS, bare_html, fit, footer, inert, plain, words_html
-from tagtrail.notify.http import Channel, ChannelResponse, Post, SendOutcome, judge
+from tagtrail.notify.http import Channel, ChannelResponse, Post, SendOutcome, interpret
 from tagtrail.notify.json_webhook import JSON_HEADERS, OPEN, Json, JsonWebhook, as_bytes, read_object, seconds
 from tagtrail.notify.message import Fact, Message
 
@@ -17,13 +17,13 @@ _LARGEST: Final = 60_000  # bytes; a whole event with what the server adds is at
 def make(config: MatrixConfig) -> Channel:
     """The channel in `room` (its id, beginning with `!`) on `homeserver`, as the user of the secret `token`.
 
-    A 403 says that this user is not in the room, a 401 that the token is not valid any more: both are permanent.
+    A 403 means that this user is not in the room, a 401 that the token is no longer valid: both are permanent.
     """
-    return JsonWebhook(config, HTML, build, partial(_request, config), _judge)
+    return JsonWebhook(config, HTML, build, partial(_request, config), _interpret)
 
 
 def build(message: Message, text: str | None) -> Json:
-    """The event's content. `m.text`, since clients tell nobody of an `m.notice`; `m.mentions` names nobody."""
+    """The event's content: `m.text`, since clients do not notify for an `m.notice`, with empty `m.mentions`."""
     return fit(message, lambda part: _content(part, text), lambda form: len(as_bytes(form)) <= _LARGEST)
 
 
@@ -38,7 +38,7 @@ def _content(message: Message, text: str | None) -> Json:
 
 
 def _inert(message: Message) -> Message:
-    """The message whose words are inert, for clients that show the plain text and look for links in it."""
+    """The message with inert text, for clients that show the plain text and make links from it."""
     return replace(
         message,
         title=inert(message.title),
@@ -48,7 +48,7 @@ def _inert(message: Message) -> Message:
 
 
 def _html(message: Message, text: str | None) -> str:
-    """Tags of #mroommessage-msgtypes only; a list and no table, which small screens do not show as one."""
+    """HTML with tags of #mroommessage-msgtypes only. Facts are a list, since small screens do not show tables well."""
     sentences = "<br>".join(map(words_html, message.sentences)) if text is None else text.replace("\n", "<br>")
     facts = "".join(f"<li>{words_html(fact.label)}: {_value(fact)}</li>" for fact in message.facts)
     link = f'<p><a href="{bare_html(message.link)}">{OPEN}</a></p>' if message.link else ""
@@ -69,7 +69,7 @@ def _copied(fact: Fact) -> str:
 
 
 def _request(config: MatrixConfig, body: bytes, identity: str) -> Post:
-    """The delivery's id is the transaction's: the server makes one event of it, however often it comes."""
+    """The delivery's id as transaction id: the server makes one event of repeated requests with the same id."""
     server = config.homeserver
     room, transaction = quote(config.room, safe=""), quote(identity, safe="")
     return Post(
@@ -80,10 +80,10 @@ def _request(config: MatrixConfig, body: bytes, identity: str) -> Post:
     )
 
 
-def _judge(answer: ChannelResponse) -> SendOutcome:
-    """Servers before v1.10 of the specification say `retry_after_ms` in a 429's body and send no header."""
-    outcome = judge(answer)
-    wait = seconds(read_object(answer.text).get("retry_after_ms"))
-    if answer.status != 429 or outcome.retry_after is not None or wait is None:
+def _interpret(response: ChannelResponse) -> SendOutcome:
+    """Read `retry_after_ms` from a 429's body: servers before v1.10 of the specification send no header."""
+    outcome = interpret(response)
+    wait = seconds(read_object(response.text).get("retry_after_ms"))
+    if response.status != 429 or outcome.retry_after is not None or wait is None:
         return outcome
     return replace(outcome, retry_after=wait / 1_000)

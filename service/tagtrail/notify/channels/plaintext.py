@@ -1,4 +1,4 @@
-"""Plain text for services that read no markup, and yet make mentions and links out of bare text."""
+"""Plain text for services without markup, some of which still turn bare text into mentions and links."""
 
 from dataclasses import replace
 from typing import Final
@@ -9,8 +9,8 @@ from tagtrail.notify.message import Message
 PLAIN: Final = Markup(escape=inert)
 
 
-def still(message: Message) -> Message:
-    """A presentable message in which no word is live. What is there to be copied stays as it is."""
+def make_inert(message: Message) -> Message:
+    """A presentable message with inert text. Values to copy stay unchanged."""
     return replace(
         message,
         title=inert(message.title),
@@ -20,10 +20,10 @@ def still(message: Message) -> Message:
 
 
 def text_below_title(message: Message, sentences: str | None) -> str:
-    """The plain form without its title, for a service that shows the title in a place of its own."""
+    """The plain format without the title, for a service that shows the title separately."""
     return plain(replace(message, title=""), sentences)
 
 
 def no_encoded_word(title: str) -> str:
-    """A title for a header, in which nothing looks like an encoded word (RFC 2047), which would be decoded."""
+    """A title that is safe in a header: nothing in it looks like an encoded word (RFC 2047), which would be decoded."""
     return title.replace("=?", "= ?")

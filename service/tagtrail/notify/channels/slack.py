@@ -1,7 +1,7 @@
-"""Slack, and what takes its incoming webhooks: Mattermost and Rocket.Chat.
+"""Slack, and services that take its incoming webhooks: Mattermost and Rocket.Chat.
 
-Slack shows the blocks (docs.slack.dev/reference/block-kit); `text` is its notification, and the whole message for
-the others, which know no blocks (developers.mattermost.com/integrate/webhooks/incoming). Both read well by themselves.
+Slack shows the blocks (docs.slack.dev/reference/block-kit) and uses `text` as its notification. The others do not know
+blocks and show `text` (developers.mattermost.com/integrate/webhooks/incoming). Each is complete by itself.
 """
 
 import re
@@ -32,16 +32,16 @@ _LONGEST_TEXT: Final = 3_000
 _LONGEST_FIELD: Final = 2_000
 _MOST_FIELDS: Final = 10
 _MOST_BLOCKS: Final = 50
-_LONGEST_FALLBACK: Final = 3_900  # Slack advises 4,000 for `text`, and older Mattermost takes no more
+_LONGEST_FALLBACK: Final = 3_900  # Slack advises at most 4,000 for `text`; older Mattermost accepts no more
 
-# Slack's mrkdwn has no escape for what formats, and a backslash would be seen; these look alike and do nothing. A
-# repository, a tag and a digest hold none of them, but for the underscore, which formats only beside a word.
+# Slack's mrkdwn cannot escape formatting characters, and shows a backslash. These look alike and do not format. Of them
+# repositories, tags and digests contain only the underscore, which formats only at the edge of a word.
 _LOOK_ALIKE: Final = str.maketrans({"*": "∗", "~": "∼", "`": "ˋ", "[": "［", "]": "］", "$": "＄"})
 _FORMATTING_UNDERSCORE: Final = re.compile(r"(?<![^\W_])_|_(?![^\W_])")
 
 
 def make(config: SlackConfig) -> Channel:
-    """The channel at the secret `url`. A 404 or a 410 says that the webhook or its room is gone: permanent."""
+    """The channel at the secret `url`. A 404 or 410 means that the webhook or its room is gone, which is permanent."""
     return JsonWebhook(config, MARKUP, build, to_secret_url(config))
 
 
@@ -87,7 +87,7 @@ def _blocks(message: Message, text: str | None) -> Iterator[Json]:
     for start in range(0, len(message.facts), _MOST_FIELDS):
         yield {"type": "section", "fields": [_field(fact) for fact in message.facts[start : start + _MOST_FIELDS]]}
     for copied in map(_copied, message.copy):
-        if units(copied) <= _LONGEST_TEXT:  # or not at all: half a command is worse
+        if units(copied) <= _LONGEST_TEXT:  # leave it out rather than cut a command
             yield {"type": "section", "text": _mrkdwn(copied)}
     if message.link:
         button = {"type": "button", "text": _plain(OPEN, 75), "url": message.link, "action_id": "open"}
@@ -96,7 +96,7 @@ def _blocks(message: Message, text: str | None) -> Iterator[Json]:
 
 
 def _paragraphs(message: Message) -> Iterator[str]:
-    """The sentences, a line each, in as few sections as hold them."""
+    """The sentences, one per line, in as few sections as possible."""
     paragraph = ""
     for sentence in message.sentences:
         if paragraph and units(without_brackets(f"{paragraph}\n{sentence}")) > _LONGEST_TEXT:
@@ -118,10 +118,10 @@ def _copied(fact: Fact) -> str:
 
 
 def _plain(text: str, most: int) -> Json:
-    """Text that Slack formats in no way."""
+    """Text that Slack does not format."""
     return {"type": "plain_text", "text": within(text, most, without_brackets), "emoji": False}
 
 
 def _mrkdwn(text: str) -> dict[str, Any]:
-    """Formatted text, in which Slack looks for no links and mentions by itself."""
+    """Formatted text. `verbatim` keeps Slack from making links and mentions of plain words."""
     return {"type": "mrkdwn", "text": text, "verbatim": True}

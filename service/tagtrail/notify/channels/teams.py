@@ -1,6 +1,6 @@
 """Microsoft Teams: an Adaptive Card for a workflow "When a Teams webhook request is received".
 
-The card stands in a message's attachment, as learn.microsoft.com/connectors/teams, "Microsoft Teams Webhook", has it.
+The card is an attachment of a message: learn.microsoft.com/connectors/teams, "Microsoft Teams Webhook".
 """
 
 import re
@@ -10,7 +10,7 @@ from typing import Final
 
 from tagtrail.config.channels import TeamsConfig
 from tagtrail.notify.formatting import Markup, fit, footer, inert, not_a_block
-from tagtrail.notify.http import Channel, ChannelResponse, SendOutcome, judge
+from tagtrail.notify.http import Channel, ChannelResponse, SendOutcome, interpret
 from tagtrail.notify.json_webhook import OPEN, Json, JsonWebhook, as_bytes, to_secret_url
 from tagtrail.notify.message import Fact, Message, MessageTone
 
@@ -23,14 +23,14 @@ _STYLES: Final[dict[MessageTone, str]] = {
 }
 
 # The Markdown of learn.microsoft.com/microsoftteams/platform/task-modules-and-cards/cards/cards-format. An underscore
-# within a word formats nothing, and stays as it is for clients that would show the backslash.
+# inside a word does not format. It is not escaped, since some clients would show the backslash.
 _FORMATS: Final = re.compile(r"[\\*`~|\[\]<>&!]|(?<![^\W_])_|_(?![^\W_])")
-_FUNCTION: Final = re.compile(r"(?<=\{)(?=\{)")  # `{{DATE(...)}}` and `{{TIME(...)}}` are worked out in a card's text
+_FUNCTION: Final = re.compile(r"(?<=\{)(?=\{)")  # Teams evaluates `{{DATE(...)}}` and `{{TIME(...)}}` in a card's text
 
 
 def make(config: TeamsConfig) -> Channel:
-    """The channel at the secret `url`, the workflow's. It answers 202; a 401, 403 or 404 says that it is gone."""
-    return JsonWebhook(config, MARKUP, build, to_secret_url(config), _judge)
+    """The channel at the secret `url` of a workflow. It responds with 202; a 401, 403 or 404 means that it is gone."""
+    return JsonWebhook(config, MARKUP, build, to_secret_url(config), _interpret)
 
 
 def _words(text: str) -> str:
@@ -41,7 +41,7 @@ MARKUP: Final = Markup(_words, code=_words)  # a card's Markdown has no code
 
 
 def build(message: Message, text: str | None) -> Json:
-    """The message with its card; without `msteams.entities` nobody in it is mentioned."""
+    """The message with its card. Without `msteams.entities` it cannot mention anyone."""
     return fit(message, lambda part: _message(part, text), lambda form: len(as_bytes(form)) <= _LARGEST)
 
 
@@ -66,12 +66,12 @@ def _body(message: Message, text: str | None) -> Iterator[Json]:
     if text is None:
         yield from (_text(_words(sentence)) for sentence in message.sentences)
     else:
-        yield _text(text.replace("\n", "\n\n"))  # Teams takes a single line feed for a space
+        yield _text(text.replace("\n", "\n\n"))  # Teams shows a single line feed as a space
     if message.facts:
         yield {"type": "FactSet", "facts": [_fact(fact) for fact in message.facts]}
     for fact in message.copy:
         yield _text(_words(fact.label), weight="Bolder", spacing="Medium")
-        # A TextRun reads no Markdown: what is copied out of it is what stands in it.
+        # A TextRun does not interpret Markdown, so its text is copied unchanged.
         run = {"type": "TextRun", "text": _FUNCTION.sub("\u200b", fact.value), "fontType": "Monospace"}
         yield {"type": "RichTextBlock", "inlines": [run], "spacing": "Small"}
     yield _text(footer(message), size="Small", isSubtle=True, spacing="Medium")
@@ -85,12 +85,12 @@ def _fact(fact: Fact) -> Json:
     return {"title": _words(fact.label), "value": _words(fact.value) or "–"}
 
 
-def _judge(answer: ChannelResponse) -> SendOutcome:
-    """An older connector answers 200 and says in words that Teams took nothing, as it does when there was too much.
+def _interpret(response: ChannelResponse) -> SendOutcome:
+    """An older connector responds with 200 and an error text if Teams refused the message, for instance by rate limit.
 
     learn.microsoft.com/microsoftteams/platform/webhooks-and-connectors/how-to/connectors-using, "Rate limiting".
     """
-    outcome = judge(answer)
-    if outcome.is_sent and "returned HTTP error" in answer.text:
-        return replace(outcome, is_sent=False, detail="Teams did not take it, and said so in an answer of 200")
+    outcome = interpret(response)
+    if outcome.is_sent and "returned HTTP error" in response.text:
+        return replace(outcome, is_sent=False, detail="Teams refused it, with an error text in a response 200")
     return outcome

@@ -7,26 +7,26 @@ from urllib.parse import urlsplit
 
 from tagtrail.config.channels import TelegramConfig
 from tagtrail.notify.formatting import HTML, SIGNS, bare_html, fit, footer, one_line, units, words_html
-from tagtrail.notify.http import Channel, ChannelResponse, Post, SendOutcome, judge
+from tagtrail.notify.http import Channel, ChannelResponse, Post, SendOutcome, interpret
 from tagtrail.notify.json_webhook import JSON_HEADERS, OPEN, Json, JsonWebhook, read_object, seconds
 from tagtrail.notify.message import Fact, Message
 
 SERVER: Final = "https://api.telegram.org"
-_LONGEST: Final = 4_096  # UTF-16 code units after the tags are read; here they are counted with the tags
+_LONGEST: Final = 4_096  # UTF-16 code units without tags; here the tags are counted too
 _LONGEST_DETAIL: Final = 300
 
 
 def make(config: TelegramConfig) -> Channel:
     """The channel to `chat`, as the bot of the secret `token`.
 
-    `server` is another one than Telegram's own, for those who run a Bot API server themselves
+    `server` replaces Telegram's own server by a Bot API server of your own
     (core.telegram.org/bots/api#using-a-local-bot-api-server).
     """
-    return JsonWebhook(config, HTML, partial(build, chat=config.chat), partial(_request, config), _judge)
+    return JsonWebhook(config, HTML, partial(build, chat=config.chat), partial(_request, config), _interpret)
 
 
 def build(message: Message, text: str | None, *, chat: str) -> Json:
-    """The method's parameters, with the HTML of core.telegram.org/bots/api#html-style."""
+    """The parameters of the method, with HTML as in core.telegram.org/bots/api#html-style."""
     document: Json = {
         "chat_id": chat,
         "text": fit(message, lambda part: _html(part, text), lambda form: units(form) <= _LONGEST),
@@ -39,7 +39,7 @@ def build(message: Message, text: str | None, *, chat: str) -> Json:
 
 
 def _may_be_button(link: str) -> bool:
-    """Telegram refuses the whole message, BUTTON_URL_INVALID, for a button to a host without a dot."""
+    """Telegram refuses the whole message (BUTTON_URL_INVALID) if a button leads to a host without a dot."""
     return "." in (urlsplit(link).hostname or "")
 
 
@@ -61,16 +61,16 @@ def _value(fact: Fact) -> str:
 
 
 def _request(config: TelegramConfig, body: bytes, _: str) -> Post:
-    """The token is a part of the URL, which therefore is as secret."""
+    """The token is a part of the URL, which is therefore secret too."""
     server = config.server or SERVER
     token = config.token.reveal()
     return Post(f"{server}/bot{token}/sendMessage", body, JSON_HEADERS, secrets=(token,))
 
 
-def _judge(answer: ChannelResponse) -> SendOutcome:
-    """A refusal is described in words, and a 429 says when to come again (.../bots/api#responseparameters)."""
-    outcome = judge(answer)
-    document = read_object(answer.text)
+def _interpret(response: ChannelResponse) -> SendOutcome:
+    """Read the description of a refusal, and the wait of a 429 (.../bots/api#responseparameters)."""
+    outcome = interpret(response)
+    document = read_object(response.text)
     parameters = document.get("parameters")
     wait = seconds(parameters.get("retry_after")) if isinstance(parameters, dict) else None
     description = document.get("description")
@@ -84,6 +84,6 @@ def _judge(answer: ChannelResponse) -> SendOutcome:
 
 
 def _moved(parameters: object) -> str:
-    """A group that became a supergroup has another id, which only the operator can put into the configuration."""
+    """The new id of a group that became a supergroup; the operator has to change the configuration."""
     known = parameters.get("migrate_to_chat_id") if isinstance(parameters, dict) else None
-    return f" (the chat is {known} now)" if isinstance(known, int) else ""
+    return f" (the chat's id is now {known})" if isinstance(known, int) else ""

@@ -1,4 +1,4 @@
-"""Webhook: a CloudEvents 1.0 event in JSON, signed by Standard Webhooks 1.0.0; docs/webhooks.md tells receivers."""
+"""Webhook: a CloudEvents 1.0 event in JSON, signed by Standard Webhooks 1.0.0; docs/webhooks.md describes it."""
 
 import hashlib
 import hmac
@@ -11,7 +11,7 @@ from urllib.parse import quote
 
 from tagtrail.config.channels import WebhookConfig
 from tagtrail.notify.formatting import Markup
-from tagtrail.notify.http import Channel, ChannelResponse, Post, SendOutcome, judge
+from tagtrail.notify.http import Channel, ChannelResponse, Post, SendOutcome, interpret
 from tagtrail.notify.json_webhook import JSON_HEADERS, Json, JsonWebhook, read_object
 from tagtrail.notify.message import Fact, Message, MessageKind
 from tagtrail.trail.instant import SECOND, format_instant, now
@@ -23,7 +23,7 @@ TYPES: Final[dict[MessageKind, str]] = {
     "deployed": "dev.tagtrail.environment.deployed",
     "declared": "dev.tagtrail.environment.declared",
     "summary": "dev.tagtrail.summary",
-    "trouble": "dev.tagtrail.service.trouble",
+    "alert": "dev.tagtrail.service.alert",
     "test": "dev.tagtrail.test",
 }
 _EVENT: Final = {"Content-Type": "application/cloudevents+json; charset=utf-8"}
@@ -31,19 +31,19 @@ _NAMES: Final = ("environment", "registry", "repository", "digest", "previous_di
 
 
 def make(config: WebhookConfig, *, clock: Callable[[], int] = now) -> Channel:
-    """The channel to the secret `url`, signed with the secret `secret`; with several of them by each, for a rotation.
+    """The channel to the secret `url`, signed with `secret`; several secrets, for a rotation, give a signature each.
 
-    `clock` says when a try is made: its timestamp is signed too, while the id is the same on every try.
+    `clock` gives the signed timestamp of an attempt. The id is the same on every attempt.
     """
     url = config.url.reveal()
     keys = [b64decode(secret) for secret in _secrets(config)]
 
     def request(body: bytes, delivery: str) -> Post:
-        # The operator's own body is an event of CloudEvents only if it says so.
+        # A body of the operator's own is a CloudEvents event only if it names its version.
         kind = _EVENT if "specversion" in read_object(body.decode()) else JSON_HEADERS
         return Post(url, body, {**kind, **sign(keys, delivery, clock(), body)})
 
-    return JsonWebhook(config, Markup(), build, request, partial(_judge, config))
+    return JsonWebhook(config, Markup(), build, request, partial(_interpret, config))
 
 
 def _secrets(config: WebhookConfig) -> list[str]:
@@ -51,12 +51,12 @@ def _secrets(config: WebhookConfig) -> list[str]:
     return [secret.removeprefix("whsec_") for secret in config.secret.reveal().split()]
 
 
-def _judge(config: WebhookConfig, answer: ChannelResponse) -> SendOutcome:
-    """As HTTP says; where a receiver's answer shows the secret, ours does not."""
-    text = answer.text
+def _interpret(config: WebhookConfig, response: ChannelResponse) -> SendOutcome:
+    """Interpret the HTTP status, and hide the secret if the response repeats it."""
+    text = response.text
     for secret in _secrets(config):
         text = text.replace(secret, "[hidden]")
-    return judge(replace(answer, text=text))
+    return interpret(replace(response, text=text))
 
 
 def sign(keys: Sequence[bytes], delivery: str, instant: int, body: bytes) -> dict[str, str]:
@@ -72,7 +72,7 @@ def sign(keys: Sequence[bytes], delivery: str, instant: int, body: bytes) -> dic
 
 
 def build(message: Message, text: str | None) -> Json:
-    """The event, in structured mode; an attribute that has no value is left out."""
+    """The event in structured mode; attributes without a value are left out."""
     event = {
         "specversion": "1.0",
         "id": message.id,
@@ -87,7 +87,7 @@ def build(message: Message, text: str | None) -> Json:
 
 
 def _subject(message: Message) -> str | None:
-    """`host/repository:tag`, as far as these are known; of several tags the first."""
+    """`host/repository:tag`, as far as these are known; the first of several tags."""
     if message.reference:
         return message.reference.partition("@")[0]
     return f"{message.repository}:{message.tags[0]}" if message.repository and message.tags else message.repository

@@ -1,1 +1,1 @@
-"""The words of messages, one file for each subject."""
+"""The words of messages: one file for each subject."""

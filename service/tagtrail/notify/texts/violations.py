@@ -1,60 +1,50 @@
-"""Violations: a release tag that moved or was deleted, whom it concerns, and what to do about it."""
+"""The words of violations: a release tag that moved or was deleted, the environments affected, and what to do."""
 
 from collections.abc import Sequence
 from typing import Final
 
 from tagtrail.notify.message import Fact
-from tagtrail.notify.texts.moves import how_deleted, is_present
-from tagtrail.notify.texts.style import (
-    MessageContext,
-    MessageDraft,
-    image,
-    joined,
-    lasted,
-    listed,
-    pinned,
-    putting_back,
-    renamed,
-    short,
-)
+from tagtrail.notify.texts.draft import MessageContext, MessageDraft
+from tagtrail.notify.texts.moves import describe_delete, is_current
+from tagtrail.notify.texts.phrases import duration, image, join, list_tags, pinned, rescue_tag, retag_command, short
 from tagtrail.store.answers import Publishing
 from tagtrail.store.messages import MessageLine, MessageMove, NamedDigest
 from tagtrail.trail.names import Reference
 
-MOST_TOLD: Final = 5  # release tags with sentences of their own
-_MOST_CONCERNED: Final = 5  # environments that are named
+MOST_DESCRIBED: Final = 5  # release tags with sentences of their own
+_MOST_AFFECTED: Final = 5  # environments that are named
 _FOREVER: Final = 2**63
-_PROTECT: Final = "Protect release tags: let the registry, or the proxy before it, refuse to overwrite and delete them."
+_PROTECT: Final = "Protect release tags: configure the registry, or its proxy, to refuse overwriting and deleting them."
 
 
-def tell(
+def draft(
     context: MessageContext,
     broken: Sequence[MessageMove],
     lines: Sequence[MessageLine],
-    concerned: Sequence[Publishing],
+    affected: Sequence[Publishing],
     *,
     is_gone: bool,
     left_out: int,
 ) -> MessageDraft:
-    """The violations as a message.
+    """The message about violations.
 
-    `concerned` are the environments that had what the first MOST_TOLD of them were; `is_gone` says that the registry
-    was asked to delete the images themselves.
+    `affected` are the environments that had the images of the first MOST_DESCRIBED tags. `is_gone` means that the
+    registry was asked to delete the images themselves. `left_out` counts further violations.
     """
     head = broken[0]
-    tags = [move.tag for move in broken]
     count = len(broken) + left_out
-    sentences = how_deleted(lines) + [part for move in broken[:MOST_TOLD] for part in _what(context, move)]
-    if count > MOST_TOLD:
-        sentences.append(f"So {'were' if count - MOST_TOLD > 1 else 'was'} {count - MOST_TOLD} more of its tags.")
+    sentences = describe_delete(lines) + [part for move in broken[:MOST_DESCRIBED] for part in _describe(context, move)]
+    if count > MOST_DESCRIBED:
+        rest = count - MOST_DESCRIBED
+        sentences.append(f"The same happened to {rest} more release {'tags' if rest > 1 else 'tag'}.")
     if head.previous is not None:
-        sentences.append(_whom(context, concerned, count=count))
-        sentences += [] if _is_mended(head) else [_what_to_do(head, is_gone=is_gone)]
+        sentences.append(_describe_affected(context, affected, count=count))
+        sentences += [] if _is_repaired(head) else [_advise(head, is_gone=is_gone)]
     entry = lines[-1].entry if lines else None
     host = entry.host if entry else None
     reference = None
     if head.digest is not None:
-        now = NamedDigest(head.digest.digest, (), (head.tag,) if is_present(head) else ())
+        now = NamedDigest(head.digest.digest, (), (head.tag,) if is_current(head) else ())
         reference = pinned(context, head.registry, host, head.repository, now)
     return MessageDraft(
         kind="violation",
@@ -63,8 +53,8 @@ def tell(
         sentences=(*sentences, _PROTECT),
         registry=head.registry,
         repository=head.repository,
-        tags=tuple(tags),
-        copy=tuple(_copies(context, head, host, is_gone=is_gone)),
+        tags=tuple(move.tag for move in broken),
+        copy=tuple(_list_copies(context, head, host, is_gone=is_gone)),
         digest=head.digest.digest if head.digest else None,
         previous_digest=head.previous.digest if head.previous else None,
         reference=reference,
@@ -77,10 +67,9 @@ def _title(context: MessageContext, broken: Sequence[MessageMove], count: int) -
     verb = _verb(head)
     if count == 1:
         return f"Release tag {place}:{head.tag} {verb}"
-    verb = (
-        verb.replace("was ", "were ") if all(_verb(move) == verb for move in broken) else "were overwritten or deleted"
-    )
-    return f"{count} release tags of {place} {verb}: {listed(move.tag for move in broken)}"
+    is_one_verb = all(_verb(move) == verb for move in broken)
+    verb = verb.replace("was ", "were ") if is_one_verb else "were overwritten or deleted"
+    return f"{count} release tags of {place} {verb}: {list_tags(move.tag for move in broken)}"
 
 
 def _verb(move: MessageMove) -> str:
@@ -88,77 +77,78 @@ def _verb(move: MessageMove) -> str:
         case "deleted":
             return "was deleted"
         case "created":
-            return "came back as another image"
+            return "was created again with another image"
         case "moved_back":
             return "was moved back"
         case _:
             return "was overwritten"
 
 
-def _what(context: MessageContext, move: MessageMove) -> list[str]:
-    """What the tag was and what it is."""
+def _describe(context: MessageContext, move: MessageMove) -> list[str]:
+    """The image that the tag had, and the one that it got."""
     at = context.at(move.occurred_at)
     before = image(move.previous) if move.previous else "nothing"
-    stood = f" for {lasted(move.lasted)}" if move.lasted else ""
+    lasted = f" for {duration(move.lasted)}" if move.lasted else ""
     if move.digest is None:
-        told = f"{move.tag} had been {before}{stood}, until it was deleted {at}."
+        sentence = f"{move.tag} was {before}{lasted}, until it was deleted {at}."
     elif move.kind == "created":
-        told = f"{move.tag} had been {before} before it was deleted; {at} it came back as {image(move.digest)}."
+        sentence = f"{move.tag} was {before} before it was deleted; {at} it was created again as {image(move.digest)}."
     else:
         back = f", which it was before, until {context.when(move.had.until)}" if move.had else ""
-        told = f"{move.tag} had been {before}{stood}; {at} it became {image(move.digest)}{back}."
-    return [told, *_since_then(context, move)]
+        sentence = f"{move.tag} was {before}{lasted}; {at} it became {image(move.digest)}{back}."
+    return [sentence, *_describe_present(context, move)]
 
 
-def _since_then(context: MessageContext, move: MessageMove) -> list[str]:
-    if is_present(move):
+def _describe_present(context: MessageContext, move: MessageMove) -> list[str]:
+    if is_current(move):
         return []
+    if _is_repaired(move):
+        return [f"Repaired since: {move.tag} is the earlier image again, since {context.when(move.present_since)}."]
+    if move.present is None:
+        return [f"No longer current: {move.tag} was deleted {context.at(move.present_since)}."]
     since = context.when(move.present_since)
-    if _is_mended(move):
-        return [f"It was put back since: {move.tag} is what it had been, since {since}."]
-    present = image(move.present) if move.present else "deleted"
-    return [f"It has moved on: {move.tag} is {present} since {since}."]
+    return [f"No longer current: {move.tag} has been {image(move.present)} since {since}."]
 
 
-def _is_mended(move: MessageMove) -> bool:
+def _is_repaired(move: MessageMove) -> bool:
     return move.present is not None and move.previous is not None and move.present.digest == move.previous.digest
 
 
-def _whom(context: MessageContext, concerned: Sequence[Publishing], *, count: int) -> str:
-    """Whom it concerns: whoever deployed the image by this tag gets another one the next time."""
+def _describe_affected(context: MessageContext, affected: Sequence[Publishing], *, count: int) -> str:
+    """The environments that had the earlier image: they get another one when they next deploy by this tag."""
     earlier = "earlier image" if count == 1 else "earlier images"
-    if not concerned:
-        return f"The trail knows of no environment that had the {earlier}."
+    if not affected:
+        return f"No environment is known to have had the {earlier}."
     newest: dict[str, Publishing] = {}
-    for one in sorted(concerned, key=lambda one: _FOREVER if one.until is None else one.until, reverse=True):
+    for one in sorted(affected, key=lambda one: _FOREVER if one.until is None else one.until, reverse=True):
         newest.setdefault(one.environment, one)
     clauses = [
         f"{one.environment} (until {context.when(one.until)})" if one.until is not None else f"{one.environment} (now)"
-        for one in list(newest.values())[:_MOST_CONCERNED]
+        for one in list(newest.values())[:_MOST_AFFECTED]
     ]
-    if len(newest) > _MOST_CONCERNED:
-        clauses.append(f"{len(newest) - _MOST_CONCERNED} more")
+    if len(newest) > _MOST_AFFECTED:
+        clauses.append(f"{len(newest) - _MOST_AFFECTED} more")
     verb = "was" if count == 1 else "were"
-    return f"The {earlier} {verb} published for {joined(clauses)}: see what runs there, and whether it was meant."
+    return f"The {earlier} {verb} published for {join(clauses)}: check what runs there and whether this was intended."
 
 
-def _what_to_do(head: MessageMove, *, is_gone: bool) -> str:
+def _advise(head: MessageMove, *, is_gone: bool) -> str:
     if is_gone:
-        return "If it is still wanted, push the earlier image again from where it was built, under a new tag."
+        return "If you still need the earlier image, push it again from where it was built, under a new tag."
     if head.previous is not None and head.previous.now:
-        return f"The earlier image still has a name, {short(head.previous)}."
-    return "Give the earlier image a new tag before it is cleaned up, and the new content a version of its own."
+        return f"The earlier image still has a release tag: {short(head.previous)}."
+    return "Give the earlier image a new tag before a cleanup removes it, and the new content its own version."
 
 
-def _copies(context: MessageContext, head: MessageMove, host: str | None, *, is_gone: bool) -> list[Fact]:
-    if head.previous is None or is_gone or _is_mended(head):
+def _list_copies(context: MessageContext, head: MessageMove, host: str | None, *, is_gone: bool) -> list[Fact]:
+    if head.previous is None or is_gone or _is_repaired(head):
         return []
     earlier = NamedDigest(head.previous.digest, (), head.previous.now)
     copies = [
         Fact("The earlier image", pinned(context, head.registry, host, head.repository, earlier), is_code=True),
     ]
     if not head.previous.now:
-        tag = renamed(head.tag)
-        command = putting_back(context, head.registry, host, Reference(head.repository, tag, earlier.digest))
+        tag = rescue_tag(head.tag)
+        command = retag_command(context, head.registry, host, Reference(head.repository, tag, earlier.digest))
         copies += [Fact(f"To keep it as {tag}", command, is_code=True)] if command else []
     return copies

@@ -9,7 +9,7 @@ from tagtrail.ledger.record import Recorder
 from tagtrail.notify.composer import MessageComposer
 from tagtrail.notify.formatting import plain, presentable
 from tagtrail.notify.message import Message
-from tagtrail.notify.outbox import Outbox
+from tagtrail.notify.outbox import OutboxWriter
 from tagtrail.notify.routes import Routes
 from tagtrail.store.outbox import Delivery, get_delivery
 from tagtrail.trail.instant import SECOND
@@ -40,7 +40,7 @@ class Chat:
 
     def read(self) -> list[Message]:
         """The messages that were not read yet, oldest first."""
-        return [self.tell(delivery) for delivery in self.deliveries()]
+        return [self.compose(delivery) for delivery in self.deliveries()]
 
     def texts(self, *events: SomeEvent) -> list[str]:
         """The same in plain text, digests by what their content is called here."""
@@ -53,15 +53,15 @@ class Chat:
         self.seen.update(ids)
         return [delivery for each in ids if (delivery := get_delivery(db, each)) is not None]
 
-    def tell(self, delivery: Delivery) -> Message:
+    def compose(self, delivery: Delivery) -> Message:
         """The message of one delivery."""
-        return self._teller().tell(delivery, ConsoleConfig(name="chat", identities=self.identities))
+        return self._composer().compose(delivery, ConsoleConfig(name="chat", identities=self.identities))
 
-    def tell_lines(self, lines: Sequence[int]) -> Message:
+    def compose_lines(self, lines: Sequence[int]) -> Message:
         """The message of these lines."""
-        return self._teller().tell_lines(lines, TOLD, identity="msg")
+        return self._composer().compose_lines(lines, TOLD, identity="msg")
 
-    def _teller(self) -> MessageComposer:
+    def _composer(self) -> MessageComposer:
         routes = Routes(NotifyConfig(channels=(TOLD,), routes=self.routes))
         return MessageComposer(self.ledger.store, public_url=self.public_url, routes=routes, clock=self.ledger.clock)
 
@@ -69,7 +69,7 @@ class Chat:
 def open_chat(ledger: Ledger, *, identities: bool = False, public_url: str | None = None) -> Chat:
     """The channel of a ledger in which nothing has happened yet; its clock stands at the story's beginning."""
     ledger.clock.now = START
-    ledger.recorder = Recorder(ledger.store, clock=ledger.clock, outbox=Outbox(NOTIFY, clock=ledger.clock))
+    ledger.recorder = Recorder(ledger.store, clock=ledger.clock, outbox=OutboxWriter(NOTIFY, clock=ledger.clock))
     return Chat(ledger, identities=identities, public_url=public_url)
 
 

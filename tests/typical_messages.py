@@ -88,10 +88,10 @@ def violation() -> Message:
     )
 
 
-def trouble() -> Message:
+def alert() -> Message:
     return Message(
         id="msg_01965110-0000-7000-8000-000000000003",
-        kind="trouble",
+        kind="alert",
         tone="alarm",
         title="Nothing heard of the registry main for 24 hours",
         sentences=("Its last event came on 2026-04-19 at 14:03 UTC.", "Check that it still sends its notifications."),
@@ -99,7 +99,7 @@ def trouble() -> Message:
     )
 
 
-TYPICAL = (rollback, violation, trouble)
+TYPICAL = (rollback, violation, alert)
 
 
 def nasty(text: str) -> Message:
