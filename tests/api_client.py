@@ -12,6 +12,7 @@ from tagtrail.api.export import make_export_blueprint
 from tagtrail.api.problems import register_errors
 from tagtrail.config.channels import ConsoleConfig
 from tagtrail.config.model import NotifyConfig, RouteConfig
+from tagtrail.headers import add_security_headers
 from tagtrail.ledger.record import Recorder
 from tagtrail.notify.outbox import make_outbox
 from tagtrail.tlog.signer import LogPlace, Sealer
@@ -38,6 +39,7 @@ def tell(ledger: Ledger) -> None:
 def make_app(ledger: Ledger, access: Access | None = None) -> Flask:
     """An application with the API alone."""
     app = Flask("api", static_folder=None)
+    app.after_request(add_security_headers)
     register_errors(app)
     blueprint = make_api_blueprint(store=ledger.store, recorder=ledger.recorder, access=access or Access())
     app.register_blueprint(blueprint, url_prefix="/api/v1")

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 from zipfile import ZipFile
 
-from tagtrail.access.disclosures import Asker
+from tagtrail.access.disclosures import Requester
 from tagtrail.export.bundle import COMMAND_LINE, Bundle, hand_over, prepare
 from tagtrail.export.query import read_question
 from tagtrail.line import hash_leaf
@@ -94,10 +94,10 @@ def prepared(log: Log, *, identities: bool = False, asked_by: str = COMMAND_LINE
     return prepare(log.ledger.store, question, seal=log.sealer.seal, asked_by=asked_by, identities=identities)
 
 
-def zipped(log: Log, *, identities: bool = False, asker: Asker | None = None, **parameters: Any) -> bytes:
+def zipped(log: Log, *, identities: bool = False, asker: Requester | None = None, **parameters: Any) -> bytes:
     """The bytes of a bundle."""
     bundle = prepared(log, identities=identities, **parameters)
-    return b"".join(hand_over(bundle, log.ledger.recorder, asker or Asker()))
+    return b"".join(hand_over(bundle, log.ledger.recorder, asker or Requester()))
 
 
 def exported(log: Log, *, identities: bool = False, **parameters: Any) -> Export:

@@ -185,11 +185,11 @@ def test_a_host_that_is_none_is_not_this_machine() -> None:
 def test_open_means_everything_but_administration(scope: Scope) -> None:
     with Flask("somebody").test_request_context("/"):
         if scope == "admin":
-            with pytest.raises(NotAllowed, match="without a token nobody may change what the service keeps"):
+            with pytest.raises(NotAllowed, match="a token is required to change the service"):
                 Access().require(request, scope)
         else:
             caller = Access().require(request, scope)
-            assert (caller.kind, caller.name, caller.token, caller.user) == ("anybody", "", None, "")
+            assert (caller.kind, caller.name, caller.token, caller.user) == ("anonymous", "", None, "")
 
 
 def test_what_others_can_reach_is_never_open(ledger: Ledger) -> None:
@@ -291,7 +291,7 @@ def test_a_page_of_another_site_cannot_lock_out_whose_browser_shows_it(throttled
 
 def test_every_failed_authentication_is_counted(throttled: Callable[..., FlaskClient]) -> None:
     counted: list[int] = []
-    client = throttled(count_refusal=lambda: counted.append(1))
+    client = throttled(count_failure=lambda: counted.append(1))
     for token in ("guess",) * 12 + ("reader", "deployer"):
         status_of(client, peer=THE_PROXY, **bearer(token))
     assert len(counted) == 12

@@ -5,14 +5,14 @@ from dataclasses import replace
 import pytest
 
 from tagtrail.access import disclosures as recording
-from tagtrail.access.disclosures import Reading, Readings
+from tagtrail.access.disclosures import Disclosure, DisclosureLog
 from tests.conftest import Ledger
 
-READING = Reading("json", "/api/v1/tags", "", "board")
+READING = Disclosure("json", "/api/v1/tags", "", "board")
 
 
 def test_another_caller_or_format_or_question_is_another_reading(ledger: Ledger) -> None:
-    readings = Readings(ledger.recorder)
+    readings = DisclosureLog(ledger.recorder)
     different = [
         READING,
         replace(READING, token="other"),
@@ -28,7 +28,7 @@ def test_another_caller_or_format_or_question_is_another_reading(ledger: Ledger)
 
 def test_beyond_its_memory_a_reading_is_recorded_again(ledger: Ledger, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(recording, "REMEMBERED", 2)
-    readings = Readings(ledger.recorder)
+    readings = DisclosureLog(ledger.recorder)
     for query in ("a", "b", "c", "c", "b", "a"):
         readings.record(replace(READING, query=query), address="", user_agent="")
     assert ledger.rows("SELECT count(*) FROM lines") == [(4,)]

@@ -13,7 +13,7 @@ from werkzeug.test import TestResponse
 
 from tagtrail.access.callers import Access
 from tagtrail.access.disclosures import HOUR
-from tagtrail.access.redaction import IDENTITIES, conceal
+from tagtrail.access.redaction import IDENTITY_FIELDS, redact
 from tagtrail.access.scopes import Proxy, Scope
 from tagtrail.api import documents
 from tagtrail.api.listings import LISTINGS
@@ -135,7 +135,7 @@ def test_csv_leaves_the_columns_out_and_json_shows_null(client: FlaskClient) -> 
     head = client.get("/api/v1/entries.csv", headers=bearer("plain")).text.splitlines()[0]
     full = client.get("/api/v1/entries.csv", headers=bearer("seer")).text.splitlines()[0]
     names, all_names = (line.lstrip("\ufeff").strip('"').split('","') for line in (head, full))
-    assert names == [name for name in all_names if name not in IDENTITIES]
+    assert names == [name for name in all_names if name not in IDENTITY_FIELDS]
     assert set(all_names) - set(names) == {"actor", "address", "user_agent"}
     rows = client.get("/api/v1/entries.csv", headers=bearer("plain")).text.splitlines()[1:]
     assert {len(row.split('","')) for row in rows} == {len(names)}
@@ -182,14 +182,14 @@ def test_every_list_whose_documents_tell_of_people_is_known_to(ledger: Ledger) -
         return set(schemas[name].get("properties", {})).union(*(names_in(other) for other in inner))
 
     for listing in LISTINGS:
-        assert listing.tells_of_people == bool(names_in(listing.document.__name__) & IDENTITIES), listing.name
+        assert listing.tells_of_people == bool(names_in(listing.document.__name__) & IDENTITY_FIELDS), listing.name
 
 
 def test_concealing_reaches_every_depth() -> None:
     naming = documents.NamingDocument("r", "a/b", "t", False, "ref", "s", None, None, "mallory", 1)
     usage = documents.IndexDocument("d", None, [naming], [], True)
     digest = documents.DigestDocument("d", [], [naming], [], [usage], [], True)
-    shown = conceal((digest, [Who("mallory", "address", "agent")], {"raw": "mallory", "kept": {"note": "mallory"}}))
+    shown = redact((digest, [Who("mallory", "address", "agent")], {"raw": "mallory", "kept": {"note": "mallory"}}))
     assert "mallory" not in repr(shown)
     assert shown[0].tags[0].tag == "t"
     assert digest.tags[0].actor == "mallory"

@@ -3,7 +3,7 @@
 import pytest
 
 from tagtrail.access import throttle as throttling
-from tagtrail.access.throttle import MOST, WINDOW, Throttle, TooManyRefusals
+from tagtrail.access.throttle import MOST, WINDOW, Throttle, TooManyFailures
 
 
 class Ticks:
@@ -23,14 +23,14 @@ def ticks() -> Ticks:
 def is_limited(throttle: Throttle, address: str) -> bool:
     try:
         throttle.check(address)
-    except TooManyRefusals:
+    except TooManyFailures:
         return True
     return False
 
 
 def refuse(throttle: Throttle, address: str, times: int = MOST) -> None:
     for _ in range(times):
-        throttle.note(address)
+        throttle.record(address)
 
 
 def test_the_window_slides(ticks: Ticks) -> None:
@@ -39,7 +39,7 @@ def test_the_window_slides(ticks: Ticks) -> None:
     assert not is_limited(throttle, "192.0.2.1")
     ticks.now = 30.0
     refuse(throttle, "192.0.2.1", 1)
-    with pytest.raises(TooManyRefusals, match="try again in 30 seconds") as caught:
+    with pytest.raises(TooManyFailures, match="try again in 30 seconds") as caught:
         throttle.check("192.0.2.1")
     assert caught.value.retry_after == 30
     ticks.now = WINDOW
@@ -51,7 +51,7 @@ def test_the_window_slides(ticks: Ticks) -> None:
 def test_who_has_one_ipv6_address_has_its_network(ticks: Ticks) -> None:
     throttle = Throttle(monotonic=ticks)
     for last in range(MOST):
-        throttle.note(f"2001:db8:0:1::{last:x}")
+        throttle.record(f"2001:db8:0:1::{last:x}")
     assert is_limited(throttle, "2001:db8:0:1:ffff::1")
     assert not is_limited(throttle, "2001:db8:0:2::1")
 
@@ -67,9 +67,9 @@ def test_its_memory_is_bounded(ticks: Ticks, monkeypatch: pytest.MonkeyPatch) ->
     throttle = Throttle(monotonic=ticks)
     refuse(throttle, "192.0.2.1", 50)
     for last in range(2, 5):
-        throttle.note(f"192.0.2.{last}")
+        throttle.record(f"192.0.2.{last}")
     assert not is_limited(throttle, "192.0.2.1"), "the one refused the longest ago was forgotten"
-    assert {len(found) for found in throttle._refused.values()} == {1}
+    assert {len(found) for found in throttle._failures.values()} == {1}
     refuse(throttle, "192.0.2.9", 50)
-    assert len(throttle._refused) == 3
-    assert max(len(found) for found in throttle._refused.values()) == MOST
+    assert len(throttle._failures) == 3
+    assert max(len(found) for found in throttle._failures.values()) == MOST

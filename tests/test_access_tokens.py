@@ -50,10 +50,10 @@ def test_each_change_is_a_line(ledger: Ledger) -> None:
 
 def test_a_name_is_given_once(ledger: Ledger) -> None:
     make_token(ledger.recorder, "board", ["read"])
-    with pytest.raises(Refused, match="a name is given once"):
+    with pytest.raises(Refused, match="a name is used once"):
         make_token(ledger.recorder, "board", ["read"])
     revoke_token(ledger.store, ledger.recorder, "board")
-    with pytest.raises(Refused, match="a name is given once"):
+    with pytest.raises(Refused, match="a name is used once"):
         make_token(ledger.recorder, "board", ["read"])
     assert len(lines(ledger)) == 2, "what was refused left no line"
     ledger.receive(push("prod", "one", 1))
@@ -61,13 +61,13 @@ def test_a_name_is_given_once(ledger: Ledger) -> None:
 
 @pytest.mark.parametrize("name", ["", "Board", "access.read[0]", "a b", "ä", "-x", "x" * 64])
 def test_a_name_is_one_that_a_line_may_hold(ledger: Ledger, name: str) -> None:
-    with pytest.raises(BadParameter, match="is no name"):
+    with pytest.raises(BadParameter, match="is not a name"):
         make_token(ledger.recorder, name, ["read"])
     assert lines(ledger) == []
 
 
 def test_a_token_that_has_expired_already_is_not_made(ledger: Ledger) -> None:
-    with pytest.raises(BadParameter, match="has passed"):
+    with pytest.raises(BadParameter, match="is in the past"):
         make_token(ledger.recorder, "board", ["read"], expires_at=ledger.clock())
 
 

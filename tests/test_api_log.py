@@ -11,6 +11,7 @@ from flask.testing import FlaskClient
 from tagtrail.access.callers import Access
 from tagtrail.api.log import make_log_blueprint
 from tagtrail.api.problems import register_errors
+from tagtrail.headers import add_security_headers
 from tagtrail.store.lines import get_line
 from tagtrail.tlog.proofs import read_proof
 from tests.conftest import Clock
@@ -32,6 +33,7 @@ def log(tmp_path: Path, clock: Clock) -> Iterator[Log]:
 
 def client_of(log: Log, access: Access) -> FlaskClient:
     app = Flask("log", static_folder=None)
+    app.after_request(add_security_headers)
     register_errors(app)
     app.register_blueprint(make_log_blueprint(store=log.ledger.store, access=access))
     return app.test_client()

@@ -74,7 +74,7 @@ def test_whoever_signs_in_comes_to_the_page_that_they_wanted(house: House, windo
 
 def test_a_wrong_token_is_refused_and_may_be_corrected(house: House, window: Window) -> None:
     sign_in(window, "tt_nonsense", wanted="/violations")
-    assert window.page.get_by_role("alert").inner_text() == "No such token is known here, or it has expired."
+    assert window.page.get_by_role("alert").inner_text() == "This token is unknown or has expired."
     window.forgive("status of 401")
     window.page.get_by_label("Token").fill(house.token("read"))
     window.page.keyboard.press("Enter")
@@ -100,7 +100,7 @@ def test_people_are_seen_with_the_scope_for_it_only(
 def test_a_reader_may_not_ask_for_somebodys_doings(house: House, window: Window) -> None:
     sign_in(window, house.token("read"))
     page = window.open(f"/log?actor={SECRET}")
-    assert page.locator("h1").inner_text() == "Not for you"
+    assert page.locator("h1").inner_text() == "Not allowed"
     window.forgive("status of 403")
 
 

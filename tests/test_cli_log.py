@@ -5,10 +5,10 @@ import re
 import msgspec
 import pytest
 
-from tagtrail.api.documents import EntryDocument
 from tagtrail.ledger.submission import Draft, Submission
 from tagtrail.line import Entry
-from tests.command_line import HOST, HOSTILE, CommandLine, tell_deletion, tell_story
+from tagtrail.store.entries import LoggedEntry
+from tests.command_line import HOST, HOSTILE, CommandLine, decode_struct, tell_deletion, tell_story
 from tests.conftest import Ledger
 from tests.events import delete_repository, delete_tag, digest_of, push
 
@@ -142,7 +142,7 @@ def test_an_empty_answer_is_said_beside_it(command_line: CommandLine) -> None:
 
 def test_machines_get_what_the_api_answers(command_line: CommandLine) -> None:
     for line in command_line.ask("log", "--json").splitlines():
-        document = msgspec.json.decode(line, type=EntryDocument)
+        document = decode_struct(line, LoggedEntry)
         assert msgspec.json.decode(document.line)["seq"] == document.seq
 
 

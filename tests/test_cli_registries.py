@@ -3,7 +3,8 @@
 import msgspec
 import pytest
 
-from tagtrail.api.documents import QuarantinedDocument, RegistryDocument, TrafficDocument, ViolationDocument
+from tagtrail.api.documents import QuarantinedDocument, RegistryDocument, TrafficDocument
+from tagtrail.store.releases import Violation
 from tagtrail.trail.rules import RegistryIdentity, Rules
 from tests.command_line import DAY, HOST, HOSTILE, RULES, CommandLine, decode_struct, tell_deletion, tell_story
 from tests.conftest import Ledger
@@ -23,7 +24,7 @@ def test_machines_get_what_the_api_answers(command_line: CommandLine) -> None:
         ("registries", RegistryDocument),
         ("traffic", TrafficDocument),
         ("quarantine", QuarantinedDocument),
-        ("violations", ViolationDocument),
+        ("violations", Violation),
     ):
         (line,) = command_line.ask(command, "--json").splitlines()
         decode_struct(line, kind)

@@ -1,5 +1,7 @@
 """`tagtrail tags`, `tags explain`, `history`, `at` and `digest`: what pointed where, and when."""
 
+import re
+
 import msgspec
 import pytest
 
@@ -53,6 +55,47 @@ def test_tags_shows_what_each_tag_points_at(command_line: CommandLine) -> None:
 )
 def test_tags_are_narrowed(command_line: CommandLine, arguments: tuple[str, ...], expected: list[str]) -> None:
     assert names(command_line, "tags", *arguments) == expected
+
+
+def test_tags_are_sorted_as_versions(ledger: Ledger) -> None:
+    pushed = ("prod", "1.10.0", "1.9.0", "1.10.0-rc1", "2026-04-20", "1.9.0-alpine", "latest")
+    ledger.receive(*(push(tag, tag, number) for number, tag in enumerate(pushed)))
+    ledger.receive(push("9", "nine", 20, repository="team/zoo"), push("10", "ten", 21, repository="team/zoo"))
+    command_line = CommandLine(ledger.store.directory)
+    in_order = ["1.9.0", "1.9.0-alpine", "1.10.0-rc1", "1.10.0", "2026-04-20", "latest", "prod"]
+    everything = [f"team/app:{tag}" for tag in in_order] + ["team/zoo:9", "team/zoo:10"]
+    assert names(command_line, "tags") == everything
+    assert names(command_line, "tags", "--sort", "version", "--limit", "3") == everything[:3]
+    assert names(command_line, "at", "now", "team/app") == everything[:7]
+    listed = [line.split()[0].partition("@")[0] for line in command_line.ask("tags").splitlines()[1:]]
+    assert listed == [f"{HOST}/{name}" for name in everything]
+
+
+@pytest.mark.parametrize(
+    ("arguments", "expected"),
+    [
+        ((), ["team/worker:staging", "team/multi:2.0.0", "team/app:1.0.0", "team/app:prod"]),
+        (("team/app",), ["team/app:1.0.0", "team/app:prod", "team/app:1.1.0", "team/app:stable"]),
+        (("--at", "2026-04-21 14:30"), ["team/app:prod", "team/app:1.1.0", "team/app:stable", "team/app:1.0.0"]),
+        (("--tag", "prod"), ["team/app:prod"]),
+        (("--registry", "other"), []),
+    ],
+)
+def test_the_newest_tags_come_first_on_demand(
+    command_line: CommandLine, arguments: tuple[str, ...], expected: list[str]
+) -> None:
+    assert names(command_line, "tags", *arguments, "--sort", "newest")[:4] == expected
+    assert names(command_line, "tags", *arguments, "--sort", "newest", "--limit", "1") == expected[:1]
+
+
+def test_a_terminal_says_that_there_are_more_tags_than_it_shows(ledger: Ledger) -> None:
+    ledger.receive(*(push(f"1.{number}", "one", number) for number in range(51)))
+    command_line = CommandLine(ledger.store.directory)
+    for order, shown, left_out in (("version", "1.0", "1.50"), ("newest", "1.50", "1.0")):
+        printed = re.sub(r"\x1b\[[0-9;]*m", " ", command_line.ask_at_terminal("tags", "--sort", order))
+        assert "more than these 50" in printed
+        assert f"team/app:{shown} " in printed
+        assert f"team/app:{left_out} " not in printed
 
 
 def test_machines_get_what_the_api_answers(command_line: CommandLine) -> None:

@@ -54,15 +54,15 @@ def test_a_life_is_counted_from_now(command_line: CommandLine, ledger: Ledger, e
     [
         (("create", "board"), 2, "Missing option '--scope'"),
         (("create", "board", "--scope", "write"), 2, "'write' is not one of"),
-        (("create", "Board", "--scope", "read"), 2, "'Board' is no name"),
+        (("create", "Board", "--scope", "read"), 2, "'Board' is not a name"),
         (("create", "board", "--scope", "read", "--expires", "soon"), 2, "is neither a lifetime nor a time; write 90d"),
         (
             ("create", "board", "--scope", "read", "--expires", "99999w"),
             2,
             "is neither a lifetime nor a time; write 90d",
         ),
-        (("create", "board", "--scope", "read", "--expires", "yesterday"), 2, "has passed"),
-        (("create", "taken", "--scope", "read"), 5, "a name is given once"),
+        (("create", "board", "--scope", "read", "--expires", "yesterday"), 2, "is in the past"),
+        (("create", "taken", "--scope", "read"), 5, "a name is used once"),
         (("revoke", "unknown"), 1, "there is no token 'unknown'"),
         (("revoke", "\udcff"), 1, "there is no token"),
     ],

@@ -62,8 +62,10 @@ def test_the_demo_is_plain_text_in_a_pipe(demo: "subprocess.CompletedProcess[str
 
 def test_the_demo_shows_who_moved_what(demo: "subprocess.CompletedProcess[str]") -> None:
     log = " ".join(answers(demo)["tagtrail log"].split())
-    assert re.search(r"team/myapp:prod moved back [^\[]* by bob \(verified\) \[line", log)
-    assert re.search(r"team/myapp:1\.0\.0 moved [^\[]*VIOLATION[^\[]* by carol \(verified\) \[line", log)
+    assert re.search(
+        r"team/myapp:prod moved back to 1\.0\.0 \S+ \(was 1\.1\.0 \S+\) published \S+ \S+ by bob \(verified\)", log
+    )
+    assert re.search(r"team/myapp:1\.0\.0 moved to \S+ \(was \S+\) VIOLATION: [\w ]+ by carol \(verified\)", log)
     [violation] = answers(demo)["tagtrail violations"].splitlines()[1:2]
     assert "team/myapp:1.0.0" in violation
 

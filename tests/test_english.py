@@ -10,7 +10,7 @@ ROOT = Path(__file__).parent.parent
 PACKAGE = ROOT / "service" / "tagtrail"
 SUFFIXES = {".py", ".md", ".html", ".js", ".css", ".txt", ".yml", ".conf", ".service"}
 REJECTED = re.compile(
-    r"\b(whoever|whomever|whom|nobody|amiss|that which|of it|(?:told|tells|tell|telling) of|of what"
+    r"\b(whoever|whomever|whom|nobody|amiss|that which|of it|(?:told|tells|tell|telling) of"
     r"|couriers?|arrears)\b",
     re.IGNORECASE,
 )

@@ -104,7 +104,7 @@ def test_a_file_that_is_there_is_not_overwritten(cli: CommandLine, out: Path, le
     before = newest_line(ledger)
     result = cli.run("export", "-o", str(out))
     assert (result.exit_code, out.read_text(), newest_line(ledger)) == (2, "evidence", before)
-    assert "is there already" in result.stderr
+    assert "exists already" in result.stderr
 
 
 @pytest.mark.parametrize(

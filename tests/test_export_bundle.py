@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from tagtrail.access.disclosures import Asker
+from tagtrail.access.disclosures import Requester
 from tagtrail.errors import Contradicted, NotRecorded, Refused, StorageUnavailable
 from tagtrail.export.bundle import INTERRUPTED, hand_over
 from tagtrail.line import Who, disclosed_value
@@ -92,7 +92,7 @@ def test_made_again_at_its_size_it_is_the_same_whatever_was_recorded_since(log: 
 
 
 def test_a_bundle_becomes_a_line_that_names_its_sums_and_no_person(log: Log) -> None:
-    asker = Asker("auditor", Who("eve", "192.0.2.1", "curl/8"))
+    asker = Requester("auditor", Who("eve", "192.0.2.1", "curl/8"))
     export = unpack(zipped(log, asker=asker, repository="team/app", identities=True))
     line = newest_line(log)
     assert (line["kind"], line["format"], line["token"]) == ("exported", "bundle", "auditor")
@@ -102,7 +102,7 @@ def test_a_bundle_becomes_a_line_that_names_its_sums_and_no_person(log: Log) -> 
 
 
 def test_a_bundle_that_is_broken_off_is_recorded_with_a_reason(log: Log) -> None:
-    pieces = hand_over(prepared(log), log.ledger.recorder, Asker())
+    pieces = hand_over(prepared(log), log.ledger.recorder, Requester())
     next(pieces)
     pieces.close()
     line = newest_line(log)
@@ -111,13 +111,13 @@ def test_a_bundle_that_is_broken_off_is_recorded_with_a_reason(log: Log) -> None
 
 def test_nothing_is_recorded_of_what_was_never_handed_over(log: Log) -> None:
     before = newest_line(log)
-    hand_over(prepared(log), log.ledger.recorder, Asker()).close()
+    hand_over(prepared(log), log.ledger.recorder, Requester()).close()
     assert newest_line(log) == before
 
 
 def test_the_end_is_not_handed_over_without_its_line(log: Log, monkeypatch: pytest.MonkeyPatch) -> None:
     bundle = prepared(log)
-    pieces = hand_over(bundle, log.ledger.recorder, Asker())
+    pieces = hand_over(bundle, log.ledger.recorder, Requester())
     handed_over = [next(pieces)]
     monkeypatch.setattr(log.ledger.recorder, "record", fail)
     with pytest.raises(StorageUnavailable):
@@ -128,7 +128,7 @@ def test_the_end_is_not_handed_over_without_its_line(log: Log, monkeypatch: pyte
 @pytest.mark.parametrize("identities", [False, True])
 def test_that_it_begins_is_recorded_before_the_first_piece(log: Log, identities: bool) -> None:
     """A process that is killed halfway records nothing any more, and half a zip can be read."""
-    pieces = hand_over(prepared(log, identities=identities), log.ledger.recorder, Asker("auditor"))
+    pieces = hand_over(prepared(log, identities=identities), log.ledger.recorder, Requester("auditor"))
     next(pieces)
     line = newest_line(log)
     assert (line["kind"], line["format"], line["action"], line["token"]) == ("exported", "bundle", "begun", "auditor")
@@ -142,7 +142,7 @@ def test_nothing_is_handed_over_where_that_cannot_be_recorded(log: Log, monkeypa
     bundle = prepared(log)
     monkeypatch.setattr(log.ledger.recorder, "record", fail)
     with pytest.raises(StorageUnavailable):
-        next(hand_over(bundle, log.ledger.recorder, Asker()))
+        next(hand_over(bundle, log.ledger.recorder, Requester()))
 
 
 def fail(*_: object) -> None:
@@ -150,7 +150,7 @@ def fail(*_: object) -> None:
 
 
 def test_a_bundle_during_which_something_was_taken_away_is_broken_off(log: Log) -> None:
-    pieces = hand_over(prepared(log), log.ledger.recorder, Asker())
+    pieces = hand_over(prepared(log), log.ledger.recorder, Requester())
     next(pieces)
     with log.ledger.store.writing() as tx:
         begin_generation(tx)
@@ -161,7 +161,7 @@ def test_a_bundle_during_which_something_was_taken_away_is_broken_off(log: Log) 
 
 def test_lines_that_are_recorded_meanwhile_are_not_in_it(log: Log) -> None:
     before = zipped(log, size=str(log.sealer.seal().size))
-    pieces = hand_over(prepared(log, size=str(unpack(before).proof["size"])), log.ledger.recorder, Asker())
+    pieces = hand_over(prepared(log, size=str(unpack(before).proof["size"])), log.ledger.recorder, Requester())
     first = next(pieces)
     log.ledger.receive(push("prod", "two", 35), push("prod", "new", 9_999_999))
     assert first + b"".join(pieces) == before

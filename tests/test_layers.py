@@ -14,7 +14,7 @@ ROOT = Path(tagtrail.__file__).parent
 # The rooms from the ground floor up: a room imports itself and those before its group, never one beside or after it.
 GROUPS: tuple[tuple[str, ...], ...] = (
     ("trail", "errors", "__init__"),
-    ("line", "logs"),
+    ("line", "logs", "headers"),
     ("store",),
     ("ledger",),
     ("access", "wording"),
@@ -32,7 +32,7 @@ OUTSIDE: dict[str, set[str]] = {
     "sqlite3": {"store"},
     "pysqlite3": {"store"},
     "sqlite_utils": {"store"},
-    "flask": {"api", "web", "health", "app"},
+    "flask": {"api", "web", "health", "headers", "app"},
     "flask_wtf": {"web"},
     "werkzeug": {"api", "web", "health", "app"},
     "gunicorn": {"server"},

@@ -215,7 +215,7 @@ def test_the_command_ties_and_the_log_shows(told: Ledger) -> None:
     assert said == f"Recorded as line {seq}: ticket OPS-17: as agreed, tied to line {SEQ}.\n"
     assert line.ask(
         "annotate", str(SEQ), "--ticket", "OPS-17", "--note", "as agreed", "--actor", "olga", "--key", "k"
-    ).startswith("Had been")
+    ).startswith("Already")
     log = line.ask("log")
     assert f"tied to line {SEQ}: ticket OPS-17  by olga (claimed)  [line {seq}]" in log
     assert f"ticket OPS-17: as agreed  by alice (claimed)  [line {SEQ}]" in log.replace("by bob", "by alice")

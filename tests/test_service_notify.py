@@ -85,8 +85,8 @@ def states(service: Service) -> list[str]:
 def test_a_push_by_skopeo_arrives_as_exactly_one_correct_message(tmp_path: Path, chat_room: ChatRoom) -> None:
     url = {"value": f"{chat_room.url}/services/T0/B0/x"}
     slack = {"name": "ops", "kind": "slack", "url": url}
-    told = settings(chat_room, debounce="5s", channels=[slack], routes=[{"channels": ["ops"]}])
-    service = Service(tmp_path / "service", told).start()
+    config = settings(chat_room, debounce="5s", channels=[slack], routes=[{"channels": ["ops"]}])
+    service = Service(tmp_path / "service", config).start()
     registry = Registry(tmp_path / "registry", f"{service.url}/events")
     layout = Layout(tmp_path / "layout")
     one = layout.index("one", "the first")
@@ -96,7 +96,7 @@ def test_a_push_by_skopeo_arrives_as_exactly_one_correct_message(tmp_path: Path,
         registry.push(layout.directory, "one", "team/app:prod")
         registry.delivered()
         [request] = chat_room.wait_for(1)
-        registry.push(layout.directory, "one", "team/app:prod")  # again: nothing to tell
+        registry.push(layout.directory, "one", "team/app:prod")  # again: no message
         registry.pull(f"{registry.host}/team/app:prod", tmp_path / "pulled")
         registry.delivered()
         eventually(lambda: states(service) == ["sent"], "it is written down")
@@ -109,9 +109,7 @@ def test_a_push_by_skopeo_arrives_as_exactly_one_correct_message(tmp_path: Path,
         service.process.kill()
 
 
-def test_what_happens_while_the_dispatcher_is_dead_is_told_by_the_next_one(
-    service: Service, chat_room: ChatRoom
-) -> None:
+def test_the_next_dispatcher_sends_what_was_recorded_while_none_ran(service: Service, chat_room: ChatRoom) -> None:
     service.start()
     first = its_dispatcher(service)
     os.kill(first, signal.SIGKILL)
@@ -158,10 +156,10 @@ def test_a_channel_whose_secret_goes_away_stops_no_other_when_the_dispatcher_sta
     secret.write_text(f"{chat_room.url}/gone")
     secret.chmod(0o600)
     gone = {"name": "gone", "kind": "slack", "url": {"file": str(secret)}}
-    told = settings(chat_room)
-    told["notify"]["channels"].append(gone)
-    told["notify"]["routes"] = [{"channels": ["gone", "hook"], "tag": "prod"}]
-    service = Service(tmp_path / "service", told | {"limits": {"workers": 1}}).start()
+    config = settings(chat_room)
+    config["notify"]["channels"].append(gone)
+    config["notify"]["routes"] = [{"channels": ["gone", "hook"], "tag": "prod"}]
+    service = Service(tmp_path / "service", config | {"limits": {"workers": 1}}).start()
     try:
         first = its_dispatcher(service)
         secret.rename(tmp_path / "elsewhere")
@@ -195,36 +193,36 @@ def test_without_channels_there_is_no_dispatcher(tmp_path: Path) -> None:
     service.process.stop()
 
 
-def test_of_two_dispatchers_run_apart_the_second_waits_and_takes_over(
+def test_the_second_of_two_dispatchers_waits_and_takes_over(
     service: Service, chat_room: ChatRoom, tmp_path: Path
 ) -> None:
     command = [sys.executable, "-m", "tagtrail", "dispatch", "--config", str(service.config)]
     one, other = (Process(command, tmp_path / f"{name}.log") for name in ("one", "other"))
     try:
         one.start()
-        eventually(lambda: service.data.exists() and not has_no_leader(service.data), "the first has its turn")
+        eventually(lambda: service.data.exists() and not has_no_leader(service.data), "the first is the leader")
         other.start()
-        eventually(lambda: "waiting for its end" in other.log.read_text(), "the second says so")
+        eventually(lambda: "waiting until it ends" in other.log.read_text(), "the second says so")
         assert one.stop() == 0
-        eventually(lambda: not has_no_leader(service.data), "the second has its turn")
+        eventually(lambda: not has_no_leader(service.data), "the second is the leader")
         assert other.stop() == 0
     finally:
         one.kill()
         other.kill()
 
 
-def test_a_dispatcher_that_waits_for_its_turn_can_be_stopped(service: Service, tmp_path: Path) -> None:
+def test_a_dispatcher_that_waits_for_the_leader_lock_can_be_stopped(service: Service, tmp_path: Path) -> None:
     service.data.mkdir()
     waiting = Process(
         [sys.executable, "-m", "tagtrail", "dispatch", "--config", str(service.config)], tmp_path / "waiting.log"
     )
     with leader_lock(service.data):
         waiting.start()
-        eventually(lambda: "waiting for its end" in waiting.log.read_text(), "it waits")
+        eventually(lambda: "waiting until it ends" in waiting.log.read_text(), "it waits")
         assert waiting.stop() == 0
 
 
-def test_the_command_line_tries_a_channel_and_tells_how_each_stands(service: Service, chat_room: ChatRoom) -> None:
+def test_the_command_line_tests_a_channel_and_shows_the_status_of_each(service: Service, chat_room: ChatRoom) -> None:
     service.start()
     assert service.cli("notify", "test", "hook") == "hook accepted the message (200).\n"
     [request] = chat_room.wait_for(1)
@@ -241,8 +239,8 @@ def test_the_command_line_tries_a_channel_and_tells_how_each_stands(service: Ser
     assert delivery["id"] in service.cli("notify", "status", "--channel", "hook")
     service.cli("notify", "retry", delivery["id"])
     eventually(lambda: states(service) == ["sent"], "it is sent")
-    assert "nothing" in refusal(service, "notify", "retry", "--channel", "hook")
-    assert "nothing" in refusal(service, "notify", "drop", "--channel", "hook")
+    assert "no delivery of hook has failed" in refusal(service, "notify", "retry", "--channel", "hook")
+    assert "no delivery of hook waits" in refusal(service, "notify", "drop", "--channel", "hook")
     chat_room.will(Reply(404, b"no such hook"), Reply(404, b"no such hook"))
     send(service, "prod", "two", 2)
     eventually(lambda: states(service) == ["failed", "sent"], "it is given up")
@@ -273,7 +271,7 @@ def test_a_delivery_over_http(service: Service, chat_room: ChatRoom) -> None:
     assert [(each["outcome"], each["status"]) for each in found["attempts"]] == [("failed", 404)]
     assert found["attempts"][0]["detail"] is None, "the token has no scope `identity`"
     refused = requests.post(f"{url}/{item['id']}/retry", headers=headers, timeout=10)
-    assert refused.status_code == 415, "a web page can send no JSON"
+    assert refused.status_code == 415, "a web page cannot send JSON"
     again = requests.post(f"{url}/{item['id']}/retry", headers=headers, json={}, timeout=10)
     assert again.json()["delivery"]["state"] in ("waiting", "sending", "sent")
     eventually(lambda: states(service) == ["sent"], "it is sent")

@@ -8,7 +8,7 @@ from flask.testing import FlaskClient
 from tagtrail.ledger.annotate import Annotation, annotate
 from tagtrail.store.environments import RecentPublication
 from tagtrail.trail.instant import DAY, SECOND
-from tagtrail.web.pages.overview import STEP, WEEKS, Bars, make_strip
+from tagtrail.web.pages.overview import STEP, WEEKS, Bars, make_sparkline
 from tests.application import INGEST, OPEN, SEER, open_application
 from tests.conftest import Ledger
 from tests.events import delete_tag, digest_of, push
@@ -167,11 +167,11 @@ def test_the_strip_has_a_place_for_each_day_on_which_something_was_published() -
         RecentPublication(today * DAY + 3 * SECOND, None),
     ]
     last = STEP * (7 * WEEKS - 1)
-    assert make_strip(recent, today=today) == (
+    assert make_sparkline(recent, today=today) == (
         Bars("moved", "M0 17v-7h5v7z"),
         Bars("withdrawn", f"M{last} 17v-13h5v13z"),
     )
-    assert make_strip(recent[:-1], today=today)[0] == Bars("back", f"M{last} 17v-10h5v10z")
+    assert make_sparkline(recent[:-1], today=today)[0] == Bars("back", f"M{last} 17v-10h5v10z")
 
 
 def test_a_registry_that_is_no_longer_configured_is_still_shown(ledger: Ledger, tmp_path: Path) -> None:

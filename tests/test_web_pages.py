@@ -11,8 +11,8 @@ from flask.testing import FlaskClient
 from tagtrail.access.tokens import make_token
 from tagtrail.store.leases import release_claims
 from tagtrail.web.addresses import Addresses
-from tagtrail.web.blueprint import FOLDER
-from tagtrail.web.context import Page
+from tagtrail.web.blueprint import STATIC_FOLDER
+from tagtrail.web.context import WebPage
 from tagtrail.web.pages import PAGES
 from tests.api_client import bearer
 from tests.application import GUARDED, INGEST, READER, SEER, open_application
@@ -144,7 +144,7 @@ def test_a_page_that_would_say_the_same_is_not_sent_again(client: FlaskClient, l
         ("/violations?tag=a&tag=b", 400, "given 2 times"),
         ("/violations?cursor=x", 400, "cursor"),
         ("/violations?actor=Ann", 403, "see who did it"),
-        ("/no/such/page", 404, "Nothing is at this address"),
+        ("/no/such/page", 404, "There is no page at this address"),
     ],
 )
 def test_what_cannot_be_shown_is_said_on_a_page(client: FlaskClient, address: str, status: int, said: str) -> None:
@@ -196,7 +196,7 @@ def test_a_ticket_is_tied_to_a_line_once_however_often_the_form_is_sent(client: 
 
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
-def test_an_address_is_the_one_that_flask_would_make(client: FlaskClient, page: Page) -> None:
+def test_an_address_is_the_one_that_flask_would_make(client: FlaskClient, page: WebPage) -> None:
     named: dict[str, Any] = {
         "registry": "main", "repository": "team/app_x/y.z", "tag": "v1.0_x", "digest": digest_of("one"),
         "seq": 7, "environment": "production", "delivery": "msg_0198",
@@ -217,6 +217,6 @@ def test_a_static_file_may_be_kept_for_ever_and_no_other_is_served(client: Flask
         assert answer.status_code == 200
         assert "immutable" in answer.headers["Cache-Control"]
         name = link.rpartition("/")[2]
-        assert answer.data == (FOLDER / name).read_bytes()
+        assert answer.data == (STATIC_FOLDER / name).read_bytes()
         assert client.get(f"/static/000000000000/{name}").status_code == 404
     assert client.get("/static/000000000000/..%2Fblueprint.py").status_code == 404

@@ -38,14 +38,14 @@ def test_the_cookie_goes_over_https_only_where_the_service_is_reached_so(ledger:
 def test_a_wrong_token_signs_nobody_in(client: FlaskClient) -> None:
     answer = sign_in(client, "the-token-of-nobody-at-all")
     assert answer.status == 401
-    assert "No such token" in answer.text
+    assert "This token is unknown" in answer.text
     assert "the-token-of-nobody-at-all" not in answer.html
     visit(client, "/", status=303)
 
 
 def test_a_token_that_may_not_read_says_so(client: FlaskClient, ledger: Ledger) -> None:
     answer = sign_in(client, make_token(ledger.recorder, "pipeline", ["deploy"]))
-    assert (answer.status, "may not ask" in answer.text) == (403, True)
+    assert (answer.status, "may not read" in answer.text) == (403, True)
 
 
 def test_an_address_that_guesses_is_slowed_down(client: FlaskClient) -> None:
@@ -64,7 +64,7 @@ def test_a_form_of_another_site_is_refused(client: FlaskClient, made: str | None
     data = {"token": READER} | ({} if made is None else {"csrf_token": "" if made == "empty" else made})
     answer = shown(client.post("/sign-in", data=data))
     assert answer.status == 400
-    assert "not sent from this page" in answer.text
+    assert "not sent from this site" in answer.text
     visit(client, "/", status=303)
 
 
@@ -87,7 +87,7 @@ def test_a_revoked_token_signs_out_at_once(client: FlaskClient, ledger: Ledger) 
     sign_in(client, make_token(ledger.recorder, "board", ["read"]))
     visit(client, "/")
     revoke_token(ledger.store, ledger.recorder, "board")
-    assert "no longer good" in visit(client, "/", status=401).text
+    assert "was revoked or has expired" in visit(client, "/", status=401).text
     visit(client, "/", status=303)  # the browser has forgotten it
 
 

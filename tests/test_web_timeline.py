@@ -14,7 +14,7 @@ from tagtrail.trail.instant import DAY, SECOND, parse_instant
 from tagtrail.web.timeline.axis import make_ticks
 from tagtrail.web.timeline.lanes import fold_tags, join, share
 from tagtrail.web.timeline.pieces import LEAST, Frame, Piece, Strand, make_pieces
-from tagtrail.web.timeline.ranges import NAMED, Asked, choose_frame, link_moves, link_ranges, query_around
+from tagtrail.web.timeline.ranges import NAMED, RangeRequest, choose_frame, link_moves, link_ranges, query_around
 
 NOW = parse_instant("2026-05-01T00:00:00Z")
 FRAME = Frame(1_000, 2_000)
@@ -173,9 +173,9 @@ def test_what_is_read_is_shared_and_never_more_than_the_bound(counts: list[int],
         assert sum(min(count, level + 1) for count in counts) > total
 
 
-def asked(*ages: float, since: int | None = None, until: int | None = None) -> Asked:
+def asked(*ages: float, since: int | None = None, until: int | None = None) -> RangeRequest:
     times = [int(NOW - age * DAY) for age in ages]
-    return Asked(since, until, NOW, min(times, default=None), times)
+    return RangeRequest(since, until, NOW, min(times, default=None), times)
 
 
 @pytest.mark.parametrize(

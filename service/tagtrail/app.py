@@ -7,7 +7,7 @@ from flask import Flask
 
 from tagtrail.access.callers import Access
 from tagtrail.access.scopes import Scope
-from tagtrail.access.throttle import Refusals
+from tagtrail.access.throttle import FailedAuthentications
 from tagtrail.access.tokens import IngestTokens, Sender
 from tagtrail.api.blueprint import make_api_blueprint
 from tagtrail.api.export import make_export_blueprint
@@ -16,6 +16,7 @@ from tagtrail.api.problems import register_errors
 from tagtrail.config.model import Config
 from tagtrail.config.notifications import render_notifications
 from tagtrail.config.secrets import session_key
+from tagtrail.headers import add_security_headers
 from tagtrail.health import Readiness, make_health_blueprint
 from tagtrail.intake.endpoint import EventsEndpoint
 from tagtrail.ledger.record import Recorder
@@ -25,8 +26,8 @@ from tagtrail.store.tokens import StoredToken, find_tokens
 from tagtrail.tlog.place import make_sealer
 from tagtrail.trail.instant import now
 from tagtrail.web.blueprint import mount_pages
-from tagtrail.web.context import Wiring
-from tagtrail.web.sign_in import find_signed_in, prepare_sessions
+from tagtrail.web.context import Blocks
+from tagtrail.web.sign_in import find_session, prepare_sessions
 
 
 def create_app(config: Config, *, store: Store, clock: Callable[[], int] = now) -> Flask:
@@ -35,9 +36,10 @@ def create_app(config: Config, *, store: Store, clock: Callable[[], int] = now) 
     is_secure = (config.public_url or "").startswith("https://")
     csrf = prepare_sessions(app, key=session_key(config.data), is_secure=is_secure)
     recorder = Recorder(store, clock=clock, outbox=make_outbox(config.notify, clock=clock))
-    refusals = Refusals(store, clock=clock)
-    access = access_of(config, store=store, refusals=refusals, clock=clock)
+    failures = FailedAuthentications(store, clock=clock)
+    access = access_of(config, store=store, failures=failures, clock=clock)
     register_errors(app)
+    app.after_request(add_security_headers)
     app.register_blueprint(
         make_health_blueprint(Readiness(store, checkpoint_every=config.ledger.checkpoint_every, clock=clock))
     )
@@ -49,18 +51,20 @@ def create_app(config: Config, *, store: Store, clock: Callable[[], int] = now) 
     export = make_export_blueprint(store=store, recorder=recorder, access=access, seal=sealer.seal)
     app.register_blueprint(export, url_prefix="/api/v1")
     app.register_blueprint(make_log_blueprint(store=store, access=access))
-    mount_pages(app, store=store, recorder=recorder, access=access, csrf=csrf, wiring=wiring_of(config))
+    mount_pages(app, store=store, recorder=recorder, access=access, csrf=csrf, blocks=blocks_of(config))
     app.wsgi_app = EventsEndpoint(  # type: ignore[method-assign]  # as Flask's documentation says to wrap it
         app.wsgi_app,
         tokens=ingest_tokens(config),
         recorder=recorder,
         body_limit=config.limits.body,
-        count_refusal=lambda: refusals.count("events"),
+        count_failure=lambda: failures.count("events"),
     )
     return app
 
 
-def access_of(config: Config, *, store: Store, refusals: Refusals, clock: Callable[[], int] = now) -> Access:
+def access_of(
+    config: Config, *, store: Store, failures: FailedAuthentications, clock: Callable[[], int] = now
+) -> Access:
     """The access rules: the configured tokens and proxy, and the tokens in the store."""
     names: dict[bytes, str] = {}
     scopes: dict[bytes, set[Scope]] = {}
@@ -76,14 +80,14 @@ def access_of(config: Config, *, store: Store, refusals: Refusals, clock: Callab
         configured=[(digest, name, frozenset(scopes[digest])) for digest, name in names.items()],
         proxy=config.access.proxy.proxy if config.access.proxy is not None else None,
         find_stored=find_stored,
-        find_signed_in=find_signed_in,
+        find_session=find_session,
         may_be_open=config.may_be_open,
-        count_refusal=lambda: refusals.count("api"),
+        count_failure=lambda: failures.count("api"),
         clock=clock,
     )
 
 
-def wiring_of(config: Config) -> Wiring:
+def blocks_of(config: Config) -> Blocks:
     """For each registry that has its token, the settings to paste into it."""
     return {
         registry.name: partial(render_notifications, config, registry)

@@ -1,4 +1,4 @@
-"""The disclosure log: each answer that shows identities is a line of the ledger, written before it is sent."""
+"""Record who saw identities or took an export, as lines of the ledger."""
 
 import hashlib
 import threading
@@ -13,12 +13,13 @@ from tagtrail.ledger.submission import Draft, Recorded, Submission
 from tagtrail.line import Entry, Who, commitment, disclosure
 from tagtrail.trail.instant import SECOND
 
-# The lines about exports, recorded before the export is sent.
+HOUR: Final = 3_600 * SECOND
+REMEMBERED: Final = 10_000  # disclosures of one process; beyond it, the oldest is forgotten and may be recorded again
 
 
 @dataclass(frozen=True, slots=True)
-class Asker:
-    """The caller of an export: `token` is the name of an API token, or None; `who` may be erased."""
+class Requester:
+    """The requester of an export: the name of its API token, None without one, and its erasable identity."""
 
     token: str | None = None
     who: Who = field(default_factory=Who)
@@ -26,24 +27,24 @@ class Asker:
 
 def record_export(
     recorder: Recorder,
-    asker: Asker,
+    requester: Requester,
     *,
     format: str,  # noqa: A002 - the line's word
-    question: bytes,
+    query: bytes,
     action: str | None = None,
     sha256: str | None = None,
     reason: str | None = None,
 ) -> int:
-    """Record that an export was made, with an `action` that it begins, or with a `reason` that it was interrupted;
-    returns the line's seq.
+    """Record an export in a line of its own; return the line's seq.
 
-    `question` is JSON and goes into a disclosure, because a query may name a person. `sha256` is the hash of a bundle's
+    `action` says that the export begins, `reason` says why it was interrupted; a finished export has neither. `query`
+    is JSON and goes into a disclosure, since a query may name a person. `sha256` is the hash of the bundle's
     SHA256SUMS, in hexadecimal. Raises StorageUnavailable.
     """
-    who, raw = disclosure("who", msgspec.json.encode(asker.who)), disclosure("raw", question)
+    who, raw = disclosure("who", msgspec.json.encode(requester.who)), disclosure("raw", query)
     entry = Entry(
         kind="exported",
-        token=asker.token,
+        token=requester.token,
         action=action,
         format=format,
         sha256=sha256,
@@ -57,13 +58,9 @@ def record_export(
     return outcome.seq
 
 
-HOUR: Final = 3_600 * SECOND
-REMEMBERED: Final = 10_000  # readings per process; beyond it, the oldest is forgotten and recorded again
-
-
 @dataclass(frozen=True, slots=True)
-class Reading:
-    """A query, its format and its caller: a token's name, or the user from a proxy."""
+class Disclosure:
+    """A query whose answer shows identities: its format and path, and the caller's token or user."""
 
     format: str
     path: str
@@ -72,10 +69,10 @@ class Reading:
     user: str = ""
 
 
-class Readings:
-    """Records readings, each query of each reader at most once an hour.
+class DisclosureLog:
+    """Records disclosures, the same query of the same caller at most once an hour.
 
-    Otherwise a page that refreshes every few seconds would make the ledger grow.
+    Without that limit, a page that refreshes every few seconds would grow the ledger.
     """
 
     def __init__(self, recorder: Recorder) -> None:
@@ -83,16 +80,16 @@ class Readings:
         self._recorded: OrderedDict[bytes, int] = OrderedDict()
         self._lock = threading.Lock()
 
-    def record(self, reading: Reading, *, address: str, user_agent: str) -> None:
-        """Record the reading; durable when this returns. Raises StorageUnavailable."""
+    def record(self, shown: Disclosure, *, address: str, user_agent: str) -> None:
+        """Record the disclosure durably. Raises StorageUnavailable."""
         at = self._recorder.now()
-        key = hashlib.sha256(repr(astuple(reading)).encode()).digest()
+        key = hashlib.sha256(repr(astuple(shown)).encode()).digest()
         with self._lock:
             if at - self._recorded.get(key, -HOUR) < HOUR:
                 return
-        asker = Asker(reading.token, Who(actor=reading.user, address=address, user_agent=user_agent))
-        question = msgspec.json.encode({"path": reading.path, "query": reading.query})
-        record_export(self._recorder, asker, format=reading.format, question=question)
+        requester = Requester(shown.token, Who(actor=shown.user, address=address, user_agent=user_agent))
+        query = msgspec.json.encode({"path": shown.path, "query": shown.query})
+        record_export(self._recorder, requester, format=shown.format, query=query)
         with self._lock:
             self._recorded[key] = at
             self._recorded.move_to_end(key)

@@ -1,6 +1,6 @@
-"""Scopes, bearer tokens (RFC 6750) and trusted proxies.
+"""Scopes, bearer tokens (RFC 6750) and the trusted proxy, as used by the API, the pages and the intake.
 
-Only a token's SHA-256 is known. Comparing takes the same time for every token.
+Only the SHA-256 of a token is stored, and every comparison takes constant time.
 """
 
 import hashlib
@@ -12,8 +12,8 @@ from typing import Final, Literal, TypeVar, get_args
 
 T = TypeVar("T")
 
-# Permissions: queries; actors, addresses and events as received; declared deployments; exports; changes to what the
-# service keeps.
+# read: read the trail. identity: see actors, addresses and events as received. deploy: declare a deployment. export:
+# make an export. admin: change the service's own records.
 Scope = Literal["read", "identity", "deploy", "export", "admin"]
 SCOPES: Final[tuple[Scope, ...]] = get_args(Scope)
 
@@ -21,9 +21,9 @@ _SCHEME = "bearer"
 
 
 def find_bearer(authorization: str | None, known: Iterable[tuple[bytes, T]]) -> T | None:
-    """The value of the token in the Authorization header; None without a token or for an unknown one.
+    """The holder of the token in the Authorization header; None without a token or for an unknown one.
 
-    Takes the same time for every token.
+    Takes the same time for every token, and without one.
     """
     _, _, presented = (authorization or "").strip().partition(" ")
     found = find_token(hash_token(presented.strip()), known)
@@ -31,7 +31,7 @@ def find_bearer(authorization: str | None, known: Iterable[tuple[bytes, T]]) -> 
 
 
 def find_token(digest: bytes, known: Iterable[tuple[bytes, T]]) -> T | None:
-    """The value of the token with this SHA-256. Compares every known hash, each in constant time."""
+    """The holder of the token with this SHA-256; compares every known hash, each in constant time."""
     found = None
     for token, holder in known:
         if hmac.compare_digest(token, digest):
@@ -40,7 +40,7 @@ def find_token(digest: bytes, known: Iterable[tuple[bytes, T]]) -> T | None:
 
 
 def hash_token(text: str) -> bytes:
-    """A token's SHA-256, by which it is stored and compared."""
+    """The SHA-256 by which a token is stored and compared; lone surrogates from WSGI or argv become their bytes."""
     return hashlib.sha256(text.encode("utf-8", "surrogateescape")).digest()
 
 
@@ -50,7 +50,7 @@ def presents_bearer(authorization: str | None) -> bool:
 
 
 def parse_address(text: str) -> IPv4Address | IPv6Address | None:
-    """A peer's address; `::ffff:10.0.0.7`, an IPv4 peer on an IPv6 socket, gives the IPv4 address."""
+    """A peer's IP address, None if it is not one; `::ffff:10.0.0.7`, from a dual-stack socket, gives 10.0.0.7."""
     try:
         address = ip_address(text)
     except ValueError:
@@ -60,9 +60,9 @@ def parse_address(text: str) -> IPv4Address | IPv6Address | None:
 
 @dataclass(frozen=True, slots=True)
 class Proxy:
-    """A reverse proxy that names its user; trusted only if it connects from one of its configured addresses.
+    """A reverse proxy whose user headers are trusted if the connection comes from one of its addresses.
 
-    `groups` are pairs of a group and its scopes; `everyone` are the scopes of every user that the proxy names.
+    `groups` are pairs of a group and its scopes; `everyone` are the scopes of every user of the proxy.
     """
 
     addresses: tuple[IPv4Network | IPv6Network, ...]
@@ -72,7 +72,7 @@ class Proxy:
     everyone: tuple[Scope, ...] = ()
 
     def trusts(self, peer: str) -> bool:
-        """Whether the peer's socket address is one of the proxy's."""
+        """Whether the socket's peer address is one of the proxy's addresses."""
         address = parse_address(peer)
         return address is not None and any(address in network for network in self.addresses)
 

@@ -1,4 +1,4 @@
-"""Limits failed authentications per address, which slows guessing of tokens and protects the log, and counts them."""
+"""Limit and count failed authentications: a limit per address in memory, and daily totals in the database."""
 
 import logging
 import threading
@@ -13,19 +13,23 @@ from tagtrail import logs
 from tagtrail.access.scopes import parse_address
 from tagtrail.errors import StorageUnavailable, TagtrailError
 from tagtrail.store.database import Store
-from tagtrail.store.registries import add_refusals
+from tagtrail.store.registries import add_failed_authentications
 from tagtrail.trail.instant import format_instant, now
 
 MOST: Final = 10  # failures of one address within WINDOW
 WINDOW: Final = 60.0  # seconds
-REMEMBERED: Final = 10_000  # addresses; beyond it, the one with the oldest failure is forgotten
+REMEMBERED: Final = 10_000  # addresses; beyond it, the address whose last failure is oldest is forgotten
 
-_NETWORK = 64  # bits of an IPv6 address: an attacker usually has the whole network
+FLUSH_AFTER: Final = 60.0  # seconds from a failure to the write of all failures counted since
+
+Door = Literal["api", "events"]
+
+_NETWORK = 64  # bits of an IPv6 address: one customer usually controls the whole network
 _log = logging.getLogger(__name__)
 
 
-class TooManyRefusals(TagtrailError):
-    """This address failed too often (HTTP 429); `retry_after` in seconds."""
+class TooManyFailures(TagtrailError):
+    """This address failed to authenticate too often (HTTP 429); `retry_after` in seconds."""
 
     def __init__(self, retry_after: int) -> None:
         super().__init__(f"too many requests without a valid token; try again in {retry_after} seconds")
@@ -33,30 +37,30 @@ class TooManyRefusals(TagtrailError):
 
 
 class Throttle:
-    """Remembers when each address failed, in bounded memory; each process has its own."""
+    """Remembers the recent failures of each address, in bounded memory, for one process."""
 
     def __init__(self, *, monotonic: Callable[[], float] = time.monotonic) -> None:
         self._monotonic = monotonic
-        self._refused: OrderedDict[str, list[float]] = OrderedDict()
+        self._failures: OrderedDict[str, list[float]] = OrderedDict()
         self._lock = threading.Lock()
 
     def check(self, address: str) -> None:
-        """Raises TooManyRefusals for an address that failed MOST times within WINDOW."""
+        """Raises TooManyFailures for an address with MOST failures within WINDOW."""
         with self._lock:
-            refused = self._refused.get(_bucket(address), [])
-            left = refused[-MOST] + WINDOW - self._monotonic() if len(refused) >= MOST else 0.0
+            failures = self._failures.get(_bucket(address), [])
+            left = failures[-MOST] + WINDOW - self._monotonic() if len(failures) >= MOST else 0.0
         if left > 0:
-            raise TooManyRefusals(ceil(left))
+            raise TooManyFailures(ceil(left))
 
-    def note(self, address: str) -> None:
-        """Remember and log a failure of the address."""
+    def record(self, address: str) -> None:
+        """Remember and log a failure of the address, now."""
         with self._lock:
-            refused = self._refused.setdefault(bucket := _bucket(address), [])
-            refused.append(self._monotonic())
-            del refused[:-MOST]
-            self._refused.move_to_end(bucket)
-            if len(self._refused) > REMEMBERED:
-                self._refused.popitem(last=False)
+            failures = self._failures.setdefault(bucket := _bucket(address), [])
+            failures.append(self._monotonic())
+            del failures[:-MOST]
+            self._failures.move_to_end(bucket)
+            if len(self._failures) > REMEMBERED:
+                self._failures.popitem(last=False)
         logs.warning(_log, "a request without a valid token was refused", address=address)
 
 
@@ -67,24 +71,18 @@ def _bucket(address: str) -> str:
     return str(parsed)
 
 
-# Counts failed authentications and writes the counts rarely, so that clients without a token cannot cause more writes.
-
-
-Door = Literal["api", "events"]
-SELDOM: Final = 60.0  # seconds between a failure and writing all counts since
-
-
 def _later(flush: Callable[[], None]) -> None:
-    """Call it after SELDOM seconds, in a daemon thread."""
-    timer = threading.Timer(SELDOM, flush)
+    """Call `flush` after FLUSH_AFTER seconds, in a daemon thread."""
+    timer = threading.Timer(FLUSH_AFTER, flush)
     timer.daemon = True
     timer.start()
 
 
-class Refusals:
-    """The counts of failed authentications in one process. No answer waits for them or depends on them.
+class FailedAuthentications:
+    """Counts the failed authentications of one process and writes the totals at most once a minute.
 
-    The counts of the last minute before a process ends are lost.
+    Counting never delays an answer. Writing seldom keeps a caller without a token from causing many writes. The counts
+    of the last minute before a process ends are lost.
     """
 
     def __init__(
@@ -102,7 +100,7 @@ class Refusals:
         self._is_due = False
 
     def count(self, door: Door) -> None:
-        """Count a failed authentication at that entrance (`api` or `events`)."""
+        """Count a failed authentication at that door."""
         with self._lock:
             self._counted[format_instant(self._clock())[:10], door] += 1
             is_first, self._is_due = not self._is_due, True
@@ -110,12 +108,12 @@ class Refusals:
             self._later(self.flush)
 
     def flush(self) -> None:
-        """Write the counts; counts that cannot be written now wait for the next time."""
+        """Write the counts; counts that cannot be written now wait for the next flush."""
         with self._lock:
             counted, self._counted, self._is_due = self._counted, Counter(), False
         try:
             with self._store.writing() as tx:
-                add_refusals(tx, counted)
+                add_failed_authentications(tx, counted)
         except StorageUnavailable:
             with self._lock:
                 self._counted.update(counted)

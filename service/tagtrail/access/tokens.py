@@ -1,4 +1,4 @@
-"""Creates and revokes API tokens: each is a line of the ledger, written in one transaction with the token's hash."""
+"""API tokens, each made and revoked by a line of the ledger, and the ingest tokens that identify registries."""
 
 import hashlib
 import secrets
@@ -23,16 +23,16 @@ _BYTES = 32  # 256 random bits
 
 
 def make_token(recorder: Recorder, name: str, scopes: Iterable[str], *, expires_at: int | None = None) -> str:
-    """Create a token and return its text, which is not stored; durable when this returns.
+    """Make a token durably and return its text, which is stored nowhere.
 
-    `expires_at` is in nanoseconds since 1970, UTC. Raises BadParameter for an invalid name or a past time, Refused for
-    a name that a token has or had, and StorageUnavailable.
+    `expires_at` is in nanoseconds since 1970, UTC. Raises BadParameter for an invalid name or a time in the past,
+    Refused for a name that a token has or had, and StorageUnavailable.
     """
     made_at = recorder.now()
     if not is_name(name):
-        raise BadParameter("name", f"{name[:80]!r} is no name; write at most 63 of a-z, 0-9, dot, dash and underscore")
+        raise BadParameter("name", f"{name[:80]!r} is not a name; use at most 63 of a-z, 0-9, dot, dash and underscore")
     if expires_at is not None and expires_at <= made_at:
-        raise BadParameter("expires", f"{format_instant(expires_at)} has passed; a token expires later than now")
+        raise BadParameter("expires", f"{format_instant(expires_at)} is in the past")
     text = PREFIX + secrets.token_urlsafe(_BYTES)
     digest = hashlib.sha256(text.encode()).digest()
     token = StoredToken(name, digest, tuple(sorted(set(scopes))), made_at, expires_at)
@@ -41,7 +41,7 @@ def make_token(recorder: Recorder, name: str, scopes: Iterable[str], *, expires_
 
 
 def revoke_token(store: Store, recorder: Recorder, name: str) -> StoredToken:
-    """Revoke the token of that name, in every process at once; returns it, also if it was revoked before.
+    """Revoke the token in every process at once and return it; a second call returns it unchanged.
 
     Raises NotRecorded for an unknown name, and StorageUnavailable.
     """
@@ -63,27 +63,24 @@ def _draft(token: StoredToken, action: str) -> Draft:
 
 def _add(token: StoredToken, tx: Connection) -> None:
     if tokens.get_token(tx, token.name) is not None:
-        raise Refused(f"there is or was a token {token.name!r}; a name is given once, so choose another")
+        raise Refused(f"there is or was a token {token.name!r}; a name is used once, so choose another")
     tokens.add_token(tx, token)
-
-
-# The bearer token of a POST identifies the registry.
 
 
 @dataclass(frozen=True, slots=True)
 class Sender:
-    """A registry by its configured name; `authenticates` if it authenticates its users."""
+    """The registry that sent a POST, by its configured name; `authenticates` if it authenticates its users."""
 
     registry: str
     authenticates: bool
 
 
 class IngestTokens:
-    """The senders by the SHA-256 of their tokens."""
+    """Finds the registry that an ingest token belongs to; holds the SHA-256 of each token."""
 
     def __init__(self, senders: Iterable[tuple[bytes, Sender]]) -> None:
         self._senders = tuple(senders)
 
     def find_sender(self, authorization: str | None) -> Sender | None:
-        """The sender of the token in the Authorization header."""
+        """The registry whose token is in the Authorization header; None for a missing or unknown token."""
         return find_bearer(authorization, self._senders)

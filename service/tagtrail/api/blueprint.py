@@ -1,14 +1,13 @@
 """`/api/v1`: the questions over HTTP, and the one thing that can be told: a deployment."""
 
 from collections.abc import Callable
-from typing import Final
 
 import msgspec
 from flask import Blueprint, Response, request
 
 from tagtrail.access.callers import Access
-from tagtrail.access.disclosures import Readings
-from tagtrail.access.redaction import Admit, Audience
+from tagtrail.access.disclosures import DisclosureLog
+from tagtrail.access.redaction import Admit, Redaction
 from tagtrail.access.scopes import Scope
 from tagtrail.api.annotations import add_annotating
 from tagtrail.api.deliveries import add_delivering
@@ -30,14 +29,6 @@ from tagtrail.store.status import get_status
 from tagtrail.tlog.unsigned import find_arrears
 from tagtrail.trail.rules import Rules
 
-_HEADERS: Final = {
-    "Cache-Control": "private, no-cache",
-    "Content-Security-Policy": "default-src 'none'; frame-ancestors 'none'",
-    "Cross-Origin-Resource-Policy": "same-origin",
-    "Vary": "Accept, Authorization",
-    "X-Content-Type-Options": "nosniff",
-}
-
 
 def make_api_blueprint(
     *, store: Store, recorder: Recorder, access: Access, checkpoint_every: float = 60.0
@@ -47,11 +38,11 @@ def make_api_blueprint(
     A checkpoint is due every so many seconds; the status tells where none comes.
     """
     blueprint = Blueprint("api", __name__)
-    blueprint.after_request(_add_headers)
-    readings = Readings(recorder)
+    blueprint.after_request(_let_browsers_revalidate)
+    readings = DisclosureLog(recorder)
 
-    def admit(scope: Scope) -> Audience:
-        return Audience(access.require(request, scope), readings)
+    def admit(scope: Scope) -> Redaction:
+        return Redaction(access.require(request, scope), readings)
 
     for listing in LISTINGS:
         _add_listing(blueprint, listing, store=store, rules=lambda: recorder.book.latest, admit=admit)
@@ -64,9 +55,8 @@ def make_api_blueprint(
     return blueprint
 
 
-def _add_headers(response: Response) -> Response:
-    for name, value in _HEADERS.items():
-        response.headers.setdefault(name, value)
+def _let_browsers_revalidate(response: Response) -> Response:
+    response.headers.setdefault("Cache-Control", "private, no-cache")
     return response
 
 
@@ -74,12 +64,12 @@ def _add_listing(
     blueprint: Blueprint, listing: Listing, *, store: Store, rules: Callable[[], Rules], admit: Admit
 ) -> None:
     def answer(suffix: str | None = None) -> Response:
-        audience = admit("read")
+        redaction = admit("read")
         shown_as = choose_format(request, suffix)
         parameters = read_parameters(request)
         query = read_query(parameters, listing, rules())
         most = query.limit if "limit" in parameters else None
-        return Answering(store, listing, query, most, shown_as, audience).respond(request)
+        return Answering(store, listing, query, most, shown_as, redaction).respond(request)
 
     blueprint.add_url_rule(f"/{listing.name}", listing.name, answer)
     blueprint.add_url_rule(f"/{listing.name}.<any(json, csv, ndjson):suffix>", f"{listing.name}_as", answer)
@@ -90,28 +80,28 @@ def _add_digest(blueprint: Blueprint, *, store: Store, rules: Callable[[], Rules
 
     @blueprint.get("/digests/<digest>")
     def digest(digest: str) -> Response:
-        audience = admit("read")
+        redaction = admit("read")
         parameters = read_parameters(request)
         refuse_unknown(parameters, accepted=accepted)
         filters = read_filter({**parameters, "digest": digest}, accepted=(*accepted, "digest"))
         limit = read_limit(parameters["limit"]) if "limit" in parameters else DEFAULT_LIMIT
         with store.snapshot() as db:
-            tag = entity_tag(request, "json", get_last_seq(db), audience)
+            tag = entity_tag(request, "json", get_last_seq(db), redaction)
             answer = get_digest(db, Query(rules(), filters, limit))
-        return document_response(request, describe_digest(answer, rules().hosts), audience=audience, tag=tag)
+        return document_response(request, describe_digest(answer, rules().hosts), redaction=redaction, tag=tag)
 
 
 def _add_declaring(blueprint: Blueprint, *, store: Store, recorder: Recorder, admit: Admit) -> None:
     @blueprint.post("/deployments")
     def declare_deployment() -> Response:
-        audience = admit("deploy")
+        redaction = admit("deploy")
         refuse_unknown(read_parameters(request), accepted=())
-        said, caller = read_body(request, Declaration, what="deployment"), audience.caller
+        said, caller = read_body(request, Declaration, what="deployment"), redaction.caller
         origin = Origin(caller.address, caller.user_agent, caller.token, caller.sees_identities)
         declared = declare(store, recorder, said, key=request.headers.get(KEY), origin=origin)
         with store.snapshot() as db:
             document = get_declared(db, declared.seq, recorder.book.latest)
-        return document_response(request, document, audience=audience, status=201 if declared.is_new else 200)
+        return document_response(request, document, redaction=redaction, status=201 if declared.is_new else 200)
 
 
 def _add_status(

@@ -4,9 +4,8 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
-from tagtrail.line import Who, read_line, read_who
-from tagtrail.store.answers import LoggedEntry
-from tagtrail.trail.rules import Hosts
+from tagtrail.line import Who
+from tagtrail.store.entries import LoggedEntry
 from tagtrail.wording.spreadsheet import Cell
 
 _NOBODY: Final = Who()
@@ -33,9 +32,6 @@ def _columns(*names: str) -> tuple[Column, ...]:
     return tuple(Column(name, tuple((path or name).split("."))) for name, _, path in parts)
 
 
-VIOLATIONS: Final = _columns(
-    "image=reference", "registry", "repository", "tag", "kind", "at", "digest", "previous_digest", "actor", "seq"
-)
 QUARANTINE: Final = _columns("seq", "at", "registry", "reason", "size", "sha256")
 TRAFFIC: Final = _columns("day", "registry", "action", "events")
 DELIVERIES: Final = _columns(
@@ -53,18 +49,15 @@ ENTRY_NAMES: Final = (
 )  # fmt: skip
 
 
-def read_entry(answer: LoggedEntry, hosts: Hosts) -> tuple[Cell, ...]:
-    """An entry's cells; made without its document, for there may be millions."""
-    entry, who = read_line(answer.line), read_who(answer.who) or _NOBODY
-    image = ""
-    if entry.registry is not None and entry.repository is not None:
-        image = hosts.reference(entry.registry, entry.host, entry.repository, entry.tag, entry.digest)
+def read_entry(row: LoggedEntry) -> tuple[Cell, ...]:
+    """An entry's cells."""
+    entry, who = row.entry, row.who or _NOBODY
     return (
-        image, str(entry.seq), entry.at, entry.occurred or "", entry.kind, entry.registry or "", entry.repository or "",
-        entry.tag or "", entry.digest or "", entry.media_type or "", str(entry.size or ""), who.actor,
-        entry.actor_assurance or "", who.address, who.user_agent,
-        " ".join([f"{change.tag}:{change.kind}" for change in answer.changes]),
-        "true" if any(change.violates for change in answer.changes) else "false", " ".join(answer.environments),
+        row.reference or "", str(row.seq), entry.at, entry.occurred or "", entry.kind,
+        entry.registry or "", entry.repository or "", entry.tag or "", entry.digest or "", entry.media_type or "",
+        str(entry.size or ""), who.actor, entry.actor_assurance or "", who.address, who.user_agent,
+        " ".join([f"{change.tag}:{change.kind}" for change in row.changes]),
+        "true" if any(change.violation for change in row.changes) else "false", " ".join(row.environments),
         entry.environment or "", entry.change or "", entry.reason or "", entry.request or "", entry.event or "",
         entry.instance or "",
     )  # fmt: skip

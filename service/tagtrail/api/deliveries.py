@@ -24,13 +24,13 @@ def add_delivering(blueprint: Blueprint, *, store: Store, recorder: Recorder, ad
 
     @blueprint.get("/deliveries/<id>")
     def delivery(id: str) -> Response:  # noqa: A002 - as the route says it
-        audience = admit("read")
+        redaction = admit("read")
         refuse_unknown(read_parameters(request), accepted=())
-        return document_response(request, _find(store, id), audience=audience)
+        return document_response(request, _find(store, id), redaction=redaction)
 
     @blueprint.post("/deliveries/<id>/retry")
     def retry_delivery(id: str) -> Response:  # noqa: A002 - as the route says it
-        audience = admit("admin")
+        redaction = admit("admin")
         refuse_unknown(read_parameters(request), accepted=())
         read_body(request, Retry, what="retry")
         found = _find(store, id)
@@ -38,7 +38,7 @@ def add_delivering(blueprint: Blueprint, *, store: Store, recorder: Recorder, ad
             is_waiting = bool(retry(tx, at=recorder.now(), delivery=id))
         if not is_waiting:
             raise Refused(f"the delivery is {found.delivery.state}; only one that failed can be tried again")
-        return document_response(request, _find(store, id), audience=audience)
+        return document_response(request, _find(store, id), redaction=redaction)
 
 
 def _find(store: Store, delivery: str) -> AttemptedDocument:

@@ -2,10 +2,7 @@
 
 from collections.abc import Iterable
 
-import msgspec
-
 from tagtrail.api import documents as d
-from tagtrail.line import read_line, read_who
 from tagtrail.store import answers as a
 from tagtrail.store.outbox import Attempt, AttemptedDelivery, DeliveryAnswer
 from tagtrail.trail.instant import format_instant
@@ -64,71 +61,6 @@ def describe_index(index: a.IndexUsage, hosts: Hosts) -> d.IndexDocument:
     )
 
 
-def describe_entry(answer: a.LoggedEntry, hosts: Hosts) -> d.EntryDocument:
-    """A line of the audit log."""
-    entry = read_line(answer.line)
-    who = read_who(answer.who)
-    reference = None
-    if entry.repository is not None and entry.registry is not None:
-        reference = hosts.reference(entry.registry, entry.host, entry.repository, tag=entry.tag, digest=entry.digest)
-    return d.EntryDocument(
-        seq=answer.seq,
-        at=entry.at,
-        kind=entry.kind,
-        reference=reference,
-        actor=(who.actor or None) if who else None,
-        actor_assurance=entry.actor_assurance,
-        who=who,
-        changes=[describe_change(change) for change in answer.changes],
-        environments=list(answer.environments),
-        annotations=[describe_annotation(annotated) for annotated in answer.annotations],
-        entry=msgspec.Raw(answer.line),
-        line=answer.line.decode(),
-    )
-
-
-def describe_annotation(answer: a.Annotated) -> d.AnnotationDocument:
-    """What was tied to a line."""
-    return d.AnnotationDocument(
-        seq=answer.seq,
-        annotates=answer.annotates,
-        at=format_instant(answer.received_at, 6),
-        relation=answer.relation,
-        change=answer.change,
-        note=answer.note,
-        actor=answer.actor,
-        actor_assurance=answer.assurance,
-    )
-
-
-def describe_change(change: a.Change) -> d.ChangeDocument:
-    """A tag that a line moved."""
-    return d.ChangeDocument(
-        tag=change.tag,
-        kind=change.kind,
-        digest=change.digest,
-        previous_digest=change.previous,
-        release=change.is_release,
-        violation=change.violates,
-    )
-
-
-def describe_violation(answer: a.Violation, hosts: Hosts) -> d.ViolationDocument:
-    """A release tag that moved or was deleted."""
-    return d.ViolationDocument(
-        registry=answer.registry,
-        repository=answer.repository,
-        tag=answer.tag,
-        kind=answer.kind,
-        at=format_instant(answer.occurred_at),
-        reference=_reference(answer, hosts),
-        digest=answer.digest,
-        previous_digest=answer.previous,
-        actor=answer.actor,
-        seq=answer.seq,
-    )
-
-
 def describe_digest(answer: a.DigestAnswer, hosts: Hosts) -> d.DigestDocument:
     """All that is known of a digest."""
     return d.DigestDocument(
@@ -179,10 +111,6 @@ def _describe_registry(
         last_seen=format_instant(heard.last_seen_at, 6) if heard else None,
         starts=heard.starts if heard else 0,
     )
-
-
-def _reference(answer: a.Violation, hosts: Hosts) -> str:
-    return hosts.reference(answer.registry, answer.host, answer.repository, tag=answer.tag, digest=answer.digest)
 
 
 def describe_delivery(answer: DeliveryAnswer) -> d.DeliveryDocument:

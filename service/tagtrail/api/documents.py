@@ -8,10 +8,8 @@ from typing import Annotated, Literal
 import msgspec
 from msgspec import Meta
 
-from tagtrail.line import Assurance, Who
 from tagtrail.store.outbox import AttemptOutcome, DeliveryState
 from tagtrail.trail.deployments import Basis, Direction
-from tagtrail.trail.moves import MoveKind
 from tagtrail.trail.rules import Authentication
 
 Time = Annotated[str, Meta(extra_json_schema={"format": "date-time"})]
@@ -26,68 +24,6 @@ Actor = Annotated[
     str | None,
     Meta(description="Whoever did it, by the name that the registry reported; null if nobody was named, or erased."),
 ]
-
-
-class ChangeDocument(msgspec.Struct, frozen=True):
-    """A tag that a line moved."""
-
-    tag: str
-    kind: MoveKind
-    digest: str | None
-    previous_digest: str | None
-    release: Annotated[bool, Meta(description="Whether the tag was a release tag by the rules then in force.")]
-    violation: Annotated[bool, Meta(description="Whether a release tag moved or was deleted.")]
-
-
-class AnnotationDocument(msgspec.Struct, frozen=True):
-    """A ticket, a commit, an approval, an incident or a note that was tied to a line."""
-
-    seq: Annotated[int, Meta(ge=0, description="The line of the annotation itself.")]
-    annotates: Annotated[int, Meta(ge=0, description="The line that it is about.")]
-    at: Annotated[Time, Meta(description="When it was recorded, by this service's clock.")]
-    relation: str
-    change: Annotated[str | None, Meta(description="Which ticket, commit or approval; null for a mere note.")]
-    note: Annotated[str | None, Meta(description="Null if there is none, or erased.")]
-    actor: Actor
-    actor_assurance: Assurance | None
-
-
-class AnnotationsDocument(msgspec.Struct, frozen=True):
-    """What was tied to a line, oldest first; the newest 100."""
-
-    items: list[AnnotationDocument]
-
-
-class EntryDocument(msgspec.Struct, frozen=True):
-    """A line of the ledger."""
-
-    seq: Seq
-    at: Annotated[Time, Meta(description="When it was recorded, by this service's clock.")]
-    kind: str
-    reference: Reference | None
-    actor: Actor
-    actor_assurance: Assurance | None
-    who: Annotated[Who | None, Meta(description="Null for lines about nobody, and after erasure.")]
-    changes: Annotated[list[ChangeDocument], Meta(description="What the line moved; at most 100 are shown.")]
-    environments: Annotated[list[str], Meta(description="Environments that it published to.")]
-    annotations: Annotated[list[AnnotationDocument], Meta(description="What was tied to it later; the newest 100.")]
-    entry: Annotated[msgspec.Raw, Meta(description="The line, decoded.", extra_json_schema={"type": "object"})]
-    line: Annotated[str, Meta(description="The exact line: the bytes that are stored and hashed.")]
-
-
-class ViolationDocument(msgspec.Struct, frozen=True):
-    """A release tag that moved or was deleted."""
-
-    registry: str
-    repository: str
-    tag: str
-    kind: MoveKind
-    at: Annotated[Time, Meta(description="By the registry's clock.")]
-    reference: Reference
-    digest: Annotated[str | None, Meta(description="What it names since; null: deleted.")]
-    previous_digest: Annotated[str | None, Meta(description="What it named before.")]
-    actor: Actor
-    seq: Seq
 
 
 class HeldDocument(msgspec.Struct, frozen=True):

@@ -7,7 +7,7 @@ from typing import Final
 from flask import Blueprint, Response, request
 
 from tagtrail.access.callers import Access, Caller
-from tagtrail.access.disclosures import Asker
+from tagtrail.access.disclosures import Requester
 from tagtrail.api.requests import read_parameters
 from tagtrail.export.bundle import hand_over, prepare
 from tagtrail.export.query import Question, read_question
@@ -20,7 +20,6 @@ ANYBODY: Final = "anybody"  # asks where the service is open
 _HEADERS: Final = {
     "Cache-Control": "no-store",
     "Content-Disposition": 'attachment; filename="tagtrail-export.zip"',
-    "X-Content-Type-Options": "nosniff",
 }
 
 
@@ -37,7 +36,7 @@ def make_export_blueprint(
         bundle = prepare(
             store, question, seal=seal, asked_by=caller.name or ANYBODY, identities=_shows_identities(caller, question)
         )
-        asker = Asker(caller.token, Who(caller.user, caller.address, caller.user_agent))
+        asker = Requester(caller.token, Who(caller.user, caller.address, caller.user_agent))
         pieces = hand_over(bundle, recorder, asker)
         first = () if request.method == "HEAD" else (next(pieces),)  # what cannot be recorded is still a problem here
         response = Response(chain(first, pieces), headers=_HEADERS, content_type="application/zip")

@@ -6,20 +6,20 @@ from typing import Any, Final
 
 import msgspec
 
-from tagtrail.access.redaction import IDENTITIES
+from tagtrail.access.redaction import IDENTITY_FIELDS
 from tagtrail.api import columns, describing, documents
 from tagtrail.api.columns import Column, reader_of
 from tagtrail.api.csv_columns import derive_columns
 from tagtrail.api.describing import describe_delivery
 from tagtrail.store.database import Connection
 from tagtrail.store.deployments import RecordedDeployment, find_deployments
-from tagtrail.store.entries import find_entries, find_lines
+from tagtrail.store.entries import LoggedEntry, find_entries, find_lines
 from tagtrail.store.environments import EnvironmentState, find_environments
 from tagtrail.store.history import TagMove, find_history
 from tagtrail.store.outbox import find_deliveries
 from tagtrail.store.query import Page, Query
 from tagtrail.store.registries import find_quarantined, find_registries, find_traffic
-from tagtrail.store.releases import find_violations
+from tagtrail.store.releases import Violation, find_violations
 from tagtrail.store.tags import TaggedDigest, find_tags
 from tagtrail.trail.rules import Hosts
 from tagtrail.wording.spreadsheet import Cell
@@ -52,7 +52,7 @@ class Listing:
     @property
     def tells_of_people(self) -> bool:
         """Whether its documents and its CSV do, for whoever may see it."""
-        return not IDENTITIES.isdisjoint(self.names)
+        return not IDENTITY_FIELDS.isdisjoint(self.names)
 
 
 def _described(describe: Callable[[Any, Query], msgspec.Struct], shown: Sequence[Column]) -> dict[str, Any]:
@@ -86,13 +86,13 @@ def _find_registries(db: Connection, query: Query) -> Page[Any]:
 ENTRIES: Final = Listing(
     name="entries",
     summary="The audit log: every line of the ledger, newest first. As NDJSON it is the exact lines: the evidence.",
-    document=documents.EntryDocument,
+    document=LoggedEntry,
     filters=("registry", "repository", "tag", "digest", "actor", "kind", "environment", "since", "until"),
     find=find_entries,
     find_lines=find_lines,
-    describe=_with_hosts(describing.describe_entry),
+    describe=lambda row, _: row,
     names=columns.ENTRY_NAMES,
-    read_cells=lambda answer, query: columns.read_entry(answer, query.rules.hosts),
+    read_cells=lambda row, _: columns.read_entry(row),
     key=(int,),
 )
 TAGS: Final = Listing(
@@ -167,11 +167,11 @@ ENVIRONMENTS: Final = Listing(
 VIOLATIONS: Final = Listing(
     name="violations",
     summary="Release tags that moved or were deleted, newest first.",
-    document=documents.ViolationDocument,
+    document=Violation,
     filters=("registry", "repository", "tag", "digest", "actor", "since", "until"),
     find=find_violations,
     key=(int, bytes, int),
-    **_described(_with_hosts(describing.describe_violation), columns.VIOLATIONS),
+    **_shown(Violation),
 )
 QUARANTINE: Final = Listing(
     name="quarantine",

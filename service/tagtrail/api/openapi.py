@@ -15,6 +15,7 @@ from tagtrail.ledger.annotate import LONGEST as ANNOTATION_LENGTHS
 from tagtrail.ledger.annotate import Annotation
 from tagtrail.ledger.declare import KEY, LONGEST_KEY, Declaration
 from tagtrail.ledger.declare import LONGEST as LONGEST_FIELDS
+from tagtrail.store.annotations import AnnotationList, RecordedAnnotation
 from tagtrail.store.environments import DeclaredDeployment
 from tagtrail.store.fields import describe_structs
 from tagtrail.store.filters import DEFAULT_LIMIT, KINDS, LONGEST, MOST, STATES
@@ -214,8 +215,8 @@ def _export_operation() -> Schema:
 
 def _annotations_path() -> Schema:
     seq: Schema = {"name": "seq", "in": "path", "required": True, "schema": {"type": "integer", "minimum": 0}}
-    listed = _json("What was tied to it.", {"$ref": _REF.format(name="AnnotationsDocument")})
-    answer = {"$ref": _REF.format(name="AnnotationDocument")}
+    listed = _json("What was tied to it.", {"$ref": _REF.format(name="AnnotationList")})
+    answer = {"$ref": _REF.format(name="RecordedAnnotation")}
     schema = msgspec.json.schema_components([Annotation])[1]["Annotation"]
     return {
         "get": {
@@ -301,8 +302,8 @@ def _declaration() -> Schema:
 def _schemas() -> Schema:
     types = [listing.document for listing in LISTINGS]
     types += [
-        documents.DigestDocument, DeclaredDeployment, documents.AnnotationDocument,
-        documents.AnnotationsDocument, documents.AttemptedDocument, StatusDocument, documents.ProblemDocument,
+        documents.DigestDocument, DeclaredDeployment, RecordedAnnotation,
+        AnnotationList, documents.AttemptedDocument, StatusDocument, documents.ProblemDocument,
     ]  # fmt: skip
     return describe_structs(types, ref_template=_REF)
 

@@ -7,7 +7,7 @@ from flask import Flask, Response
 from werkzeug.exceptions import HTTPException
 
 from tagtrail.access.callers import NotAllowed, UnknownToken
-from tagtrail.access.throttle import TooManyRefusals
+from tagtrail.access.throttle import TooManyFailures
 from tagtrail.api.documents import ProblemDocument
 from tagtrail.errors import BadParameter, ConfigurationError, Contradicted, NotRecorded, Refused, StorageUnavailable
 
@@ -27,7 +27,7 @@ def register_errors(app: Flask) -> None:
         UnknownToken, lambda error: problem(401, "Unauthorized", str(error), headers={"WWW-Authenticate": "Bearer"})
     )
     app.register_error_handler(NotAllowed, lambda error: problem(403, "Forbidden", str(error)))
-    app.register_error_handler(TooManyRefusals, _too_many)
+    app.register_error_handler(TooManyFailures, _too_many)
     app.register_error_handler(StorageUnavailable, _unavailable)
     app.register_error_handler(HTTPException, answer_http)
 
@@ -39,7 +39,6 @@ def problem(
     document = ProblemDocument(title=title, status=status, detail=detail, parameter=parameter)
     response = Response(msgspec.json.encode(document), status, dict(headers or {}), content_type=MEDIA_TYPE)
     response.headers.setdefault("Cache-Control", "no-store")
-    response.headers["X-Content-Type-Options"] = "nosniff"
     return response
 
 
@@ -47,7 +46,7 @@ def _bad_parameter(error: BadParameter) -> Response:
     return problem(400, "Bad request", str(error), parameter=error.parameter)
 
 
-def _too_many(error: TooManyRefusals) -> Response:
+def _too_many(error: TooManyFailures) -> Response:
     return problem(429, "Too many requests", str(error), headers={"Retry-After": str(error.retry_after)})
 
 

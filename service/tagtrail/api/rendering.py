@@ -14,7 +14,7 @@ import msgspec
 from flask import Request, Response
 
 from tagtrail import __version__
-from tagtrail.access.redaction import IDENTITIES, Audience
+from tagtrail.access.redaction import IDENTITY_FIELDS, Redaction
 from tagtrail.api.listings import Listing
 from tagtrail.api.requests import MEDIA_TYPES, Format
 from tagtrail.store.database import Connection, Store
@@ -36,7 +36,7 @@ class Answering:
     query: Query
     most: int | None
     format: Format
-    audience: Audience
+    redaction: Redaction
 
     def respond(self, request: Request) -> Response:
         """The answer, or 304 where the client already has it.
@@ -44,15 +44,15 @@ class Answering:
         Raises BadParameter, NotRecorded, NotAllowed and (where a reading cannot be recorded) StorageUnavailable.
         """
         if self.query.filters.actor is not None:
-            self.audience.caller.require("identity")
+            self.redaction.caller.require("identity")
         with self.store.snapshot() as db:
             last_seq = get_last_seq(db)
-            tag = entity_tag(request, self.format, last_seq, self.audience) if self.listing.is_ledger else None
+            tag = entity_tag(request, self.format, last_seq, self.redaction) if self.listing.is_ledger else None
             if tag is not None and request.if_none_match.contains_weak(tag):
                 return _with_tag(Response(status=304), tag)
             page = self._find(db, self._first_query(last_seq))
         if self._tells_of_people:
-            self.audience.record(request, self.format)
+            self.redaction.record(request, self.format)
         response = self._page(request, page) if self.format == "json" else self._whole(page, last_seq)
         if tag is not None:
             return _with_tag(response, tag)
@@ -65,10 +65,10 @@ class Answering:
         return self.query.filters.actor is not None or (self.listing.tells_of_people and not is_lines)
 
     def _find(self, db: Connection, query: Query) -> Page[Any]:
-        """A page of the rows, of which nothing is shown that the audience may not see."""
+        """A page of the rows, of which nothing is shown that the redaction may not see."""
         find = self.listing.find_lines if self.format == "ndjson" else None
         page = (find or self.listing.find)(db, query)
-        return replace(page, items=self.audience.see(page.items))
+        return replace(page, items=self.redaction.apply(page.items))
 
     def _first_query(self, last_seq: int) -> Query:
         query = replace(self.query, filters=replace(self.query.filters, last_seq=last_seq))
@@ -105,9 +105,9 @@ class Answering:
                 page = self._find(db, query)
 
     def _columns(self) -> list[int]:
-        """Which of the list's columns are there for this audience."""
-        sees_all = self.audience.caller.sees_identities
-        return [at for at, name in enumerate(self.listing.names) if sees_all or name not in IDENTITIES]
+        """Which of the list's columns are there for this redaction."""
+        sees_all = self.redaction.caller.sees_identities
+        return [at for at, name in enumerate(self.listing.names) if sees_all or name not in IDENTITY_FIELDS]
 
     def _rows(self, page: Page[Any]) -> bytes:
         listing, query = self.listing, self.query
@@ -119,9 +119,9 @@ class Answering:
         return b"".join([encode_json(listing.describe(row, query)) + b"\n" for row in page.items])
 
 
-def entity_tag(request: Request, shown_as: str, last_seq: int, audience: Audience) -> str:
+def entity_tag(request: Request, shown_as: str, last_seq: int, redaction: Redaction) -> str:
     """What changes with each line of the ledger, with the question, the format, our version and what may be seen."""
-    seen = "people" if audience.caller.sees_identities else "nobody"
+    seen = "people" if redaction.caller.sees_identities else "nobody"
     asked = f"{__version__}\n{request.path}\n{request.query_string.decode('latin-1')}\n{shown_as}\n{seen}"
     return f"{last_seq}-{hashlib.sha256(asked.encode()).hexdigest()[:16]}"
 
@@ -140,14 +140,14 @@ def _with_tag(response: Response, tag: str) -> Response:
 
 
 def document_response(
-    request: Request, document: msgspec.Struct, *, audience: Audience, tag: str | None = None, status: int = 200
+    request: Request, document: msgspec.Struct, *, redaction: Redaction, tag: str | None = None, status: int = 200
 ) -> Response:
-    """One document as JSON, as much of it as the audience may see, or 304 where the client has it by its tag.
+    """One document as JSON, as much of it as the redaction may see, or 304 where the client has it by its tag.
 
     Raises StorageUnavailable where it cannot be recorded that they saw it.
     """
     if tag is not None and request.if_none_match.contains_weak(tag):
         return _with_tag(Response(status=304), tag)
-    audience.record(request, "json")
-    response = Response(encode_json(audience.see(document)), status, content_type=MEDIA_TYPES["json"])
+    redaction.record(request, "json")
+    response = Response(encode_json(redaction.apply(document)), status, content_type=MEDIA_TYPES["json"])
     return response if tag is None else _with_tag(response, tag)

@@ -37,7 +37,7 @@ def describe_status(status: Status, arrears: Arrears, *, at: int, checkpoint_eve
     return StatusDocument(
         lines=status.lines,
         quarantined=status.quarantined,
-        failed_authentications=status.refusals,
+        failed_authentications=status.failed_authentications,
         checkpoint_lines=checkpoint.size if checkpoint else None,
         checkpoint_age_seconds=_age(checkpoint.sealed_at, at) if checkpoint else None,
         unsealed_lines=arrears.lines,

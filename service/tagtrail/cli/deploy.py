@@ -5,7 +5,6 @@ from typing import Final
 import click
 
 from tagtrail import __version__
-from tagtrail.api.describing import describe_annotation
 from tagtrail.cli.lists import release_tags
 from tagtrail.cli.options import make_recorder
 from tagtrail.cli.query import TrailQuery, query_options
@@ -102,7 +101,7 @@ def annotate(
     recorded = record_annotation(store, Recorder(store), seq, annotated, key=key, origin=_ORIGIN)
     answer = read_annotation(store, recorded.seq)
     if query.as_json:
-        query.output.json([describe_annotation(answer)])
+        query.output.json([answer])
         return
     query.output.say(f"{_recorded(recorded.is_new, recorded.seq)}: {annotation(answer)}, tied to line {seq}.")
 

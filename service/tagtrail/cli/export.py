@@ -10,7 +10,7 @@ from typing import Any, BinaryIO, Final
 import click
 
 from tagtrail import __version__
-from tagtrail.access.disclosures import Asker
+from tagtrail.access.disclosures import Requester
 from tagtrail.cli.open_trail import find_ledger
 from tagtrail.cli.options import filter_options, location, location_options, read_texts
 from tagtrail.errors import BadParameter
@@ -84,10 +84,10 @@ def _read_checkpoint(path: Path) -> str:
 
 def _write(bundle: Bundle, recorder: Recorder, file: BinaryIO) -> None:
     """Write the zip, with a progress bar on a terminal."""
-    asker = Asker(who=Who(user_agent=f"tagtrail/{__version__} (command line)"))
+    requester = Requester(who=Who(user_agent=f"tagtrail/{__version__} (command line)"))
     with (
         click.progressbar(length=bundle.work, label="lines", file=sys.stderr, hidden=not sys.stderr.isatty()) as bar,
-        closing(hand_over(bundle, recorder, asker, told=bar.update)) as pieces,
+        closing(hand_over(bundle, recorder, requester, told=bar.update)) as pieces,
     ):
         for piece in pieces:
             file.write(piece)

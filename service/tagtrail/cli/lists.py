@@ -1,7 +1,8 @@
 """The lists that commands print: where the rows of each come from, its columns, and the sentence for none."""
 
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from heapq import nlargest
 from typing import Any, Final, Generic, Protocol, TypeVar
 
 import msgspec
@@ -12,25 +13,22 @@ from tagtrail.cli.open_trail import OpenTrail
 from tagtrail.cli.output import TableColumn, time_column
 from tagtrail.cli.query import TrailQuery
 from tagtrail.cli.text import STYLES, Cell, Piece, duration, local_time
-from tagtrail.line import read_line
-from tagtrail.store.answers import (
-    LoggedEntry,
-    Quarantined,
-    Traffic,
-    Violation,
-)
+from tagtrail.store.answers import Quarantined, Traffic
 from tagtrail.store.deployments import EarlierDigest, RecordedDeployment, find_deployments
-from tagtrail.store.entries import find_entries
+from tagtrail.store.entries import LoggedEntry, find_entries
 from tagtrail.store.environments import EnvironmentState, find_environments
 from tagtrail.store.history import TagMove, find_history
+from tagtrail.store.names import find_repositories
 from tagtrail.store.registries import find_quarantined, find_registries, find_traffic
-from tagtrail.store.releases import find_violations
-from tagtrail.store.tags import TaggedDigest, find_tags
+from tagtrail.store.releases import Violation, find_violations
+from tagtrail.store.tags import TaggedDigest, TagHead, find_heads, read_heads
 from tagtrail.trail.instant import parse_instant
+from tagtrail.trail.versions import version_key
 from tagtrail.wording.clauses import MOVE_WORDS
 from tagtrail.wording.text import listed, size
 
 T = TypeVar("T")
+_TAGS_AT_ONCE: Final = 100  # tags whose digests are read at once
 
 
 @dataclass(frozen=True, slots=True)
@@ -124,7 +122,7 @@ _BY: Final[TableColumn[Any]] = TableColumn("BY", _actor)
 
 
 def _entry_columns(trail: OpenTrail) -> list[TableColumn[LoggedEntry]]:
-    from tagtrail.wording.line_text import Narrator, ReleaseTags, occurred  # noqa: PLC0415 - only the log needs it
+    from tagtrail.wording.line_text import Narrator, ReleaseTags  # noqa: PLC0415 - only the log needs it
 
     reader = ReleaseTags(trail.store.reader)
     whole, short = (Narrator(trail.style(is_whole=is_whole), reader) for is_whole in (True, False))
@@ -137,7 +135,7 @@ def _entry_columns(trail: OpenTrail) -> list[TableColumn[LoggedEntry]]:
         return cell
 
     return [
-        time_column("WHEN", lambda row: occurred(read_line(row.line), row)),
+        time_column("WHEN", lambda row: row.occurred_at),
         line_column(),
         TableColumn("ENTRY", lambda row: sentence(row, whole), only="pipe"),
         TableColumn("ENTRY", lambda row: sentence(row, short), only="terminal"),
@@ -147,11 +145,47 @@ def _entry_columns(trail: OpenTrail) -> list[TableColumn[LoggedEntry]]:
 ENTRIES: Final[TrailList[LoggedEntry]] = TrailList(
     rows=lambda query, _: query.rows(find_entries),
     columns=_entry_columns,
-    describe=lambda row, trail: describing.describe_entry(row, trail.hosts),
+    describe=lambda row, _: row,
     nothing="No line of the ledger matches.",
 )
+
+
+def _tags_by_version(query: TrailQuery, at: int | None) -> Iterator[TaggedDigest]:
+    """All tags by registry, repository and version; of one repository at a time, so that memory does not grow."""
+    store = query.trail.store
+    with store.snapshot() as db:
+        repositories = find_repositories(db, query.filter)
+    for repository in repositories:
+        own = query.narrowed(registry=repository.registry, repository=repository.name).to_store(at=at)
+        with store.snapshot() as db:
+            heads = sorted(find_heads(db, own), key=lambda head: version_key(head.name))
+        yield from _read_tags(query, heads, at)
+
+
+def _tags_by_time(query: TrailQuery, at: int | None) -> Iterator[TaggedDigest]:
+    """All tags, the one that moved last first. One more than is printed, so that the end can be told."""
+    with query.trail.store.snapshot() as db:
+        heads = find_heads(db, query.to_store(at=at))
+        if query.most is None:
+            newest = sorted(heads, key=_since, reverse=True)
+        else:
+            newest = nlargest(query.most + 1, heads, key=_since)
+    yield from _read_tags(query, newest, at)
+
+
+def _since(head: TagHead) -> int:
+    return head.since
+
+
+def _read_tags(query: TrailQuery, heads: Sequence[TagHead], at: int | None) -> Iterator[TaggedDigest]:
+    for first in range(0, len(heads), _TAGS_AT_ONCE):
+        with query.trail.store.snapshot() as db:
+            rows = read_heads(db, query.to_store(at=at), heads[first : first + _TAGS_AT_ONCE])
+        yield from rows
+
+
 TAGS: Final[TrailList[TaggedDigest]] = TrailList(
-    rows=lambda query, at: query.rows(find_tags, at=at),
+    rows=_tags_by_version,
     columns=lambda trail: [
         *image_columns(trail, lambda row: row),
         TableColumn("RELEASE", lambda row: listed(row.release_tags)),
@@ -162,6 +196,7 @@ TAGS: Final[TrailList[TaggedDigest]] = TrailList(
     describe=lambda row, _: row,
     nothing="No tag{tag} pointed at an image{when}.",
 )
+NEWEST_TAGS: Final = replace(TAGS, rows=_tags_by_time)
 
 
 def _move(row: TagMove) -> Cell:
@@ -274,13 +309,13 @@ _VIOLATION_WORDS = MOVE_WORDS | {"created": "pushed anew"}
 
 def _previous(trail: OpenTrail, *, is_whole: bool) -> Callable[[Violation], str]:
     style = trail.style(is_whole=is_whole)
-    return lambda row: style.digest(row.previous) if row.previous else ""
+    return lambda row: style.digest(row.previous_digest) if row.previous_digest else ""
 
 
 VIOLATIONS: Final[TrailList[Violation]] = TrailList(
     rows=lambda query, _: query.rows(find_violations),
     columns=lambda trail: [
-        time_column("WHEN", lambda row: row.occurred_at),
+        time_column("WHEN", lambda row: row.at),
         TableColumn("MOVE", lambda row: (_VIOLATION_WORDS[row.kind], STYLES[row.kind])),
         *image_columns(trail, lambda row: row, deleted="none"),
         TableColumn("WAS", _previous(trail, is_whole=True), only="pipe"),
@@ -288,7 +323,7 @@ VIOLATIONS: Final[TrailList[Violation]] = TrailList(
         _BY,
         line_column(),
     ],
-    describe=lambda row, trail: describing.describe_violation(row, trail.hosts),
+    describe=lambda row, _: row,
     nothing="No release tag moved or was deleted, as far as the registry reported.",
 )
 QUARANTINE: Final[TrailList[Quarantined]] = TrailList(

@@ -48,9 +48,13 @@ class TrailQuery:
         """The same query with these fields of its filter changed."""
         return replace(self, filter=replace(self.filter, **changes))
 
+    def to_store(self, *, at: int | None = None) -> Query:
+        """The query that the store answers, now or at an instant, from its first page on."""
+        return Query(self.trail.rules, self.filter, limit=_PAGE, at=at)
+
     def rows(self, find: Callable[[Connection, Query], Page[T]], *, at: int | None = None) -> Iterator[T]:
         """All rows that `find` gives, now or at an instant, each page in a read transaction of its own."""
-        query = Query(self.trail.rules, self.filter, limit=_PAGE, at=at)
+        query = self.to_store(at=at)
         while True:
             with self.trail.store.snapshot() as db:
                 page = find(db, query)

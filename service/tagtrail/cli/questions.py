@@ -60,15 +60,22 @@ def tags() -> None:
 @click.command("list")
 @click.argument("name", metavar="[REPOSITORY]", required=False)
 @click.option("--at", type=When(), metavar="TIME", help="What the tags pointed at then, by the registry's clock.")
+@click.option(
+    "--sort",
+    type=click.Choice(("version", "newest")),
+    default="version",
+    help="By version, 1.9.0 before 1.10.0 (the default), or the newest first.",
+)
 @query_options("registry", "repository", "tag")
-def list_tags(query: TrailQuery, name: str | None, at: int | None) -> None:
+def list_tags(query: TrailQuery, name: str | None, at: int | None, sort: str) -> None:
     """What every tag points at, now or at a time.
 
     REPOSITORY may be a glob such as 'team/**', and may have a tag: team/app:1.0.
 
     `tags explain team/app:1.0` says whether a tag is a release tag, and which rule decides.
     """
-    lists.TAGS.write(_narrow(query, name), at=_moment(at), is_named=name is not None)
+    chosen = lists.NEWEST_TAGS if sort == "newest" else lists.TAGS
+    chosen.write(_narrow(query, name), at=_moment(at), is_named=name is not None)
 
 
 @click.command()

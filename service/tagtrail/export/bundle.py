@@ -13,7 +13,7 @@ from importlib.resources import files
 from typing import Final
 from zipfile import ZIP_DEFLATED, ZipFile, ZipInfo
 
-from tagtrail.access.disclosures import Asker, record_export
+from tagtrail.access.disclosures import Requester, record_export
 from tagtrail.export.deployments import Deployments, Past
 from tagtrail.export.gaps import Gaps
 from tagtrail.export.lines import write_disclosures, write_lines, write_pushes
@@ -191,7 +191,7 @@ def prepare(
 
 
 def hand_over(
-    bundle: Bundle, recorder: Recorder, asker: Asker, *, told: Told = lambda lines: None
+    bundle: Bundle, recorder: Recorder, requester: Requester, *, told: Told = lambda lines: None
 ) -> Generator[bytes, None, None]:
     """Stream the zip and record the export; without a reader of the first piece, nothing is recorded.
 
@@ -201,7 +201,7 @@ def hand_over(
     def record(*, action: str | None = None, sha256: str | None = None, reason: str | None = None) -> None:
         question = bundle.question.describe(identities=bundle.identities, size=bundle.log.size)
         said = json.dumps(question, sort_keys=True, ensure_ascii=False, separators=(",", ":")).encode()
-        record_export(recorder, asker, format=FORMAT, question=said, action=action, sha256=sha256, reason=reason)
+        record_export(recorder, requester, format=FORMAT, query=said, action=action, sha256=sha256, reason=reason)
 
     record(action=BEGUN)
     archive = Archive()

@@ -1,22 +1,21 @@
-"""Checks an export of a tagtrail audit trail, offline, and says in plain words what it shows and what it does not.
+"""Checks an export of a tagtrail audit trail offline, and prints in plain words what it proves and what it does not.
 
     python3 -I verify.py [FOLDER] [--key KEY] [--checkpoint FILE]
 
 Needs Python 3.8 or newer and nothing else; changes nothing, connects to nothing. Exit code 0: verified. 1: not
-verified, with the reason. 2: wrongly called. Who can forge an export can forge the checker in it: take this file from
-a source that you trust, or read it.
+verified, with the reason. 2: wrong arguments. A forger of an export can forge the checker in it too: take this file
+from a source that you trust, or read it.
 
-What is claimed: these are lines of a log, each in its place; the log's key has signed how many lines it has and a hash
-over all of them; none within the range is left out but those that are listed by number. To be read in this order:
-`check`, which is the whole check; part 1, the proof of that claim; part 2, the tables and disclosures that come with
-the lines; part 3, the words of the verdict. Whoever only wants the lines proved, which are the evidence, stops after
-part 1.
+The claim: these are lines of a log, each in its place; the log's key has signed the number of lines and a hash over all
+lines; no line in the range is left out except those listed by number. Read in this order: `check`, the whole check;
+part 1, the proof of the claim; part 2, the tables and disclosures beside the lines; part 3, the words of the verdict.
+Part 1 alone proves the lines, which are the evidence.
 """
 
 import sys
 
 if __name__ == "__main__" and not (sys.flags.isolated or getattr(sys.flags, "safe_path", False)):
-    del sys.path[0]  # this folder: a file json.py in it is nothing that Python may run
+    del sys.path[0]  # this folder: Python must not run a file json.py in it
 
 import argparse
 import base64
@@ -34,16 +33,16 @@ from typing import Any, Dict, Iterator, List, NamedTuple, Optional, Tuple
 OPTIONAL = {"rotations", "since-checkpoint", "disclosures.ndjson"}
 FILES = {"README.txt", "verify.py", "keys.vkey", "log-key.pem", "checkpoint", "entries.ndjson", "deployments.csv"}
 FILES |= {"pushes.csv", "gaps.csv", "proof.json", "manifest.json"} | OPTIONAL
-LONGEST_TEXT = 1 << 20  # bytes of a small file, which is read as a whole
-LONGEST_MANIFEST = 1 << 28  # bytes: with a sample it lists what was drawn
+LONGEST_TEXT = 1 << 20  # bytes of a small file, which is read whole
+LONGEST_MANIFEST = 1 << 28  # bytes: it may list the lines of a sample
 
 
 class NotVerified(Exception):
-    """Something does not hold; the message says what and where."""
+    """A check failed; the message says what and where."""
 
 
 def need(condition: object, otherwise: str) -> None:
-    """Where the condition does not hold, the check is over."""
+    """Stop the check unless the condition holds."""
     if not condition:
         raise NotVerified(otherwise)
 
@@ -52,8 +51,8 @@ def main() -> int:
     parser = argparse.ArgumentParser(description="Checks an export of a tagtrail audit trail, offline.")
     here = Path(__file__).resolve().parent
     parser.add_argument("folder", nargs="?", type=Path, default=here, help="the unpacked export; default: this folder")
-    parser.add_argument("--key", help="the log's key (NAME+ID+KEY, or a file with it), as you got it by another way")
-    parser.add_argument("--checkpoint", type=Path, help="a checkpoint of this log that you have kept from earlier")
+    parser.add_argument("--key", help="the log's key (NAME+ID+KEY, or a file with it), received by another channel")
+    parser.add_argument("--checkpoint", type=Path, help="a checkpoint of this log that you kept")
     folder, key, kept = (options := vars(parser.parse_args()))["folder"], options["key"], options["checkpoint"]
     if not folder.is_dir():
         parser.error(f"{folder} is no folder; unpack the zip first")
@@ -65,9 +64,9 @@ def main() -> int:
         verdict, code = check(folder, key, kept), 0
     except NotVerified as doubt:
         verdict, code = [f"NOT VERIFIED: {doubt}"], 1
-    except (Exception, KeyboardInterrupt) as error:  # what was not foreseen is a doubt too, never a pass
+    except (Exception, KeyboardInterrupt) as error:  # an unforeseen error is a doubt too, never a pass
         verdict, code = [f"NOT VERIFIED: the check could not be finished, {type(error).__name__}: {error}"], 1
-    for line in verdict:  # what somebody else wrote must not command a terminal
+    for line in verdict:  # text from outside must not control the terminal
         print(re.sub("[^ -~]", lambda match: ascii(match[0])[1:-1], line[:4_000]))
     return code
 
@@ -75,7 +74,7 @@ def main() -> int:
 def check(folder: Path, given_key: Optional[str], kept: Optional[Path]) -> List[str]:
     """All checks, in order; returns the verdict. Raises NotVerified at the first doubt."""
     sums = check_names(folder)
-    with ThreadPoolExecutor(1) as other_thread:  # which hashes the files while this one reads them
+    with ThreadPoolExecutor(1) as other_thread:  # hashes the files while this thread reads them
         hashing = other_thread.submit(check_sums, folder, sums)
         try:
             keys = check_keys(folder)
@@ -91,7 +90,7 @@ def check(folder: Path, given_key: Optional[str], kept: Optional[Path]) -> List[
             views.finish()
             check_manifest(manifest, proof, views)
         finally:
-            hashing.result()  # that a file was changed is told before what was found in it
+            hashing.result()  # a changed file is reported before errors in it
     return [*trust, "", *describe(manifest, proof, views), *growth, "", *NOT_SHOWN]
 
 
@@ -99,14 +98,14 @@ def check(folder: Path, given_key: Optional[str], kept: Optional[Path]) -> List[
 
 
 class Tree:
-    """The right edge of a tree of RFC 6962, section 2.1: hashes are put to it from left to right."""
+    """The right edge of a tree of RFC 6962, section 2.1, which grows from left to right."""
 
     def __init__(self) -> None:
         self.size = 0
         self.edge: List[bytes] = []  # full subtrees, the largest first: one for each bit that is set in the size
 
     def add(self, hash: bytes, level: int = 0) -> None:
-        """Put the hash of the next 2^level lines to it."""
+        """Append the hash of the next 2^level lines."""
         size = self.size
         if level and size & ((1 << level) - 1):
             raise NotVerified(f"proof.json: a subtree of 2^{level} lines cannot stand after {size} lines")
@@ -129,8 +128,8 @@ def hash_node(left: bytes, right: bytes) -> bytes:
 
 
 def prove_lines(path: Path, proof: "Proof", checkpoint: "Checkpoint") -> Iterator[Dict[str, Any]]:
-    """Each line, as soon as it has its place. After the last, lines and withheld hashes together have given the root
-    that was signed; until then nothing is proved."""
+    """Yield each line once its place is known. After the last, lines and withheld hashes have given the signed root;
+    nothing is proved before."""
     tree, parse = Tree(), json.JSONDecoder().raw_decode
     for level, hash in proof.left:
         tree.add(hash, level)
@@ -160,8 +159,8 @@ def prove_lines(path: Path, proof: "Proof", checkpoint: "Checkpoint") -> Iterato
     )
 
 
-def refuse_place(seq: int, here: int, place: str, withheld: "Told") -> None:
-    """Line `seq` should come next, and neither entries.ndjson nor proof.json has it there."""
+def refuse_place(seq: int, here: int, place: str, withheld: "Rows") -> None:
+    """Line `seq` should come next, but neither entries.ndjson nor proof.json has it there."""
     need(here >= seq, f"line {here} is here twice, or withheld too, or out of order{place}")
     is_behind = 0 <= withheld.seq < seq
     need(not is_behind, f"proof.json: line {withheld.seq} is withheld twice, or out of order, or is here too")
@@ -171,8 +170,8 @@ def refuse_place(seq: int, here: int, place: str, withheld: "Told") -> None:
 END: Tuple[int, Any] = (-1, None)
 
 
-class Told:
-    """What a file tells of the lines, in their order; `seq` is the line that it tells of next, -1 at its end."""
+class Rows:
+    """The rows of a file about the lines, in order; `seq` is the line of the next row, -1 at the end."""
 
     def __init__(self, rows: Iterator[Tuple[int, Any]]) -> None:
         self.rows = rows
@@ -185,11 +184,11 @@ class Told:
 
 
 class Proof:
-    """proof.json: which range of the log this is, the hashes of the tree left and right of it, the withheld lines."""
+    """proof.json: the range of the log, the hashes of the tree left and right, and the withheld lines."""
 
     def __init__(self, path: Path) -> None:
         lines = read_lines(path)
-        head = json.loads(b"".join(islice(lines, 5)) + b"]}")  # then comes a line for each withheld line
+        head = json.loads(b"".join(islice(lines, 5)) + b"]}")  # a line for each withheld line follows
         self.checkpoint = Checkpoint(head["origin"], whole(head["size"]), read_hash(head["root"], "proof.json"))
         self.first, self.end, self.since = whole(head["first"]), whole(head["end"]), head["since"]
         self.left, self.right = (
@@ -197,7 +196,7 @@ class Proof:
             for side in ("left", "right")
         )
         self.marks = bytearray()  # a byte for each line of the range: w is withheld, p withheld because pruned
-        self.withheld = Told(self._read_withheld(lines))
+        self.withheld = Rows(self._read_withheld(lines))
 
     def _read_withheld(self, lines: Iterator[bytes]) -> Iterator[Tuple[int, bytes]]:
         for line in lines:
@@ -207,7 +206,7 @@ class Proof:
             seq, hash, *pruned = json.loads(line.rstrip(b",\n"))
             need(pruned in ([], ["pruned"]), f"proof.json: line {seq} is no withheld line")
             place = whole(seq) - self.first
-            if len(self.marks) <= place < self.end - self.first:  # if it is not the next, its place will be refused
+            if len(self.marks) <= place < self.end - self.first:  # a line that is not the next is refused later
                 self.marks += b"." * (place - len(self.marks)) + (b"p" if pruned else b"w")
             yield seq, read_hash(hash, "proof.json")
         raise NotVerified("proof.json ends too early")
@@ -225,10 +224,10 @@ class Checkpoint(NamedTuple):
 
 
 def open_checkpoint(note: str, where: str, keys: "List[Key]", signers: "List[Key]") -> Checkpoint:
-    """All of the signers have signed it (any of the keys, where none is named), and no signature of a key is false.
+    """Verify that all signers signed it (any of the keys, if none is named) and that no key's signature is false.
 
     https://c2sp.org/signed-note: a text, an empty line, then lines of an em dash, a name, and in Base64 four bytes of
-    key id and the signature. Keys that are not known (a witness's) say nothing here.
+    key id and the signature. Unknown keys (a witness's) are ignored.
     """
     text, _, below = note.rpartition("\n\n")
     signed = []
@@ -253,7 +252,7 @@ def open_checkpoint(note: str, where: str, keys: "List[Key]", signers: "List[Key
 def check_growth(
     folder: Path, proof: Proof, checkpoint: Checkpoint, keys: "List[Key]", kept: Optional[Path]
 ) -> List[str]:
-    """The log has only grown since a checkpoint that the auditor has kept."""
+    """Verify that the log has only grown since a checkpoint that the auditor kept."""
     path, known = folder / "since-checkpoint", [checkpoint]
     need(path.exists() == bool(proof.since), "since-checkpoint is here without its proof in proof.json, or the reverse")
     if proof.since:
@@ -277,7 +276,7 @@ def check_growth(
 
 
 def grow(old: int, new: int, root: Optional[bytes], proof: Iterator[bytes]) -> Tuple[bytes, bytes]:
-    """The roots of the first `old` and of all `new` lines to which the proof leads: RFC 6962, section 2.1.2."""
+    """The roots of the first `old` and of all `new` lines that the proof leads to: RFC 6962, section 2.1.2."""
     if old == new:
         same = next(proof, b"") if root is None else root
         return same, same
@@ -292,7 +291,7 @@ def grow(old: int, new: int, root: Optional[bytes], proof: Iterator[bytes]) -> T
 
 # ---- Part 1, the proof: the keys, each new one introduced by a checkpoint that the old and the new one signed ------
 
-DER = bytes.fromhex("302a300506032b6570032100")  # what stands before an Ed25519 key in a PEM file: RFC 8410, section 4
+DER = bytes.fromhex("302a300506032b6570032100")  # the bytes before an Ed25519 key in a PEM file: RFC 8410, section 4
 
 
 class Key(NamedTuple):
@@ -330,12 +329,12 @@ def check_keys(folder: Path) -> List[Key]:
 
 
 def check_given_key(given: Optional[str], keys: List[Key]) -> List[str]:
-    """The auditor's key is one of the log's, so the rotations lead from it to the newest."""
+    """Verify that the auditor's key is one of the log's; the rotations lead from it to the newest."""
     if given is None:
         return [
             "VERIFIED, but only against the key that is in this export itself.",
-            "You gave no --key, and whoever made this export could have put a key of their own in it. Compare this key",
-            "with the one that the operator gave you by another way, or better: run again with --key and that one.",
+            "You gave no --key, and the maker of this export could have put another key in it. Compare this key",
+            "with the one that the operator gave you by another channel, or better: run again with --key and that one.",
             f"  {keys[-1]}",
             f"  SHA-256 {hashlib.sha256(DER + keys[-1].public).hexdigest()}",
             "  (of log-key.pem: openssl pkey -pubin -in log-key.pem -outform DER | sha256sum)",
@@ -356,19 +355,19 @@ Point = Tuple[int, int, int, int]  # extended coordinates (X, Y, Z, T), section 
 
 
 def is_signed(public: bytes, message: bytes, signature: bytes) -> bool:
-    """Section 5.1.7, strictly: no second way to write the key, R or S is taken."""
+    """Section 5.1.7, strictly: only the canonical encodings of the key, R and S are accepted."""
     key, number = decode_point(public), int.from_bytes(signature[32:], "little")
     if key is None or len(signature) != 64 or number >= ORDER:
         return False
     challenge = int.from_bytes(hashlib.sha512(signature[:32] + public + message).digest(), "little")
-    # S * B = R + k * A, the other way round: R is computed, and must be written as it was
+    # S * B = R + k * A, solved for R, whose encoding must match
     x, y, z, _ = add(multiply(number, BASE), multiply(ORDER - challenge % ORDER, key))
     inverse = pow(z, P - 2, P)
     return (y * inverse % P | (x * inverse % P & 1) << 255).to_bytes(32, "little") == signature[:32]
 
 
 def decode_point(encoded: bytes) -> Optional[Point]:
-    """Section 5.1.3; None for what is no point, or is written in another way than the one."""
+    """Section 5.1.3; None if it is no point or not canonically encoded."""
     y, sign = int.from_bytes(encoded, "little") & ((1 << 255) - 1), encoded[-1] >> 7 if encoded else 0
     square = (y * y - 1) * pow(D * y * y + 1, P - 2, P) % P
     x = pow(square, (P + 3) // 8, P)
@@ -403,7 +402,7 @@ BASE = decode_point((4 * pow(5, P - 2, P) % P).to_bytes(32, "little")) or (0, 1,
 
 
 def check_names(folder: Path) -> Dict[str, str]:
-    """The hash of each file. `sha256sum -c` does not see files that are not listed."""
+    """The hash of each file. `sha256sum -c` ignores files that are not listed."""
     there = {item.name: item for item in os.scandir(folder)}
     for name, item in there.items():
         need(item.is_file(follow_symlinks=False), f"{name} is not a plain file")
@@ -443,7 +442,7 @@ def read_text(path: Path, longest: int = LONGEST_TEXT) -> str:
 
 
 def whole(number: Any) -> int:
-    """A number of lines, as JSON writes it."""
+    """A number of lines in JSON."""
     need(type(number) is int and 0 <= number < 1 << 60, f"{str(number)[:40]} stands where a number of lines must stand")
     return int(number)
 
@@ -461,34 +460,34 @@ def unbase64(text: str, where: str) -> bytes:
         raise NotVerified(f"{where} has something that is no Base64") from None
 
 
-# ---- Part 2, the views: what only repeats the lines, or speaks of them ---------------------------------------------
+# ---- Part 2, the views: tables and disclosures about the lines ---------------------------------------------
 
 PUSHES = '"image","seq","at","occurred","registry","repository","tag","digest",'
 DEPLOYMENTS = "image,environment,registry,repository,tag,digest,at,"
 GAPS = "registry,from,until,cause,seq,explanation"
 WRONG_ROW = "the row of line {} is missing, or says something else than the line"
 FORMULA = "the row of line {} has a cell that a spreadsheet would take for a formula; do not open this table"
-FORMULAS = frozenset("=+-@\t\r")  # with one of these such a cell begins
+FORMULAS = frozenset("=+-@\t\r")  # a formula begins with one of these
 BEGINS_FORMULA = re.compile(',"[-=+@\t\r]')
 
 
 class Views:
-    """The tables and disclosures, held against each line when it comes by; and what the lines say, gathered."""
+    """The tables and disclosures, compared with each line in turn; and counts of the lines."""
 
     def __init__(self, folder: Path, proof: Proof, manifest: Any) -> None:
         self.proof, self.first_at, self.last_at = proof, "", ""
         self.kinds: Dict[str, int] = {}
-        self.here: Optional[List[int]] = [] if manifest["sample"] else None  # lines that were drawn
+        self.here: Optional[List[int]] = [] if manifest["sample"] else None  # drawn lines
         self.erased: List[List[int]] = []
         self.pruned: List[List[int]] = []
-        self.untold = bytearray()  # as the marks of the proof, without what a line here says was pruned
-        self.raw_before = 0  # of lines before this one the events as received are no longer kept
+        self.unexplained = bytearray()  # like the marks of the proof, without lines that a `pruned` line explains
+        self.raw_before = 0  # events as received of earlier lines were pruned
         self.gaps: List[str] = []
         path = folder / "disclosures.ndjson"
         need(path.exists() is manifest["identities"], "disclosures.ndjson is here, or not, against manifest.json")
         size = proof.end - proof.first if path.exists() else 0
         self.missing = {name: bytearray(b"." * size) for name in ("who", "raw") if path.exists()}  # ?: not disclosed
-        self.disclosures = Told((row["seq"], row) for row in map(json.loads, read_lines(path) if path.exists() else ()))
+        self.disclosures = Rows((row["seq"], row) for row in map(json.loads, read_lines(path) if path.exists() else ()))
         self.deployments = read_table(folder / "deployments.csv", DEPLOYMENTS)
         self.gap_rows = read_table(folder / "gaps.csv", GAPS)
         self.pushes = read_rows(folder / "pushes.csv")
@@ -517,26 +516,26 @@ class Views:
             self.erased += entry.get("lines", []) if kind == "erased" else []
             if kind == "pruned" and entry.get("format") == "raw":
                 self.raw_before = max(self.raw_before, entry["before"])
-            elif kind == "pruned":  # with more ranges than a line can name it has none
+            elif kind == "pruned":  # too many ranges for one line: it has none
                 self.pruned += entry.get("lines") or [[0, entry["before"] - 1]]
         elif self.here is not None:
             self.here.append(seq)
 
     def check_push(self, entry: Dict[str, Any]) -> None:
-        """The next row must say what the line says; no cell holds the quotes that stand between two cells."""
+        """The next row must match the line; no cell contains the quotes that separate cells."""
         seq, tag, digest = entry["seq"], entry.get("tag", ""), entry["digest"]
-        told = f'{image_of(entry)}","{seq}","{entry["at"]}","{entry["occurred"]}","{entry["registry"]}"'
+        expected = f'{image_of(entry)}","{seq}","{entry["at"]}","{entry["occurred"]}","{entry["registry"]}"'
         row = next(self.pushes, "")
         while self.missing and row.count('"') % 2:  # a user agent may have several lines
             row += next(self.pushes, '"')
-        before, _, after = row.partition(f'{told},"{entry["repository"]}","{tag}","{digest}","')
+        before, _, after = row.partition(f'{expected},"{entry["repository"]}","{tag}","{digest}","')
         if not after or '"' in before[1:]:
             raise NotVerified(f"pushes.csv: {WRONG_ROW.format(seq)}")
         if before[1:2] in FORMULAS or after[0] in FORMULAS or BEGINS_FORMULA.search(after):
             raise NotVerified(f"pushes.csv: {FORMULA.format(seq)}")
 
     def check_deployments(self, entry: Dict[str, Any]) -> None:
-        """Each row must say what the line says; a declared deployment has exactly one, of its own environment."""
+        """Each row must match the line; a declared deployment has exactly one, of its environment."""
         rows = []
         while self.deployments.seq == entry["seq"]:
             rows.append(self.deployments.take())
@@ -549,7 +548,7 @@ class Views:
             need_no_formula("deployments.csv", row, entry["seq"])
 
     def check_disclosures(self, entry: Dict[str, Any]) -> None:
-        """What is disclosed of the line, which has a hash of each document: RFC 9901, section 4.2.3."""
+        """Compare the line's disclosures with its hash of each document: RFC 9901, section 4.2.3."""
         seq = entry["seq"]
         documents = self.disclosures.take() if self.disclosures.seq == seq else {}
         for name, marks in self.missing.items():
@@ -560,15 +559,15 @@ class Views:
                 raise NotVerified(f"disclosures.ndjson: {name!r} of line {seq} is not what that line was written with")
 
     def finish(self) -> None:
-        """Nothing is left over, and it is known why a document is missing."""
+        """Verify that no row is left over, and find out why documents are missing."""
         need(not next(self.pushes, ""), "pushes.csv has a row too many, or one out of order")
         tables = (("deployments.csv", self.deployments), ("gaps.csv", self.gap_rows))
-        for name, told in (*tables, ("disclosures.ndjson", self.disclosures)):
-            need(told.row is None, f"{name} tells of line {told.seq}, which is not here, or twice, or out of order")
-        first, self.untold = self.proof.first, self.proof.marks[:]
+        for name, rows in (*tables, ("disclosures.ndjson", self.disclosures)):
+            need(rows.row is None, f"{name} has a row of line {rows.seq}, which is not here, or twice, or out of order")
+        first, self.unexplained = self.proof.first, self.proof.marks[:]
         for low, high in self.pruned:
             part = slice(max(low - first, 0), max(high + 1 - first, 0))
-            self.untold[part] = self.untold[part].replace(b"p", b".")
+            self.unexplained[part] = self.unexplained[part].replace(b"p", b".")
         for name, marks in self.missing.items():
             gone = [(low, high + 1, b"e") for low, high in self.erased] + [(0, self.raw_before, b"p")] * (name == "raw")
             for low, end, mark in gone:
@@ -590,11 +589,11 @@ def read_rows(path: Path) -> Iterator[str]:
         yield from file
 
 
-def read_table(path: Path, columns: str) -> Told:
+def read_table(path: Path, columns: str) -> Rows:
     rows = csv.reader(read_rows(path), strict=True)
     names = next(rows, [])
     need(",".join(names).startswith(columns), f"{path.name} begins with other columns")
-    return Told((int(row[names.index("seq")]), row) for row in rows)
+    return Rows((int(row[names.index("seq")]), row) for row in rows)
 
 
 def base64url(content: bytes) -> str:
@@ -603,17 +602,17 @@ def base64url(content: bytes) -> str:
 
 
 def check_range(manifest: Any, proof: Proof, checkpoint: Checkpoint) -> None:
-    """manifest.json, proof.json and the checkpoint speak of the same log and range; the range is what was asked for."""
+    """Verify that manifest.json, proof.json and the checkpoint agree about log and range, and that the range fits."""
     is_known = manifest["format"] == 1
     need(is_known, "manifest.json: this is no export of format 1; take the verify.py of a newer tagtrail")
     need(proof.checkpoint == checkpoint, "proof.json is of another log, size or root than the signed checkpoint")
-    told = (manifest["origin"], manifest["size"], manifest["first"], manifest["end"])
-    is_same = told == (*checkpoint[:2], proof.first, proof.end)
+    stated = (manifest["origin"], manifest["size"], manifest["first"], manifest["end"])
+    is_same = stated == (*checkpoint[:2], proof.first, proof.end)
     need(is_same, "manifest.json and proof.json are of different ranges")
     need(proof.first <= proof.end <= checkpoint.size, "proof.json: its range goes beyond the log")
-    asked = manifest["filter"]
-    is_whole = (proof.first == 0 or "since" in asked) and (proof.end == checkpoint.size or "until" in asked)
-    need(is_whole, "lines at an end of the log are left out, though manifest.json says that nobody asked for that")
+    query = manifest["filter"]
+    is_whole = (proof.first == 0 or "since" in query) and (proof.end == checkpoint.size or "until" in query)
+    need(is_whole, "lines at an end of the log are left out, but the query in manifest.json has no such limit")
 
 
 def check_manifest(manifest: Any, proof: Proof, views: Views) -> None:
@@ -630,7 +629,7 @@ def check_manifest(manifest: Any, proof: Proof, views: Views) -> None:
 
 
 def check_sample(sample: Any, proof: Proof, here: List[int]) -> None:
-    """Of the lines that fit, those with the smallest hash: printf %s%s "$seed" "$seq" | sha256sum"""
+    """Verify the sample: the matching lines with the smallest hash: printf %s%s "$seed" "$seq" | sha256sum"""
     last = proof.first - 1
     for low, high in sample["population"]:
         is_inside = last < whole(low) <= whole(high) < proof.end
@@ -645,40 +644,40 @@ def check_sample(sample: Any, proof: Proof, here: List[int]) -> None:
 
 # ---- Part 3, the verdict -------------------------------------------------------------------------------------------
 
-MOST_SHOWN = 40  # of anything listed
+MOST_SHOWN = 40  # items of a list
 NOT_SHOWN = [
-    "What this does not show:",
+    "This does not prove:",
     "  - that the registry reported everything, what happened in a gap, or what a withheld line says (a gap, perhaps)",
     "  - who stood behind an actor's name: it is what the registry or the pipeline said",
-    "  - that what was published under a tag ran anywhere",
-    "  - what manifest.json says of the question, of who asked and of the coverage: that is not signed",
-    "  - what a CSV says beyond time, repository, tag and digest of its line: hosts, persons, how a deployment began",
-    "    and ended, what was before it, all of gaps, and whether one is missing. The lines are the evidence.",
+    "  - that a published image ran anywhere",
+    "  - the query, the caller and the coverage in manifest.json: they are not signed",
+    "  - cells of a CSV beyond time, repository, tag and digest of its line: hosts, persons, how a deployment began",
+    "    and ended, the image before it, all gaps, and whether a row is missing. The lines are the evidence.",
 ]
 
 
 def describe(manifest: Any, proof: Proof, views: Views) -> List[str]:
     log, lines, first = proof.checkpoint, sum(views.kinds.values()), proof.first
     outside = [(0, first - 1), (proof.end, log.size - 1)]
-    not_asked = " and ".join(f"{low}-{high}" for low, high in outside if low <= high)
+    outside_range = " and ".join(f"{low}-{high}" for low, high in outside if low <= high)
     kinds = ", ".join(f"{kind} {count}" for kind, count in sorted(views.kinds.items()))
     text = [
-        f"This is what the log {log.origin} recorded. When it was signed it had {log.size} lines; {lines} of them",
-        "are here, unchanged, each in its place; from the first to the last none is left out but those listed below.",
+        f"This is what the log {log.origin} recorded. When it was signed it had {log.size} lines. {lines} lines",
+        "are here, unchanged, each in its place. From the first to the last, only the lines listed below are left out.",
         "",
         f"Lines:         {lines}" + f", recorded from {views.first_at} to {views.last_at} ({kinds})" * bool(lines),
-        f"Asked:         {json.dumps(manifest['filter'], sort_keys=True)} by {manifest['asked_by']}",
-        f"Not asked for: {not_asked or 'none'}",
+        f"Query:         {json.dumps(manifest['filter'], sort_keys=True)} by {manifest['asked_by']}",
+        f"Out of range:  {outside_range or 'none'}",
         f"Withheld:      {ranges(proof.marks, b'w', first)} (you may ask for them by number)",
         f"Pruned:        {ranges(proof.marks, b'p', first)} (no longer kept by the operator)",
     ]
-    if views.untold.count(b"p"):
-        text.append(f"  no line here says that these were: {ranges(views.untold, b'p', first)}")
+    if views.unexplained.count(b"p"):
+        text.append(f"  reason unknown: {ranges(views.unexplained, b'p', first)}")
     if not views.missing:
         text.append("Identities:    not in this export: no actors, addresses, or events as they were received")
-    whys = ((b"e", "erased since"), (b"p", "pruned since"), (b"?", "not disclosed, no line here says why"))
+    whys = ((b"e", "erased since"), (b"p", "pruned since"), (b"?", "not disclosed, reason unknown"))
     for name, marks in views.missing.items():
-        text.append(f"Identities:    {name!r} as the lines were written with, but for those")
+        text.append(f"Identities:    {name!r} as recorded, except")
         text += [f"  {why}: {ranges(marks, mark, first)}" for mark, why in whys]
     if manifest["sample"]:
         seed, drawn = manifest["sample"]["seed"], manifest["sample"]["drawn"]
@@ -692,7 +691,7 @@ def describe(manifest: Any, proof: Proof, views: Views) -> List[str]:
 
 
 def ranges(marks: bytearray, mark: bytes, first: int) -> str:
-    """How many lines have the mark, and which."""
+    """The number of lines with the mark, and their ranges."""
     runs = [(first + run.start(), first + run.end() - 1) for run in re.finditer(re.escape(mark) + b"+", marks)]
     shown = ", ".join(str(low) if low == high else f"{low}-{high}" for low, high in runs[:MOST_SHOWN])
     more = f" and {len(runs) - MOST_SHOWN} ranges more" if len(runs) > MOST_SHOWN else ""

@@ -121,13 +121,13 @@ class EventsEndpoint:
         tokens: IngestTokens,
         recorder: Recorder,
         body_limit: int,
-        count_refusal: Callable[[], None] = lambda: None,
+        count_failure: Callable[[], None] = lambda: None,
     ) -> None:
         self._application = application
         self._tokens = tokens
         self._recorder = recorder
         self._body_limit = body_limit
-        self._count_refusal = count_refusal
+        self._count_refusal = count_failure
 
     def __call__(self, environ: "WSGIEnvironment", start_response: "StartResponse") -> Iterable[bytes]:
         """The WSGI call."""

@@ -11,8 +11,7 @@ from tagtrail.ledger.declare import KEY, Origin, check_key, check_texts
 from tagtrail.ledger.record import Recorder
 from tagtrail.ledger.submission import Conflict, Draft, Recorded, Submission
 from tagtrail.line import Entry, Who, commitment, disclosure, read_line
-from tagtrail.store.annotations import get_annotation
-from tagtrail.store.answers import Annotated
+from tagtrail.store.annotations import RecordedAnnotation, get_annotation
 from tagtrail.store.database import Connection, Store
 from tagtrail.store.lines import get_last_seq, get_line
 
@@ -68,7 +67,7 @@ def annotate(
     return Noted(outcome.seq, is_new=isinstance(outcome, Recorded))
 
 
-def read_annotation(store: Store, seq: int) -> Annotated:
+def read_annotation(store: Store, seq: int) -> RecordedAnnotation:
     """The annotation in the line `seq`. Raises NotRecorded if that line is no annotation."""
     found = get_annotation(store.reader(), seq)
     if found is None:

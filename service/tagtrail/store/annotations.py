@@ -2,12 +2,16 @@
 
 from collections import defaultdict
 from collections.abc import Sequence
-from typing import Any, Final
+from typing import Annotated, Any, Final
 
-from tagtrail.line import read_line, read_note
-from tagtrail.store.answers import Annotated
+import msgspec
+from msgspec import Meta
+
+from tagtrail.line import Assurance, read_line, read_note
 from tagtrail.store.database import Connection
 from tagtrail.store.events import EntryRow
+from tagtrail.store.fields import ActorName, RecordedTime
+from tagtrail.trail.instant import ServiceInstant
 
 MOST_ANNOTATIONS: Final = 100  # of one line that are shown, the newest
 
@@ -16,6 +20,25 @@ _ANNOTATED: Final = (
     "SELECT n.seq, n.annotates, e.received_at, l.line, a.name, d.raw FROM annotations n JOIN entries e ON e.seq = n.seq"
     " JOIN lines l ON l.seq = n.seq LEFT JOIN actors a ON a.id = e.actor_id LEFT JOIN disclosures d ON d.seq = n.seq"
 )
+
+
+class RecordedAnnotation(msgspec.Struct, frozen=True):
+    """A ticket, a commit, an approval, an incident or a note that was tied to a line."""
+
+    seq: Annotated[int, Meta(ge=0, description="The line of the annotation itself.")]
+    annotates: Annotated[int, Meta(ge=0, description="The line that it is about.")]
+    at: RecordedTime
+    relation: str
+    change: Annotated[str | None, Meta(description="Which ticket, commit or approval; null for a mere note.")]
+    note: Annotated[str | None, Meta(description="Null if there is none, or erased.")]
+    actor: ActorName
+    actor_assurance: Assurance | None
+
+
+class AnnotationList(msgspec.Struct, frozen=True):
+    """What was tied to a line, oldest first; the newest 100."""
+
+    items: tuple[RecordedAnnotation, ...]
 
 
 def add_annotation(
@@ -45,7 +68,7 @@ def about(db: Connection, annotated: int, row: EntryRow) -> EntryRow:
     )
 
 
-def find_annotations(db: Connection, seqs: Sequence[int]) -> dict[int, list[Annotated]]:
+def find_annotations(db: Connection, seqs: Sequence[int]) -> dict[int, list[RecordedAnnotation]]:
     """The annotations of each of the lines, oldest first, at most MOST_ANNOTATIONS of one line."""
     rows = db.execute(
         f"{_ANNOTATED} WHERE n.seq IN (SELECT seq FROM (SELECT seq,"
@@ -53,29 +76,29 @@ def find_annotations(db: Connection, seqs: Sequence[int]) -> dict[int, list[Anno
         f" FROM annotations WHERE annotates IN ({', '.join('?' * len(seqs))})) WHERE place <= ?) ORDER BY n.seq",
         (*seqs, MOST_ANNOTATIONS),
     )
-    found = defaultdict[int, list[Annotated]](list)
+    found = defaultdict[int, list[RecordedAnnotation]](list)
     for row in rows:
         annotated = _read(row)
         found[annotated.annotates].append(annotated)
     return found
 
 
-def get_annotation(db: Connection, seq: int) -> Annotated | None:
+def get_annotation(db: Connection, seq: int) -> RecordedAnnotation | None:
     """The annotation that the line `seq` is."""
     row = db.execute(f"{_ANNOTATED} WHERE n.seq = ?", (seq,)).fetchone()
     return _read(row) if row else None
 
 
-def _read(row: tuple[Any, ...]) -> Annotated:
+def _read(row: tuple[Any, ...]) -> RecordedAnnotation:
     seq, annotates, received_at, line, actor, raw = row
     entry = read_line(line)
-    return Annotated(
+    return RecordedAnnotation(
         seq=seq,
         annotates=annotates,
-        received_at=received_at,
+        at=ServiceInstant(received_at),
         relation=entry.relation or "",
         change=entry.change,
         note=read_note(raw),
         actor=actor,
-        assurance=entry.actor_assurance,
+        actor_assurance=entry.actor_assurance,
     )

@@ -6,65 +6,7 @@ name as the client called it in that line, `actor` whoever that line discloses (
 
 from dataclasses import dataclass
 
-from tagtrail.line import Assurance
 from tagtrail.trail.deployments import Basis, Direction
-from tagtrail.trail.moves import MoveKind
-
-
-@dataclass(frozen=True, slots=True)
-class Change:
-    """A move as the line that caused it shows it."""
-
-    tag: str
-    kind: MoveKind
-    digest: str | None
-    previous: str | None
-    is_release: bool
-    violates: bool
-
-
-@dataclass(frozen=True, slots=True)
-class Annotated:
-    """What the line `seq` tied to the line `annotates`; the note is disclosed, None where there is none or erased."""
-
-    seq: int
-    annotates: int
-    received_at: int
-    relation: str
-    change: str | None
-    note: str | None
-    actor: str | None
-    assurance: Assurance | None
-
-
-@dataclass(frozen=True, slots=True)
-class LoggedEntry:
-    """A line of the ledger: the exact bytes, who it discloses, what it moved and published, what was tied to it."""
-
-    seq: int
-    received_at: int
-    kind: str
-    line: bytes
-    who: bytes | None  # the disclosed document; None when there is none, or when it was erased
-    changes: tuple[Change, ...]
-    environments: tuple[str, ...]
-    annotations: tuple[Annotated, ...] = ()
-
-
-@dataclass(frozen=True, slots=True)
-class Violation:
-    """A release tag that moved (`digest` is the new one) or was deleted (`digest` None)."""
-
-    registry: str
-    repository: str
-    tag: str
-    occurred_at: int
-    kind: MoveKind
-    digest: str | None
-    previous: str | None
-    seq: int
-    host: str | None
-    actor: str | None
 
 
 @dataclass(frozen=True, slots=True)

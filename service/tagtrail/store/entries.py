@@ -2,11 +2,15 @@
 
 from collections import defaultdict
 from collections.abc import Iterator, Sequence
-from typing import Any, Final
+from typing import Annotated, Any, Final
 
-from tagtrail.store.annotations import find_annotations
-from tagtrail.store.answers import Change, LoggedEntry
+import msgspec
+from msgspec import Meta
+
+from tagtrail.line import Assurance, Entry, Who, read_line, read_who
+from tagtrail.store.annotations import RecordedAnnotation, find_annotations
 from tagtrail.store.database import Connection
+from tagtrail.store.fields import ActorName, ImageReference, IsRelease, IsViolation, RecordedTime, Seq
 from tagtrail.store.lines import Window, find_window
 from tagtrail.store.names import (
     find_actor_id,
@@ -18,8 +22,47 @@ from tagtrail.store.names import (
 )
 from tagtrail.store.query import Filter, Page, Query
 from tagtrail.store.series import GLANCE, MANY_RANGES, Row, Series, Source, Span, find_sparsest, gather, marks, walk
+from tagtrail.trail.instant import ServiceInstant, parse_instant
+from tagtrail.trail.moves import MoveKind
+from tagtrail.trail.rules import Rules
 
 MOST_CHANGES: Final = 100  # of one line that are shown; deleting a repository may move more tags
+
+
+class TagChange(msgspec.Struct, frozen=True):
+    """A tag that a line moved."""
+
+    tag: str
+    kind: MoveKind
+    digest: str | None
+    previous_digest: str | None
+    release: IsRelease
+    violation: IsViolation
+
+
+class LoggedEntry(msgspec.Struct, frozen=True):
+    """A line of the ledger."""
+
+    seq: Seq
+    at: RecordedTime
+    kind: str
+    reference: ImageReference | None
+    actor: ActorName
+    actor_assurance: Assurance | None
+    who: Annotated[Who | None, Meta(description="Null for lines about nobody, and after erasure.")]
+    changes: Annotated[tuple[TagChange, ...], Meta(description="The tags that the line moved; at most 100 are shown.")]
+    environments: Annotated[tuple[str, ...], Meta(description="Environments that it published to.")]
+    annotations: Annotated[
+        tuple[RecordedAnnotation, ...], Meta(description="What was tied to it later; the newest 100.")
+    ]
+    entry: Annotated[Entry, Meta(description="The line, decoded.")]
+    line: Annotated[str, Meta(description="The exact line: the bytes that are stored and hashed.")]
+
+    @property
+    def occurred_at(self) -> int:
+        """The event's time by the registry's clock, or the line's by ours if no registry sent it; nanoseconds UTC."""
+        return parse_instant(self.entry.occurred) if self.entry.occurred else self.at
+
 
 _FACTS = ("e.registry_id", "e.repository_id", "e.tag_id", "e.manifest_id", "e.actor_id", "e.kind")
 _ENTRIES = Series("entries e", ("e.seq",), _FACTS)
@@ -32,12 +75,12 @@ Wanted = dict[str, frozenset[int | str]]  # for each column of `entries` that is
 def find_entries(db: Connection, query: Query) -> Page[LoggedEntry]:
     """The lines that the filter asks for, newest first. Key: (seq,)."""
     page = find_seqs(db, query)
-    return Page(tuple(_read_entries(db, page.items)) if page.items else (), page.after)
+    return Page(get_entries(db, page.items, query.rules), page.after)
 
 
-def get_entries(db: Connection, seqs: Sequence[int]) -> tuple[LoggedEntry, ...]:
+def get_entries(db: Connection, seqs: Sequence[int], rules: Rules) -> tuple[LoggedEntry, ...]:
     """The lines of these numbers, newest first; those that there are not, or no more, are left out."""
-    return tuple(_read_entries(db, seqs)) if seqs else ()
+    return tuple(_read_entries(db, seqs, rules)) if seqs else ()
 
 
 def find_lines(db: Connection, query: Query) -> Page[bytes]:
@@ -131,22 +174,40 @@ def _drop_repeated(rows: Iterator[Row]) -> Iterator[Row]:
             yield row
 
 
-def _read_entries(db: Connection, seqs: Sequence[int]) -> Iterator[LoggedEntry]:
+def _read_entries(db: Connection, seqs: Sequence[int], rules: Rules) -> Iterator[LoggedEntry]:
     changes = _find_changes(db, seqs)
     environments = _find_environments(db, seqs)
     annotations = find_annotations(db, seqs)
     rows: list[tuple[Any, ...]] = db.execute(
-        "SELECT e.seq, e.received_at, e.kind, l.line, d.who FROM entries e JOIN lines l ON l.seq = e.seq"
+        "SELECT e.seq, e.received_at, l.line, d.who FROM entries e JOIN lines l ON l.seq = e.seq"
         f" LEFT JOIN disclosures d ON d.seq = e.seq WHERE e.seq IN ({marks(seqs)}) ORDER BY e.seq DESC",
         seqs,
     ).fetchall()
-    for seq, received_at, kind, line, who in rows:
+    for seq, received_at, line, document in rows:
+        entry, who = read_line(line), read_who(document)
         yield LoggedEntry(
-            seq, received_at, kind, line, who, tuple(changes[seq]), tuple(environments[seq]), tuple(annotations[seq])
+            seq=seq,
+            at=ServiceInstant(received_at),
+            kind=entry.kind,
+            reference=_refer(entry, rules),
+            actor=(who.actor or None) if who else None,
+            actor_assurance=entry.actor_assurance,
+            who=who,
+            changes=tuple(changes[seq]),
+            environments=tuple(environments[seq]),
+            annotations=tuple(annotations[seq]),
+            entry=entry,
+            line=line.decode(),
         )
 
 
-def _find_changes(db: Connection, seqs: Sequence[int]) -> dict[int, list[Change]]:
+def _refer(entry: Entry, rules: Rules) -> str | None:
+    if entry.registry is None or entry.repository is None:
+        return None
+    return rules.hosts.reference(entry.registry, entry.host, entry.repository, entry.tag, entry.digest)
+
+
+def _find_changes(db: Connection, seqs: Sequence[int]) -> dict[int, list[TagChange]]:
     """The moves that each of the lines caused, at most MOST_CHANGES of one line."""
     rows = db.execute(
         "SELECT seq, name, kind, digest, previous, is_release, violates FROM ("
@@ -157,9 +218,9 @@ def _find_changes(db: Connection, seqs: Sequence[int]) -> dict[int, list[Change]
         ") WHERE place <= ? ORDER BY seq, name",
         (*seqs, MOST_CHANGES),
     )
-    changes = defaultdict[int, list[Change]](list)
+    changes = defaultdict[int, list[TagChange]](list)
     for seq, tag, kind, digest, previous, is_release, violates in rows:
-        changes[seq].append(Change(tag, kind, digest, previous, bool(is_release), bool(violates)))
+        changes[seq].append(TagChange(tag, kind, digest, previous, bool(is_release), bool(violates)))
     return changes
 
 

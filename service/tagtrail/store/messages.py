@@ -32,7 +32,7 @@ class MessageLine:
 
 
 @dataclass(frozen=True, slots=True)
-class NamedDigest:
+class TaggedDigest:
     """A digest with the other release tags that named it then, and those that name it now."""
 
     digest: str
@@ -64,11 +64,11 @@ class MessageMove:
     seq: int
     is_release: bool
     violates: bool
-    digest: NamedDigest | None
-    previous: NamedDigest | None
+    digest: TaggedDigest | None
+    previous: TaggedDigest | None
     lasted: Period | None
     had: Period | None
-    present: NamedDigest | None
+    present: TaggedDigest | None
     present_since: int
 
 
@@ -87,7 +87,7 @@ class MessageDeployment:
     occurred_at: int
     seq: int
     answer: RecordedDeployment | None
-    previous: NamedDigest | None
+    previous: TaggedDigest | None
     lasted: Period | None
     had: Period | None
     state: EnvironmentState | None
@@ -197,10 +197,10 @@ def _read_move(db: Connection, key: Sequence[Any], releases: Releases) -> Messag
 
 def _name(
     releases: Releases, manifest_id: int | None, digest: str | None, at: int, tag: str | None
-) -> NamedDigest | None:
+) -> TaggedDigest | None:
     if manifest_id is None or digest is None:
         return None
-    return NamedDigest(digest, _others(releases.at(manifest_id, at), tag), _others(releases.now(manifest_id), tag))
+    return TaggedDigest(digest, _others(releases.at(manifest_id, at), tag), _others(releases.now(manifest_id), tag))
 
 
 def _others(named: tuple[ReleaseName, ...], tag: str | None) -> tuple[str, ...]:

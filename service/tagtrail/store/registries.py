@@ -190,7 +190,7 @@ def note_readiness(tx: Connection, at: int) -> None:
 # Failed authentications, counted per UTC day and door.
 
 
-def add_refusals(tx: Connection, counted: Mapping[tuple[str, str], int]) -> None:
+def add_failed_authentications(tx: Connection, counted: Mapping[tuple[str, str], int]) -> None:
     """Add what was counted for each (day, door); the doors are `api` and `events`."""
     tx.executemany(
         "INSERT INTO refusals (day, door, refusals) VALUES (?, ?, ?)"

@@ -2,11 +2,14 @@
 
 from collections.abc import Collection
 from dataclasses import dataclass
-from typing import Any, Final
+from typing import Annotated, Any, Final
+
+import msgspec
+from msgspec import Meta
 
 from tagtrail.line import read_line
-from tagtrail.store.answers import Violation
 from tagtrail.store.database import Connection
+from tagtrail.store.fields import ActorName, Host, ImageReference, RegistryTime, Seq
 from tagtrail.store.names import (
     find_actor_id,
     find_manifest_ids,
@@ -16,7 +19,10 @@ from tagtrail.store.names import (
 )
 from tagtrail.store.query import Filter, Page, Query
 from tagtrail.store.series import Row, Series, Source, Span, gather, marks, walk
-from tagtrail.trail.instant import LATEST
+from tagtrail.trail.instant import LATEST, Instant
+from tagtrail.trail.moves import MoveKind
+from tagtrail.trail.names import Reference
+from tagtrail.trail.rules import Rules
 
 MOST_RELEASES: Final = 100  # release tags of one digest that are looked at, the newest ones
 
@@ -98,6 +104,22 @@ class Releases:
 # Violations: release tags that moved or were deleted, for ever.
 
 
+class Violation(msgspec.Struct, frozen=True):
+    """A release tag that moved or was deleted."""
+
+    registry: str
+    repository: str
+    tag: str
+    kind: MoveKind
+    at: RegistryTime
+    reference: ImageReference
+    host: Host
+    digest: Annotated[str | None, Meta(description="The digest that it names since; null: deleted.")]
+    previous_digest: Annotated[str | None, Meta(description="The digest that it named before.")]
+    actor: ActorName
+    seq: Seq
+
+
 _KEY = ("m.occurred_at", "m.event", "m.tag_id")
 _FACTS = ("m.seq", "m.manifest_id", "m.previous_id")
 _VIOLATIONS = Series("moves m", _KEY, _FACTS)
@@ -131,7 +153,7 @@ def find_violations(db: Connection, query: Query) -> Page[Violation]:
 
     rows = walk(db, series, Source("m.violates = 1"), span)
     found, after = gather(rows, series, limit=query.limit, keep=keep)
-    return Page(tuple(_read_violation(db, row) for row in found), after)
+    return Page(tuple(_read_violation(db, query.rules, row) for row in found), after)
 
 
 def _wanted(db: Connection, filters: Filter) -> dict[str, frozenset[Any]]:
@@ -148,7 +170,7 @@ def _wanted(db: Connection, filters: Filter) -> dict[str, frozenset[Any]]:
     return wanted
 
 
-def _read_violation(db: Connection, row: Row) -> Violation:
+def _read_violation(db: Connection, rules: Rules, row: Row) -> Violation:
     occurred_at, event, tag_id = row[: len(_KEY)]
     registry, repository, tag, kind, digest, previous, seq, line, actor = db.execute(
         "SELECT g.name, r.name, t.name, m.kind, now.digest, before.digest, m.seq, l.line, a.name"
@@ -158,5 +180,17 @@ def _read_violation(db: Connection, row: Row) -> Violation:
         " LEFT JOIN actors a ON a.id = e.actor_id WHERE m.tag_id = ? AND m.occurred_at = ? AND m.event = ?",
         (tag_id, occurred_at, event),
     ).fetchone()
-    host = read_line(line).host
-    return Violation(registry, repository, tag, occurred_at, kind, digest, previous, seq, host, actor)
+    host = rules.hosts.host(registry, read_line(line).host)
+    return Violation(
+        registry=registry,
+        repository=repository,
+        tag=tag,
+        kind=kind,
+        at=Instant(occurred_at),
+        reference=str(Reference(repository, tag, digest, host)),
+        host=host,
+        digest=digest,
+        previous_digest=previous,
+        actor=actor,
+        seq=seq,
+    )

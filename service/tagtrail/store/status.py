@@ -36,12 +36,12 @@ def find_verification(db: Connection) -> Verification | None:
 class Status:
     """How many lines there are and how many of them are in quarantine, what was signed, and what was verified last.
 
-    `refusals` are failed authentications, ever.
+    `failed_authentications` counts all, ever.
     """
 
     lines: int
     quarantined: int
-    refusals: int
+    failed_authentications: int
     checkpoint: StoredCheckpoint | None
     verification: Verification | None
 
@@ -49,5 +49,5 @@ class Status:
 def get_status(db: Connection) -> Status:
     """The numbers as they are now."""
     (quarantined,) = db.execute("SELECT count(*) FROM quarantine").fetchone()
-    (refusals,) = db.execute("SELECT coalesce(sum(refusals), 0) FROM refusals").fetchone()
-    return Status(get_last_seq(db) + 1, quarantined, refusals, find_checkpoint(db), find_verification(db))
+    (failed,) = db.execute("SELECT coalesce(sum(refusals), 0) FROM refusals").fetchone()
+    return Status(get_last_seq(db) + 1, quarantined, failed, find_checkpoint(db), find_verification(db))

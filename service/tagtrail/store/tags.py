@@ -1,7 +1,7 @@
 """The digests that tags point at, now or at an instant."""
 
-from collections.abc import Iterator, Sequence
-from typing import Annotated, Any, Final, cast
+from collections.abc import Iterable, Iterator, Sequence
+from typing import Annotated, Any, Final, NamedTuple, cast
 
 import msgspec
 from msgspec import Meta
@@ -61,9 +61,7 @@ def find_tags(db: Connection, query: Query) -> Page[TaggedDigest]:
     `at` is by the registry's clock: a tag that moved at that very instant is shown after the move. Key: (registry,
     repository, tag). Looks at `registry`, `repository` and `tag` of the filter.
     """
-    filters = query.filters
-    if filters.tag is not None and not is_tag(filters.tag):
-        raise BadParameter("tag", f"{filters.tag[:80]!r} is not a tag")
+    _check_tag(query)
     releases = Releases(db)
     found: list[TaggedDigest] = []
     after = None
@@ -78,6 +76,34 @@ def find_tags(db: Connection, query: Query) -> Page[TaggedDigest]:
     return Page(tuple(found))
 
 
+class TagHead(NamedTuple):
+    """A tag and the number of the manifest that it points at, as far as sorting needs it."""
+
+    repository: Repository
+    id: int
+    name: str
+    manifest_id: int
+    since: int
+    seq: int
+
+
+def find_heads(db: Connection, query: Query) -> Iterator[TagHead]:
+    """All tags that point to a digest now, or at the instant `at`, in the order of `find_tags`; `limit` is ignored.
+
+    For a list in another order, of which `read_heads` reads a part. The iterator reads while it is used.
+    """
+    _check_tag(query)
+    for repository, row in _walk(db, query):
+        if row[2] is not None:
+            yield TagHead(repository, *row)
+
+
+def read_heads(db: Connection, query: Query, heads: Iterable[TagHead]) -> tuple[TaggedDigest, ...]:
+    """The digests that these tags of `find_heads` point at, in that order."""
+    releases = Releases(db)
+    return tuple(_read_tag(db, query.rules, head[0], head[1:], releases, at=query.at) for head in heads)
+
+
 def read_tags(
     db: Connection, rules: Rules, repository: Repository, tags: Sequence[KnownTag]
 ) -> tuple[TaggedDigest, ...]:
@@ -89,6 +115,12 @@ def read_tags(
         _read_tag(db, rules, repository, (tag.id, tag.name, tag.manifest_id, tag.since, tag.seq), releases, at=None)
         for tag in present
     )
+
+
+def _check_tag(query: Query) -> None:
+    tag = query.filters.tag
+    if tag is not None and not is_tag(tag):
+        raise BadParameter("tag", f"{tag[:80]!r} is not a tag")
 
 
 def _walk(db: Connection, query: Query) -> Iterator[tuple[Repository, tuple[Any, ...]]]:

@@ -1,7 +1,8 @@
-"""What is seen: pages made on the server, usable without a script, for people who would rather look than read.
+"""The pages: HTML made on the server, which works without a script.
 
-A page is made of a `visit`, by one of `pages/`, under the `blueprint`, its `policy` and its `failures`; people come in
-by the `doors`, are known by their `session`, and change things by `actions`. What several pages show is made beside
-them: lines that are `told` in a `sentence`, lists with their `paging`, `portions`, `choices` and `exports`, the board's
-`strip`, how a registry is `wired`, and values in the `manner` of a page. `timeline/` draws a repository along time.
+Start at `blueprint.py`, which adds everything to the application, and `context.py`, which holds what a page gets. Each
+module of `pages/` makes the frozen dataclass of one page, and `templates/` shows it. `sign_in.py` and `actions.py` hold
+the routes that change something, `failures.py` the pages for errors. Several pages share `line_text.py` (a ledger line
+as a sentence), `paging.py`, `filters.py` (form choices and exports), `wiring.py` (what each registry sent) and
+`values.py` (times and sizes). `timeline/` draws a repository along time.
 """

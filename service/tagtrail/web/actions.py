@@ -1,12 +1,13 @@
-"""What may be changed from a page: trying a message again, and tying a ticket or a note to a line."""
+"""What a page can change: retry a message and annotate a line; and how the fields of forms are read."""
 
 import re
 from collections.abc import Callable, Mapping
+from typing import Final
 
 from flask import Blueprint, redirect, request, url_for
 from werkzeug.wrappers import Response as AnyResponse
 
-from tagtrail.access.redaction import Audience
+from tagtrail.access.redaction import Redaction
 from tagtrail.access.scopes import Scope
 from tagtrail.errors import BadParameter, NotRecorded, Refused
 from tagtrail.ledger.annotate import RELATIONS, Annotation, annotate
@@ -15,9 +16,11 @@ from tagtrail.ledger.record import Recorder
 from tagtrail.store.database import Store
 from tagtrail.store.outbox import get_attempted, retry
 
+_PICKED: Final = re.compile(r"(\d{4}-\d\d-\d\d)(?:[T ](\d\d:\d\d)(?::(\d\d(?:\.\d{1,9})?))?)?", re.ASCII)
 
-def add_actions(blueprint: Blueprint, *, store: Store, recorder: Recorder, admit: Callable[[Scope], Audience]) -> None:
-    """Add the routes; the blueprint has checked before that the form came from a page of ours."""
+
+def add_actions(blueprint: Blueprint, *, store: Store, recorder: Recorder, admit: Callable[[Scope], Redaction]) -> None:
+    """Add the routes. The blueprint checks first that the form came from one of our pages."""
 
     @blueprint.post("/messages/<delivery>/retry")
     def retry_delivery(delivery: str) -> AnyResponse:
@@ -27,8 +30,8 @@ def add_actions(blueprint: Blueprint, *, store: Store, recorder: Recorder, admit
         if found is None:
             raise NotRecorded("there is no such message")
         with store.writing() as tx:
-            is_waiting = bool(retry(tx, at=recorder.now(), delivery=delivery))
-        if not is_waiting:
+            is_retried = bool(retry(tx, at=recorder.now(), delivery=delivery))
+        if not is_retried:
             state = found.answer.delivery.state
             raise Refused(f"the message is {state}; only one that failed can be tried again")
         return redirect(url_for("web.message", delivery=delivery), 303)
@@ -37,13 +40,13 @@ def add_actions(blueprint: Blueprint, *, store: Store, recorder: Recorder, admit
     def annotate_entry(seq: int) -> AnyResponse:
         caller = admit("deploy").caller
         origin = Origin(caller.address, caller.user_agent, caller.token)
-        said = _read_annotation(actor=caller.user or None)
-        noted = annotate(store, recorder, seq, said, key=request.form.get("key") or None, origin=origin)
+        annotation = _read_annotation(actor=caller.user or None)
+        noted = annotate(store, recorder, seq, annotation, key=request.form.get("key") or None, origin=origin)
         return redirect(url_for("web.entry", seq=seq, _anchor=f"line-{noted.seq}"), 303)
 
 
 def _read_annotation(*, actor: str | None) -> Annotation:
-    """What the form says; `actor` is whom a proxy named. Raises BadParameter."""
+    """The annotation in the form; `actor` is the user that a proxy named. Raises BadParameter."""
     relation = request.form.get("relation", "")
     change, note = (request.form.get(name, "").strip() or None for name in ("change", "note"))
     for known in RELATIONS:
@@ -52,16 +55,10 @@ def _read_annotation(*, actor: str | None) -> Annotation:
     raise BadParameter("relation", f"relation is {relation[:80]!r}; choose one of {', '.join(RELATIONS)}")
 
 
-# What forms send: fields that were left empty, and times as browsers' pickers write them.
-
-
-_PICKED = re.compile(r"(\d{4}-\d\d-\d\d)(?:[T ](\d\d:\d\d)(?::(\d\d(?:\.\d{1,9})?))?)?", re.ASCII)
-
-
 def read_fields(parameters: Mapping[str, str]) -> dict[str, str]:
-    """The parameters of a query without those that say nothing; a time without an offset is one in UTC.
+    """The parameters without the empty ones; a time without an offset is UTC.
 
-    A script sends times with the reader's offset; without one, the page says that they are UTC.
+    With scripts, a page sends times with the reader's offset; without scripts it says that times are UTC.
     """
     return {name: _complete_time(text.strip()) for name, text in parameters.items() if text.strip()}
 

@@ -1,11 +1,11 @@
-"""One request for a page: who asks, what they ask for, and what the answer is made of."""
+"""What every page gets: the caller, a snapshot of the store, and the parameters of the query."""
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any, Final, Protocol, TypeVar
 
 from tagtrail.access.callers import Caller
-from tagtrail.access.redaction import Audience
+from tagtrail.access.redaction import Redaction
 from tagtrail.access.scopes import Scope
 from tagtrail.config.notifications import BLOCK_FORMS, BlockForm
 from tagtrail.errors import BadParameter
@@ -17,7 +17,7 @@ from tagtrail.wording.clauses import Manner
 from tagtrail.wording.line_text import Narrator, ReleaseTags
 
 T = TypeVar("T")
-Wiring = Mapping[str, "RenderBlock"]  # by the names of the configured registries
+Blocks = Mapping[str, "RenderBlock"]  # by the names of the configured registries
 ROWS: Final = 40  # of a list on a page
 
 
@@ -29,23 +29,24 @@ class RenderBlock(Protocol):
 
 
 @dataclass(frozen=True, slots=True)
-class Visit:
-    """What every page is handed. `db` is one state of the store, `now` our clock, `parameters` those of the query.
+class PageContext:
+    """One request for a page. `db` is a snapshot of the store, `now` our clock, `parameters` those of the query.
 
-    An empty parameter is left out: a form sends all of its fields.
+    A form sends all of its fields; `parameters` leaves out the empty ones. `blocks` render the settings to paste into
+    each configured registry.
     """
 
-    audience: Audience
+    redaction: Redaction
     db: Connection
     rules: Rules
     now: int
     parameters: Mapping[str, str]
-    wiring: Wiring
+    blocks: Blocks
 
     @property
     def caller(self) -> Caller:
-        """Whoever asks."""
-        return self.audience.caller
+        """The caller who asks for the page."""
+        return self.redaction.caller
 
     @property
     def hosts(self) -> Hosts:
@@ -58,17 +59,17 @@ class Visit:
         return self.rules.has_several_registries
 
     @property
-    def narrator(self) -> Narrator:
-        """Tells lines of the ledger as far as this visitor may know them."""
+    def line_text(self) -> Narrator:
+        """Writes lines of the ledger as sentences, without identities if the caller may not see them."""
         manner = Manner(self.hosts, self.has_several_registries)
         return Narrator(manner, ReleaseTags(lambda: self.db), names_people=self.caller.sees_identities)
 
-    def see(self, shown: T) -> T:
-        """What of it this visitor may see."""
-        return self.audience.see(shown)
+    def redact(self, shown: T) -> T:
+        """The same value without identities, unless the caller may see them."""
+        return self.redaction.apply(shown)
 
     def filter(self, *accepted: str) -> Filter:
-        """The filter that the query asks for. Raises BadParameter, and NotAllowed for who may not know people."""
+        """The filter of the query. Raises BadParameter, and NotAllowed for `actor` without the scope `identity`."""
         given = {name: text for name, text in self.parameters.items() if name not in ("cursor", "limit")}
         if "actor" in given:
             self.caller.require("identity")
@@ -89,23 +90,23 @@ class Visit:
         raise BadParameter("form", f"form is {wanted[:80]!r}; it is one of {', '.join(BLOCK_FORMS)}")
 
     def instant(self, name: str) -> int | None:
-        """The time that a parameter names. Raises BadParameter."""
+        """The time in a parameter, in nanoseconds. Raises BadParameter."""
         text = self.parameters.get(name)
         return read_instant(name, text) if text else None
 
 
 @dataclass(frozen=True, slots=True)
-class Page:
-    """A page: its name, which is also its template's, its address, and what is shown on it.
+class WebPage:
+    """A page: its name, which is also the name of its template, its address, and the function that makes its view.
 
-    `view` makes a frozen dataclass of a visit and of what the address names. It holds instants, never how long ago they
-    were, so that a page that would say the same need not be sent again. `may_be_kept` tells of what was made whether a
-    browser may keep it: a secret is on no disk afterwards.
+    `view` makes a frozen dataclass from a context and from the values in the address. The view holds instants and no
+    relative times, so that an unchanged page keeps its ETag. `may_be_cached` says whether a browser may keep the page;
+    it must not keep a page with a secret.
     """
 
     name: str
     rule: str
     view: Callable[..., Any]
     scope: Scope = "read"
-    tells_of_people: bool = True
-    may_be_kept: Callable[[Any], bool] = lambda _: True
+    shows_identities: bool = True
+    may_be_cached: Callable[[Any], bool] = lambda _: True

@@ -1,4 +1,4 @@
-"""Lines of the ledger as sentences on a page, each in the tone that it deserves."""
+"""Ledger lines as sentences on a page: their clauses as HTML with links, and how much each line stands out."""
 
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
@@ -6,20 +6,19 @@ from typing import Final, Literal
 
 from markupsafe import Markup, escape
 
-from tagtrail.line import read_line
-from tagtrail.store.answers import LoggedEntry
+from tagtrail.store.entries import LoggedEntry
 from tagtrail.trail.instant import SECOND
-from tagtrail.web.context import Visit
+from tagtrail.web.context import PageContext
 from tagtrail.wording.clauses import Clause, Named, Part
-from tagtrail.wording.line_text import occurred
 
-_LATE: Final = 300 * SECOND  # between an event and its line, from which on it is worth a word
+_LATE: Final = 300 * SECOND  # a longer delay between an event and its line is shown
 
 Tone = Literal["violation", "move", "quiet"]
+Link = Callable[..., str]
 
 
 @dataclass(frozen=True, slots=True)
-class Told:
+class ShownLine:
     """A line as a sentence; `occurred_at` is by its registry's clock, if it has one, `recorded_at` by ours."""
 
     seq: int
@@ -31,40 +30,33 @@ class Told:
 
     @property
     def was_late(self) -> bool:
-        """Whether its registry's word came long after the event."""
+        """Whether the line was recorded long after the event."""
         return self.recorded_at - self.occurred_at > _LATE
 
 
-def tell(visit: Visit, entries: Iterable[LoggedEntry]) -> Iterator[Told]:
-    """Each line as a sentence, as far as the visitor may know it."""
-    narrator = visit.narrator
-    for logged in visit.see(tuple(entries)):
-        entry = read_line(logged.line)
-        clauses = tuple(narrator.tell(logged))
-        yield Told(logged.seq, logged.kind, occurred(entry, logged), logged.received_at, _tone_of(logged), clauses)
+def show_lines(context: PageContext, entries: Iterable[LoggedEntry]) -> Iterator[ShownLine]:
+    """Each line as a sentence, without identities if the caller may not see them."""
+    line_text = context.line_text
+    for logged in context.redact(tuple(entries)):
+        clauses = tuple(line_text.tell(logged))
+        yield ShownLine(logged.seq, logged.kind, logged.occurred_at, logged.at, _tone_of(logged), clauses)
 
 
 def _tone_of(logged: LoggedEntry) -> Tone:
-    """How loudly a line is shown: what moved or published something, above all a violation, before all else."""
-    if any(change.violates for change in logged.changes):
+    """How much a line stands out: violations most, then moves, deployments and changes of the ledger."""
+    if any(change.violation for change in logged.changes):
         return "violation"
     if logged.changes or logged.environments or logged.kind in ("quarantined", "gap_opened", "erased", "pruned"):
         return "move"
     return "quiet"
 
 
-# A sentence about a line of the ledger, on a page: each part in its role, leading to what it names.
-
-
-Link = Callable[..., str]
-
-
 def make_sentence_filter(link: Link) -> Callable[[Iterable[Clause]], Markup]:
-    """A filter that renders clauses; `link` gives the address of a page by its name. Texts are escaped here."""
+    """A template filter that renders clauses; `link` gives the address of a page by its name. It escapes all text."""
 
     def render(clauses: Iterable[Clause]) -> Markup:
-        told = ("".join(_render_part(part, link) for part in clause) for clause in clauses)
-        return Markup(" ".join(f'<span class="clause">{clause}</span>' for clause in told))  # noqa: S704
+        rendered = ("".join(_render_part(part, link) for part in clause) for clause in clauses)
+        return Markup(" ".join(f'<span class="clause">{clause}</span>' for clause in rendered))  # noqa: S704
 
     return render
 

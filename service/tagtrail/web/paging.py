@@ -1,4 +1,4 @@
-"""Where a list goes on: the address of its next page, and of its first."""
+"""Paging: links to the next and the first page of a list, by a cursor or by numbered portions."""
 
 import re
 from collections.abc import Mapping, Sequence
@@ -10,31 +10,27 @@ from tagtrail.errors import BadParameter
 from tagtrail.store.filters import write_cursor
 from tagtrail.store.query import Page
 
+T = TypeVar("T")
+
 
 @dataclass(frozen=True, slots=True)
 class Paging:
-    """Queries that lead on: `following` to the next page, `first` back to the first, None where there is none."""
+    """The queries of the first and of the following page of a list; None where there is no such page."""
 
     first: str | None
     following: str | None
 
     @classmethod
     def of(cls, page: Page[Any], parameters: Mapping[str, str]) -> "Paging":
-        """The way on from a page of a list that was asked for with these parameters."""
+        """The links for a page of a list that these parameters asked for."""
         others = {name: text for name, text in parameters.items() if name != "cursor"}
         following = f"?{urlencode({**others, 'cursor': write_cursor(page.after)})}" if page.after else None
         return cls(f"?{urlencode(others)}" if "cursor" in parameters else None, following)
 
 
-# A list that is known whole, shown in numbered portions: which one a parameter asks for, and where the others are.
-
-
-T = TypeVar("T")
-
-
 @dataclass(frozen=True, slots=True)
 class Portion:
-    """Which portion of a list is shown: items from number `first` up to (not including) `last`, of `count`.
+    """The shown portion of a list that is known whole: items `first` up to (not including) `last`, of `count`.
 
     `before` and `after` are the queries of the neighbouring portions, None where there is none.
     """
@@ -47,7 +43,7 @@ class Portion:
 
     @classmethod
     def of(cls, parameters: Mapping[str, str], name: str, count: int, *, size: int) -> "Portion":
-        """The portion whose number, from 1, the parameter has; the last if there are fewer. Raises BadParameter."""
+        """The portion with the number, from 1, in the parameter; the last if there are fewer. Raises BadParameter."""
         text = parameters.get(name, "1")
         if not re.fullmatch(r"[1-9]\d{0,5}", text, re.ASCII):
             raise BadParameter(name, f"{name} is {text[:20]!r}; write the number of a part, such as 2")
@@ -62,5 +58,5 @@ class Portion:
         )
 
     def cut(self, items: Sequence[T]) -> Sequence[T]:
-        """Its items."""
+        """The items of this portion."""
         return items[self.first : self.last]

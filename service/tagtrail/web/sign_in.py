@@ -1,7 +1,7 @@
-"""Signing in with an API token: a signed cookie that scripts cannot read, and forms that other sites cannot send.
+"""Signing in with an API token: the signed session cookie, the forms to sign in and out, and CSRF protection.
 
-The cookie is Flask's own session; it holds the token's SHA-256, which is looked up anew for every request, so that a
-token that was revoked or has expired signs nobody in any more. Forms carry the tokens of Flask-WTF.
+The cookie is Flask's session. It holds the token's SHA-256, which every request looks up again, so that a revoked or
+expired token ends the session. Forms carry the CSRF tokens of Flask-WTF.
 """
 
 from contextlib import suppress
@@ -9,7 +9,7 @@ from datetime import timedelta
 from typing import Final
 from urllib.parse import urlsplit
 
-from flask import Blueprint, Flask, Request, make_response, redirect, render_template, request, session, url_for
+from flask import Blueprint, Flask, make_response, redirect, render_template, request, session, url_for
 from flask_wtf.csrf import CSRFProtect, generate_csrf
 from werkzeug.wrappers import Response as AnyResponse
 
@@ -18,55 +18,55 @@ from tagtrail.access.scopes import hash_token
 
 BLUEPRINT: Final = "web"
 _LIFE: Final = timedelta(hours=12)
-_TOKEN: Final = "token"  # noqa: S105 - the name under which the session keeps a token's SHA-256
-_FORMS: Final = "csrf_token"  # and that under which Flask-WTF keeps its own
+_TOKEN: Final = "token"  # noqa: S105 - the session's name for the token's SHA-256
+_FORMS: Final = "csrf_token"  # the session's name for Flask-WTF's secret
 _READING: Final = ("GET", "HEAD")
 
 
 def prepare_sessions(app: Flask, *, key: bytes, is_secure: bool) -> CSRFProtect:
-    """Let the application keep sessions, signed with the key; over HTTPS only where `is_secure`.
+    """Configure sessions, signed with the key; the cookie is sent over HTTPS only if `is_secure`.
 
-    Whoever changes anything by a form is checked by the returned protection, which the pages' blueprint calls itself:
-    the API has no forms, and nothing that a browser sends by itself opens it to a change.
+    The pages' blueprint applies the returned protection to its forms. The API has no forms, and a cookie never
+    authorises a change there.
     """
     app.config.update(
         SECRET_KEY=key,
-        # With the prefix a browser takes the cookie from this host only, from no sibling in its domain (RFC 6265bis).
+        # With this prefix a browser accepts the cookie from this host only, not from a sibling domain (RFC 6265bis).
         SESSION_COOKIE_NAME="__Host-tagtrail" if is_secure else "tagtrail",
         SESSION_COOKIE_HTTPONLY=True,
-        SESSION_COOKIE_SAMESITE="Lax",  # a link in a chat finds its reader signed in; a form of another site does not
+        SESSION_COOKIE_SAMESITE="Lax",  # a link from a chat keeps the session, a form of another site does not
         SESSION_COOKIE_SECURE=is_secure,
         PERMANENT_SESSION_LIFETIME=_LIFE,
         SESSION_REFRESH_EACH_REQUEST=False,
         WTF_CSRF_CHECK_DEFAULT=False,
         WTF_CSRF_TIME_LIMIT=None,  # as long as the session
-        WTF_CSRF_SSL_STRICT=False,  # behind a proxy the scheme is not known; the token is checked all the same
+        WTF_CSRF_SSL_STRICT=False,  # behind a proxy the scheme is unknown; the token is still checked
     )
     return CSRFProtect(app)
 
 
 def sign_in(token: str) -> None:
-    """Remember in this browser that it presented the token, which was found to be good."""
-    session.clear()  # nothing of an earlier visitor, nor of a session that was put under somebody, is kept
+    """Start a session for a valid token."""
+    session.clear()  # nothing of an earlier viewer, nor of a session that was put under somebody, is kept
     session[_TOKEN] = hash_token(token).hex()
     session.permanent = True
-    generate_csrf()  # now, so that the first page is already of the session that the following ones are of
+    generate_csrf()  # now, so that the first page already belongs to the same session as the next
 
 
 def sign_out() -> None:
-    """Forget whoever was signed in."""
+    """End the session."""
     session.clear()
 
 
 def session_of_forms() -> str:
-    """What the tokens of this browser's forms are made of: forms of another session are refused. Empty before any."""
+    """The secret of the session's form tokens; forms of another session are refused. Empty before the first form."""
     return str(session.get(_FORMS, ""))
 
 
-def find_signed_in(request: Request) -> bytes | None:
-    """The SHA-256 of the token with which the request's browser has signed in, where that counts.
+def find_session() -> bytes | None:
+    """The SHA-256 of the session's token, or None.
 
-    It counts for reading, and for the pages' own forms, which another site cannot send.
+    The session counts for reading and for the pages' own forms, which another site cannot send.
     """
     if request.method not in _READING and request.blueprint != BLUEPRINT:
         return None
@@ -75,45 +75,42 @@ def find_signed_in(request: Request) -> bytes | None:
     return None
 
 
-# Signing in and out, by forms.
-
-
-def add_doors(blueprint: Blueprint, *, access: Access) -> None:
-    """Add the routes. A wrong token is counted and throttled as everywhere."""
+def add_sign_in(blueprint: Blueprint, *, access: Access) -> None:
+    """Add the routes. A wrong token counts as a failed authentication."""
 
     @blueprint.get("/sign-in", endpoint="sign_in")
     def show_form() -> AnyResponse:
         return _form(request.args.get("next"), status=200)
 
     @blueprint.post("/sign-in", endpoint="try_to_sign_in")
-    def enter() -> AnyResponse:
+    def submit() -> AnyResponse:
         token = request.form.get("token", "").strip()
         wanted = request.form.get("next")
         try:
-            access.recognise(request, token).require("read")
+            access.sign_in(request, token).require("read")
         except UnknownToken:
-            return _form(wanted, status=401, trouble="No such token is known here, or it has expired.")
+            return _form(wanted, status=401, problem="This token is unknown or has expired.")
         except NotAllowed as error:
-            return _form(wanted, status=403, trouble=f"That token is good, but {error}.")
+            return _form(wanted, status=403, problem=f"The token is valid, but {error}.")
         sign_in(token)
         return redirect(_inside(wanted), 303)
 
     @blueprint.post("/sign-out", endpoint="sign_out")
-    def leave() -> AnyResponse:
+    def end_session() -> AnyResponse:
         sign_out()
         response = redirect(url_for("web.sign_in"), 303)
-        response.headers["Clear-Site-Data"] = '"cache"'  # the button that goes back shows nobody what was read here
+        response.headers["Clear-Site-Data"] = '"cache"'  # the back button shows no page of the ended session
         return response
 
 
-def _form(wanted: str | None, *, status: int, trouble: str | None = None) -> AnyResponse:
-    response = make_response(render_template("sign_in.html", next=_inside(wanted), trouble=trouble), status)
+def _form(wanted: str | None, *, status: int, problem: str | None = None) -> AnyResponse:
+    response = make_response(render_template("sign_in.html", next=_inside(wanted), problem=problem), status)
     response.headers["Cache-Control"] = "no-store"
     return response
 
 
 def _inside(wanted: str | None) -> str:
-    """Where to go afterwards: a place of this site, whatever the form said; the overview where it said none."""
+    """The page to open after signing in: an address of this site, or else the overview."""
     if not wanted or not wanted.isprintable() or not wanted.startswith("/") or wanted[1:2] in ("/", "\\"):
         return url_for("web.overview")
     parts = urlsplit(wanted)

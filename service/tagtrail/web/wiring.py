@@ -1,4 +1,4 @@
-"""The state of the wiring: what was heard of each registry, and what of it could not be understood."""
+"""The wiring: for each registry, when its events arrived and how many of them are in quarantine."""
 
 from dataclasses import dataclass
 
@@ -8,8 +8,8 @@ from tagtrail.trail.rules import Authentication, Rules
 
 
 @dataclass(frozen=True, slots=True)
-class Wired:
-    """A registry that is configured or was heard of. Instants are by our clock; None where nothing was heard yet."""
+class RegistryWiring:
+    """A registry that is configured or has sent events. Instants are by our clock; None before the first event."""
 
     registry: str
     is_configured: bool
@@ -24,33 +24,33 @@ class Wired:
 
     @property
     def quarantined_text(self) -> str:
-        """How much of it could not be understood: counted only so far."""
+        """How many events are in quarantine; they are counted up to MOST_QUARANTINED."""
         return f"{self.quarantined} or more" if self.quarantined >= MOST_QUARANTINED else str(self.quarantined)
 
     @property
     def restarts(self) -> int:
-        """How often the registry was started again since it was first heard of; what waited in it then is lost."""
+        """How often the registry restarted since its first event. A restart loses the events that waited in it."""
         return max(0, self.starts - 1)
 
 
-def find_wired(db: Connection, rules: Rules) -> tuple[Wired, ...]:
+def find_wiring(db: Connection, rules: Rules) -> tuple[RegistryWiring, ...]:
     """Every registry, by name."""
-    heard = {registry.registry: registry for registry in find_registries(db)}
+    seen_registries = {registry.registry: registry for registry in find_registries(db)}
     configured = {registry.name: registry for registry in rules.registries}
     found = []
-    for name in sorted(heard.keys() | configured.keys()):
-        known, told = configured.get(name), heard.get(name)
+    for name in sorted(seen_registries.keys() | configured.keys()):
+        known, seen = configured.get(name), seen_registries.get(name)
         found.append(
-            Wired(
+            RegistryWiring(
                 registry=name,
                 is_configured=known is not None,
-                host=(known.host if known else None) or (told.host or None if told else None),
+                host=(known.host if known else None) or (seen.host or None if seen else None),
                 aliases=known.aliases if known else (),
                 authentication=known.authentication if known else None,
-                instance=told.instance if told else None,
-                first_seen_at=told.first_seen_at if told else None,
-                last_seen_at=told.last_seen_at if told else None,
-                starts=told.starts if told else 0,
+                instance=seen.instance if seen else None,
+                first_seen_at=seen.first_seen_at if seen else None,
+                last_seen_at=seen.last_seen_at if seen else None,
+                starts=seen.starts if seen else 0,
                 quarantined=count_quarantined(db, name),
             )
         )

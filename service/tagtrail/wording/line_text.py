@@ -10,9 +10,10 @@ from typing import Final
 
 from tagtrail.ledger.prune import RAW
 from tagtrail.ledger.rulebook import rules_of
-from tagtrail.line import Entry, Who, read_line, read_who
-from tagtrail.store.answers import Annotated, Change, LoggedEntry
+from tagtrail.line import Entry
+from tagtrail.store.annotations import RecordedAnnotation
 from tagtrail.store.database import Connection
+from tagtrail.store.entries import LoggedEntry, TagChange
 from tagtrail.store.names import Repository, find_manifest_ids, find_repositories
 from tagtrail.store.query import Filter
 from tagtrail.store.releases import Releases
@@ -64,7 +65,7 @@ class Narrator:
 
     def tell(self, logged: LoggedEntry) -> list[Clause]:
         """The clauses of one line, the most important first."""
-        entry = read_line(logged.line)
+        entry = logged.entry
         clauses = self._about_image(entry, logged) if entry.repository else self._about_service(entry)
         tied: list[Clause] = [
             (Part(annotation(annotated), "tied", seq=annotated.seq),)
@@ -88,7 +89,7 @@ class Narrator:
         if entry.kind != "deployment" and logged.environments:
             verb = "withdrawn from" if entry.kind == "delete" else "published for"
             yield (Part(f"{verb} {listed(logged.environments)}", "published"),)
-        if any(change.violates for change in logged.changes):
+        if any(change.violation for change in logged.changes):
             yield (Part(VIOLATION, "violation"),)
 
     def _push(self, entry: Entry, logged: LoggedEntry) -> Clause:
@@ -98,12 +99,12 @@ class Narrator:
             return (Part("pushed again, no move: "), *self._digest(entry, entry.digest or ""))
         return self._move(entry, logged.changes[0])
 
-    def _move(self, entry: Entry, change: Change) -> Clause:
+    def _move(self, entry: Entry, change: TagChange) -> Clause:
         parts = [Part(MOVE_WORDS[change.kind], change.kind)]
         if change.digest is not None and (to := self._digest_now(entry, change.digest)):
             parts += [Part(" as " if change.kind == "created" else " to "), *to]
-        if change.previous is not None:
-            parts += [Part(" (was "), *self._digest(entry, change.previous), Part(")")]
+        if change.previous_digest is not None:
+            parts += [Part(" (was "), *self._digest(entry, change.previous_digest), Part(")")]
         return tuple(parts)
 
     def _delete(self, entry: Entry, logged: LoggedEntry) -> Clause:
@@ -159,15 +160,10 @@ class Narrator:
                 yield (Part(_service(entry)),)
 
 
-def annotation(annotated: Annotated) -> str:
+def annotation(annotated: RecordedAnnotation) -> str:
     """What was tied to a line: `ticket OPS-17: as agreed`."""
     what = f"{visible(annotated.relation)} {visible(annotated.change or '')}".rstrip()
     return f"{what}: {visible(annotated.note)}" if annotated.note else what
-
-
-def occurred(entry: Entry, logged: LoggedEntry) -> int:
-    """When it happened: by the registry's clock, or by ours for what no registry told. Nanoseconds, UTC."""
-    return parse_instant(entry.occurred) if entry.occurred else logged.received_at
 
 
 def _named(entry: Entry, *, tag: str | None = None, digest: str | None = None) -> Named:
@@ -210,11 +206,10 @@ def _pruned(entry: Entry) -> str:
 def _whom(entry: Entry, logged: LoggedEntry) -> list[Clause]:
     if entry.who is not None and logged.who is None:
         return [(Part("by somebody whose name was erased"),)]
-    who = read_who(logged.who) or Who()
-    if not who.actor:
+    if not logged.actor:
         return []
     assurance = (Part(f" ({entry.actor_assurance})", "assurance"),) if entry.actor_assurance else ()
-    return [(Part("by "), Part(visible(who.actor), "actor"), *assurance)]
+    return [(Part("by "), Part(visible(logged.actor), "actor"), *assurance)]
 
 
 def _platforms(entry: Entry) -> str:
@@ -223,7 +218,7 @@ def _platforms(entry: Entry) -> str:
     return f", an index of {counted(len(entry.references) + entry.references_left_out, 'manifest', 'manifests')}"
 
 
-def _tags(changes: Sequence[Change]) -> str:
+def _tags(changes: Sequence[TagChange]) -> str:
     return listed((change.tag for change in changes), most=_MOST_CHANGES)
 
 

@@ -5,10 +5,10 @@ from typing import Final
 
 from tagtrail.notify.message import Fact, MessageTone
 from tagtrail.notify.texts.draft import MessageContext, MessageDraft
-from tagtrail.notify.texts.phrases import duration, from_to, image, named_digest, pinned, retag_command, short
+from tagtrail.notify.texts.phrases import duration, from_to, image, pinned, retag_command, short, tagged_digest
 from tagtrail.store.deployments import EarlierDigest, RecordedDeployment
 from tagtrail.store.environments import EnvironmentState
-from tagtrail.store.messages import MessageDeployment, NamedDigest
+from tagtrail.store.messages import MessageDeployment, TaggedDigest
 from tagtrail.trail.deployments import Direction
 from tagtrail.trail.names import Reference
 
@@ -40,7 +40,7 @@ def draft(context: MessageContext, head: MessageDeployment, others: Sequence[Mes
     """The message about a deployment; `others` are the deployments to further environments of the repository."""
     if head.answer is None:
         return _draft_withdrawal(context, head, others)
-    answer, to = head.answer, named_digest(head.answer)
+    answer, to = head.answer, tagged_digest(head.answer)
     environments = _find_alike(head, others)
     sentences = [_describe(context, head, answer, to, environments), *_describe_previous(head, answer)]
     sentences += [
@@ -94,7 +94,7 @@ def _headline(context: MessageContext, head: MessageDeployment, environments: Se
     return f"{place}: {what}{'' if _is_current(head) else _OUTDATED}"
 
 
-def _title(head: MessageDeployment, answer: RecordedDeployment, to: NamedDigest) -> str:
+def _title(head: MessageDeployment, answer: RecordedDeployment, to: TaggedDigest) -> str:
     match answer.direction:
         case "first":
             return f"{short(to)} (first deployment)"
@@ -110,7 +110,7 @@ def _describe(
     context: MessageContext,
     head: MessageDeployment,
     answer: RecordedDeployment,
-    to: NamedDigest,
+    to: TaggedDigest,
     environments: Sequence[str],
 ) -> str:
     """The change, with both images."""
@@ -130,7 +130,7 @@ def _describe(
 
 
 def _describe_declared(
-    context: MessageContext, head: MessageDeployment, answer: RecordedDeployment, to: NamedDigest
+    context: MessageContext, head: MessageDeployment, answer: RecordedDeployment, to: TaggedDigest
 ) -> str:
     what = f"A pipeline declared {image(to)} for {head.environment}"
     if answer.direction == "again" and head.had is not None:
@@ -157,7 +157,7 @@ def _describe_briefly(context: MessageContext, one: MessageDeployment) -> list[s
     """Another environment's deployment in one sentence."""
     if one.answer is None:
         return [f"{one.environment}: nothing is published any more, because its tag {one.tag} was deleted."]
-    to = named_digest(one.answer)
+    to = tagged_digest(one.answer)
     return [f"{one.environment}: {_title(one, one.answer, to)}{_describe_earlier_run(context, one, one.answer)}."]
 
 
@@ -182,7 +182,7 @@ def _describe_state(context: MessageContext, environment: str, state: Environmen
         since = context.when(state.withdrawn_at or 0)
         return f"No longer current: nothing has been published for {environment} since {since}."
     since = context.when(state.published.at)
-    return f"No longer current: {environment} has had {image(named_digest(state.published))} since {since}."
+    return f"No longer current: {environment} has had {image(tagged_digest(state.published))} since {since}."
 
 
 def _tags(deployments: Sequence[MessageDeployment]) -> tuple[str, ...]:
@@ -205,14 +205,14 @@ def _is_change(one: MessageDeployment) -> bool:
 
 def _make_rollback(context: MessageContext, one: MessageDeployment, target: EarlierDigest, *, which: str) -> Fact:
     """The command for the rollback; for a declared deployment the reference that the pipeline should deploy."""
-    name = short(named_digest(target))
+    name = short(tagged_digest(target))
     is_undoing = one.answer is not None and one.answer.direction == "back"
     label = f"{'To undo, back' if is_undoing else 'To go back'} to {name}{which}"
     if one.answer is None:
         label = f"To publish {name} again{which}"
     elif one.answer.basis == "declared":
         return Fact(
-            label, pinned(context, one.registry, target.host, one.repository, named_digest(target)), is_code=True
+            label, pinned(context, one.registry, target.host, one.repository, tagged_digest(target)), is_code=True
         )
     rule = context.rules.environments_in(one.registry, one.repository).get(one.environment)
     image = Reference(one.repository, rule.tag, target.digest) if rule else None
@@ -224,7 +224,7 @@ def _warn_of_rollback(head: MessageDeployment) -> list[str]:
     target = head.state.roll_back_to if head.state and _is_current(head) and _is_change(head) else None
     if target is None:
         return []
-    name, warnings = short(named_digest(target)), []
+    name, warnings = short(tagged_digest(target)), []
     if target.rolled_back and (head.answer is None or head.answer.direction != "back"):
         warnings.append(f"Think twice before you go back to {name}: it was itself rolled back.")
     if target.deleted:

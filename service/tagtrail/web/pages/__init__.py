@@ -1,8 +1,8 @@
-"""All pages, in the order in which a newcomer meets them."""
+"""All pages, in the order in which a newcomer reads them."""
 
 from typing import Final
 
-from tagtrail.web.context import Page
+from tagtrail.web.context import WebPage
 from tagtrail.web.pages.compare import COMPARE
 from tagtrail.web.pages.deployment import DEPLOYMENT
 from tagtrail.web.pages.deployments import DEPLOYMENTS
@@ -18,7 +18,7 @@ from tagtrail.web.pages.search import SEARCH
 from tagtrail.web.pages.tag import TAG
 from tagtrail.web.pages.violations import VIOLATIONS
 
-PAGES: Final[tuple[Page, ...]] = (
+PAGES: Final[tuple[WebPage, ...]] = (
     OVERVIEW, LOG, ENTRY, DEPLOYMENTS, DEPLOYMENT, COMPARE, REGISTRIES, REGISTRY, REPOSITORY, TAG, DIGEST, VIOLATIONS,
     QUARANTINE, MESSAGES, MESSAGE, SEARCH,
 )  # fmt: skip

@@ -1,4 +1,4 @@
-"""Two instants compared: which tags moved in between and what that came to, environments first."""
+"""The comparison of two instants: the tags that moved in between, and their digests before and after."""
 
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
@@ -15,20 +15,20 @@ from tagtrail.store.query import Filter, Query
 from tagtrail.trail.instant import DAY, LATEST, format_instant
 from tagtrail.trail.moves import Difference, find_differences
 from tagtrail.trail.rules import Rules
-from tagtrail.web.context import Page, Visit
-from tagtrail.web.filters import find_environment_choices, registry_choices
+from tagtrail.web.context import PageContext, WebPage
+from tagtrail.web.filters import find_environment_choices, find_registry_choices
 
 _MOST_SHOWN: Final = 60  # tags
 _MOST_DECLARED: Final = 50
 _LAST: Final = LATEST - 1  # the last instant after which a column can hold another
 _QUICK: Final = (("last hour", DAY // 24), ("last 24 hours", DAY), ("last 7 days", 7 * DAY))
 
-Place = tuple[str, str]  # a registry and a repository
+RepositoryKey = tuple[str, str]  # a registry and a repository
 
 
 @dataclass(frozen=True, slots=True)
 class Changed:
-    """A tag that moved: what it was, what it became, and the lines of its moves, oldest first."""
+    """A tag that moved, with its digests before and after, and the lines of its moves, oldest first."""
 
     tag: Tag
     environments: tuple[str, ...]
@@ -38,7 +38,7 @@ class Changed:
     became: NamedDigest | None = None
 
     @property
-    def place(self) -> Place:
+    def place(self) -> RepositoryKey:
         """Its repository."""
         return self.tag.repository.registry, self.tag.repository.name
 
@@ -50,7 +50,7 @@ class Changed:
 
 @dataclass(frozen=True, slots=True)
 class Group:
-    """A repository with what changed in it."""
+    """A repository with its changes."""
 
     registry: str
     repository: str
@@ -60,7 +60,7 @@ class Group:
 
 @dataclass(frozen=True, slots=True)
 class Summary:
-    """How much changed. `environments` has the number of repositories in which each environment did, by name."""
+    """The number of changes. `environments` gives, by name, in how many repositories each environment changed."""
 
     tags: int
     repositories: int
@@ -70,16 +70,16 @@ class Summary:
 
 @dataclass(frozen=True, slots=True)
 class Comparison:
-    """What changed after `since` up to and with `until`.
+    """The changes after `since`, up to and including `until`.
 
-    `since` is later than `asked_since` where there was more than can be compared at once. `left_out` counts tags that
-    are not shown; `has_more_declared` tells that there were more declarations than are.
+    `since` is later than `requested_since` if there were too many moves to compare at once. `left_out` counts the tags
+    that are not shown; `has_more_declared` says that more deployments were declared than are shown.
     """
 
     since: int
     until: int
-    asked_since: int
-    asked: Filter
+    requested_since: int
+    filters: Filter
     summary: Summary
     groups: tuple[Group, ...]
     left_out: int
@@ -90,40 +90,42 @@ class Comparison:
 
     @property
     def is_cut(self) -> bool:
-        """Whether less than was asked for is compared."""
-        return self.since != self.asked_since
+        """Whether less than was filters for is compared."""
+        return self.since != self.requested_since
 
 
-def make_compare(visit: Visit) -> Comparison:
-    """What changed between `from` and `until`; without them, in the last 24 hours. Raises BadParameter."""
-    asked = visit.filter("from", "until", "registry", "repository", "environment")
-    until = visit.now if asked.until is None else min(asked.until, _LAST)
-    since = _read_since(visit, until)
-    compared = find_compared(visit.db, asked, since=since, until=until, tags=_tags_of(visit.rules, asked.environment))
-    changed = _find_changed(compared, visit.rules, environment=asked.environment)
+def make_compare(context: PageContext) -> Comparison:
+    """The changes between `from` and `until`, by default in the last 24 hours. Raises BadParameter."""
+    filters = context.filter("from", "until", "registry", "repository", "environment")
+    until = context.now if filters.until is None else min(filters.until, _LAST)
+    since = _read_since(context, until)
+    compared = find_compared(
+        context.db, filters, since=since, until=until, tags=_tags_of(context.rules, filters.environment)
+    )
+    changed = _find_changed(compared, context.rules, environment=filters.environment)
     declared = find_deployments(
-        visit.db,
-        Query(visit.rules, replace(asked, since=compared.since + 1, until=until + 1), limit=_MOST_DECLARED),
+        context.db,
+        Query(context.rules, replace(filters, since=compared.since + 1, until=until + 1), limit=_MOST_DECLARED),
         basis="declared",
     )
     shown = sort_changed(changed)[:_MOST_SHOWN]
     return Comparison(
         since=compared.since,
         until=until,
-        asked_since=since,
-        asked=replace(asked, until=None),
+        requested_since=since,
+        filters=replace(filters, until=None),
         summary=summarise(changed, declared.items),
-        groups=group(_name(visit, compared, shown), declared.items),
+        groups=group(_name(context, compared, shown), declared.items),
         left_out=len(changed) - len(shown),
         has_more_declared=declared.after is not None,
-        quick=_quick(visit),
-        environments=find_environment_choices(visit),
-        registries=registry_choices(visit),
+        quick=_quick(context),
+        environments=find_environment_choices(context),
+        registries=find_registry_choices(context),
     )
 
 
-def _read_since(visit: Visit, until: int) -> int:
-    since = visit.instant("from")
+def _read_since(context: PageContext, until: int) -> int:
+    since = context.instant("from")
     if since is None:
         return max(0, until - DAY)
     if until <= since:
@@ -132,14 +134,14 @@ def _read_since(visit: Visit, until: int) -> int:
 
 
 def _tags_of(rules: Rules, environment: str | None) -> frozenset[str] | None:
-    """The tags that mean the environment anywhere; None where none is asked for."""
+    """The tags that mean the environment anywhere; None where none is filters for."""
     return (
         None if environment is None else frozenset(rule.tag for rule in rules.environments if rule.name == environment)
     )
 
 
 def _find_changed(compared: Compared, rules: Rules, *, environment: str | None = None) -> list[Changed]:
-    """Each tag that moved, with the environments that it means by the rules in force."""
+    """Each tag that moved, with its environments by the rules in force."""
     found = []
     for tag, difference in find_differences(compared.moves).items():
         place = tag.repository
@@ -151,7 +153,7 @@ def _find_changed(compared: Compared, rules: Rules, *, environment: str | None =
 
 
 def sort_changed(changed: Iterable[Changed]) -> list[Changed]:
-    """By repository, and within one by name; environments first, then what was violated."""
+    """By repository, then by tag; environments first, then violated release tags."""
     known = list(changed)
     of_environments = {each.place for each in known if each.environments}
     return sorted(
@@ -167,8 +169,8 @@ def sort_changed(changed: Iterable[Changed]) -> list[Changed]:
 
 
 def group(changed: Iterable[Changed], declared: Iterable[RecordedDeployment]) -> tuple[Group, ...]:
-    """What changed and what was declared under its repository; those of which only declarations are known come last."""
-    waiting: dict[Place, list[RecordedDeployment]] = {}
+    """Changes and declared deployments by repository; repositories with declarations only come last."""
+    waiting: dict[RepositoryKey, list[RecordedDeployment]] = {}
     for deployment in declared:
         waiting.setdefault((deployment.registry, deployment.repository), []).append(deployment)
     groups = [
@@ -179,7 +181,7 @@ def group(changed: Iterable[Changed], declared: Iterable[RecordedDeployment]) ->
 
 
 def summarise(changed: Sequence[Changed], declared: Iterable[RecordedDeployment]) -> Summary:
-    """How much changed."""
+    """The number of changes."""
     touched = {(name, each.place) for each in changed for name in each.environments}
     touched |= {(each.environment, (each.registry, each.repository)) for each in declared}
     environments = Counter(name for name, _ in touched)
@@ -191,10 +193,10 @@ def summarise(changed: Sequence[Changed], declared: Iterable[RecordedDeployment]
     )
 
 
-def _name(visit: Visit, compared: Compared, changed: Sequence[Changed]) -> list[Changed]:
-    """The same with the digests, and the release tags that named them at each of the instants."""
-    before = name_manifests(visit.db, _ids(each.difference.was for each in changed), at=compared.since)
-    after = name_manifests(visit.db, _ids(each.difference.became for each in changed), at=compared.until)
+def _name(context: PageContext, compared: Compared, changed: Sequence[Changed]) -> list[Changed]:
+    """The same tags with their digests, and the release tags that named each digest at that instant."""
+    before = name_manifests(context.db, _ids(each.difference.was for each in changed), at=compared.since)
+    after = name_manifests(context.db, _ids(each.difference.became for each in changed), at=compared.until)
     return [
         replace(each, was=_look_up(before, each.difference.was), became=_look_up(after, each.difference.became))
         for each in changed
@@ -209,11 +211,14 @@ def _look_up(named: Mapping[int, NamedDigest], identity: int | None) -> NamedDig
     return None if identity is None else named[identity]
 
 
-def _quick(visit: Visit) -> tuple[tuple[str, str], ...]:
-    """Queries for the times up to now."""
-    kept = {name: text for name, text in visit.parameters.items() if name not in ("from", "until", "cursor", "limit")}
+def _quick(context: PageContext) -> tuple[tuple[str, str], ...]:
+    """Links to common ranges that end now."""
+    kept = {name: text for name, text in context.parameters.items() if name not in ("from", "until", "cursor", "limit")}
     return tuple(
-        (said, f"?{urlencode({**kept, 'from': _whole_second(visit.now - length), 'until': _whole_second(visit.now)})}")
+        (
+            said,
+            f"?{urlencode({**kept, 'from': _whole_second(context.now - length), 'until': _whole_second(context.now)})}",
+        )
         for said, length in _QUICK
     )
 
@@ -222,4 +227,4 @@ def _whole_second(instant: int) -> str:
     return format_instant(instant, 0)
 
 
-COMPARE: Final = Page("compare", "/compare", make_compare)
+COMPARE: Final = WebPage("compare", "/compare", make_compare)

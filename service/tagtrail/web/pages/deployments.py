@@ -1,20 +1,20 @@
-"""Deployments: what was published for the environments, newest first, and what each replaced."""
+"""The deployments to the environments, newest first, each with the digest that it replaced."""
 
 from dataclasses import dataclass
 from typing import Final
 
 from tagtrail.store.deployments import RecordedDeployment, find_deployments
 from tagtrail.store.query import Filter
-from tagtrail.web.context import Page, Visit
-from tagtrail.web.filters import Exports, find_environment_choices, make_exports, registry_choices
+from tagtrail.web.context import PageContext, WebPage
+from tagtrail.web.filters import Exports, find_environment_choices, find_registry_choices, make_exports
 from tagtrail.web.paging import Paging
 
 
 @dataclass(frozen=True, slots=True)
-class Deployments:
-    """A part of the list."""
+class DeploymentsView:
+    """One page of the list."""
 
-    asked: Filter
+    filters: Filter
     items: tuple[RecordedDeployment, ...]
     paging: Paging
     exports: Exports
@@ -22,18 +22,18 @@ class Deployments:
     registries: tuple[str, ...]
 
 
-def make_deployments(visit: Visit) -> Deployments:
-    """The deployments that the query asks for."""
-    asked = visit.filter("registry", "repository", "tag", "digest", "actor", "environment", "since", "until")
-    found = find_deployments(visit.db, visit.query(asked, (int, bytes, str, int, int)))
-    return Deployments(
-        asked=asked,
+def make_deployments(context: PageContext) -> DeploymentsView:
+    """The deployments that match the query."""
+    filters = context.filter("registry", "repository", "tag", "digest", "actor", "environment", "since", "until")
+    found = find_deployments(context.db, context.query(filters, (int, bytes, str, int, int)))
+    return DeploymentsView(
+        filters=filters,
         items=found.items,
-        paging=Paging.of(found, visit.parameters),
-        exports=make_exports(visit, "deployments"),
-        environments=find_environment_choices(visit),
-        registries=registry_choices(visit),
+        paging=Paging.of(found, context.parameters),
+        exports=make_exports(context, "deployments"),
+        environments=find_environment_choices(context),
+        registries=find_registry_choices(context),
     )
 
 
-DEPLOYMENTS: Final = Page("deployments", "/deployments", make_deployments)
+DEPLOYMENTS: Final = WebPage("deployments", "/deployments", make_deployments)

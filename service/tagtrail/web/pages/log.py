@@ -1,4 +1,4 @@
-"""The audit log: every line as a sentence, by day, with the evidence one step away and exports of the same filter."""
+"""The audit log: every line as a sentence, by day, with filters and the exports of the filtered list."""
 
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
@@ -9,9 +9,9 @@ from tagtrail.store.entries import find_entries
 from tagtrail.store.filters import KINDS
 from tagtrail.store.query import Filter
 from tagtrail.trail.instant import day_of
-from tagtrail.web.context import Page, Visit
-from tagtrail.web.filters import Exports, find_environment_choices, make_exports, registry_choices
-from tagtrail.web.line_text import Told, tell
+from tagtrail.web.context import PageContext, WebPage
+from tagtrail.web.filters import Exports, find_environment_choices, find_registry_choices, make_exports
+from tagtrail.web.line_text import ShownLine, show_lines
 from tagtrail.web.paging import Paging
 
 _FILTERS: Final = (
@@ -21,17 +21,17 @@ _FILTERS: Final = (
 
 @dataclass(frozen=True, slots=True)
 class Day:
-    """Lines that follow each other and tell of the same UTC day."""
+    """Consecutive lines of the same UTC day."""
 
     day: str
-    lines: tuple[Told, ...]
+    lines: tuple[ShownLine, ...]
 
 
 @dataclass(frozen=True, slots=True)
-class Log:
-    """A part of the log, newest line first."""
+class LogView:
+    """One page of the log, newest line first."""
 
-    asked: Filter
+    filters: Filter
     days: tuple[Day, ...]
     paging: Paging
     exports: Exports
@@ -40,30 +40,30 @@ class Log:
     registries: tuple[str, ...]
 
     @property
-    def lines(self) -> tuple[Told, ...]:
-        """All lines of the part."""
-        return tuple(told for day in self.days for told in day.lines)
+    def lines(self) -> tuple[ShownLine, ...]:
+        """All lines of the page."""
+        return tuple(line for day in self.days for line in day.lines)
 
 
-def make_log(visit: Visit) -> Log:
-    """The lines that the query asks for."""
-    asked = visit.filter(*_FILTERS)
-    found = find_entries(visit.db, visit.query(asked, (int,)))
-    return Log(
-        asked=visit.see(asked),
-        days=tuple(_group_by_day(tell(visit, found.items))),
-        paging=Paging.of(found, visit.parameters),
-        exports=make_exports(visit, "entries", has_bundle=True),
+def make_log(context: PageContext) -> LogView:
+    """The lines that match the query."""
+    filters = context.filter(*_FILTERS)
+    found = find_entries(context.db, context.query(filters, (int,)))
+    return LogView(
+        filters=context.redact(filters),
+        days=tuple(_group_by_day(show_lines(context, found.items))),
+        paging=Paging.of(found, context.parameters),
+        exports=make_exports(context, "entries", has_bundle=True),
         kinds=KINDS,
-        environments=find_environment_choices(visit),
-        registries=registry_choices(visit),
+        environments=find_environment_choices(context),
+        registries=find_registry_choices(context),
     )
 
 
-def _group_by_day(lines: Iterable[Told]) -> Iterator[Day]:
-    """Lines in their order under the days that they tell of; a late line's day may thus stand twice."""
-    for day, group in groupby(lines, key=lambda told: day_of(told.occurred_at)):
+def _group_by_day(lines: Iterable[ShownLine]) -> Iterator[Day]:
+    """Lines in their order, grouped by the day of their event; after a late line a day may appear twice."""
+    for day, group in groupby(lines, key=lambda line: day_of(line.occurred_at)):
         yield Day(day, tuple(group))
 
 
-LOG: Final = Page("log", "/log", make_log)
+LOG: Final = WebPage("log", "/log", make_log)

@@ -1,4 +1,4 @@
-"""The messages to channels: what became of each, with every attempt, and a second chance for those who may give it."""
+"""The messages to channels: the state of each, every attempt, and the retry of a failed one."""
 
 from dataclasses import dataclass
 from typing import Final
@@ -13,13 +13,13 @@ from tagtrail.store.outbox import (
     get_attempted,
     get_channel_state,
 )
-from tagtrail.web.context import Page, Visit
+from tagtrail.web.context import PageContext, WebPage
 from tagtrail.web.paging import Paging
 
 
 @dataclass(frozen=True, slots=True)
-class Messages:
-    """A part of the list, the youngest first, and how each channel stands."""
+class MessagesView:
+    """One page of the list, newest first, and the state of each channel."""
 
     channels: tuple[ChannelState, ...]
     items: tuple[DeliveryAnswer, ...]
@@ -27,28 +27,28 @@ class Messages:
 
 
 @dataclass(frozen=True, slots=True)
-class Message:
-    """One message; `may_retry` if it was given up and this visitor may have it tried again."""
+class MessageView:
+    """One message; `may_retry` if it failed and the caller has the scope `admin`."""
 
     found: AttemptedDelivery
     may_retry: bool
 
 
-def make_messages(visit: Visit) -> Messages:
-    """The messages that the query asks for."""
-    asked = visit.filter("channel", "state", "since", "until")
-    found = find_deliveries(visit.db, visit.query(asked, (str,)))
-    channels = tuple(get_channel_state(visit.db, channel) for channel in find_channels(visit.db))
-    return Messages(channels, found.items, Paging.of(found, visit.parameters))
+def make_messages(context: PageContext) -> MessagesView:
+    """The messages that match the query."""
+    filters = context.filter("channel", "state", "since", "until")
+    found = find_deliveries(context.db, context.query(filters, (str,)))
+    channels = tuple(get_channel_state(context.db, channel) for channel in find_channels(context.db))
+    return MessagesView(channels, found.items, Paging.of(found, context.parameters))
 
 
-def make_message(visit: Visit, *, delivery: str) -> Message:
+def make_message(context: PageContext, *, delivery: str) -> MessageView:
     """A message by its id. Raises NotRecorded."""
-    found = get_attempted(visit.db, delivery)
+    found = get_attempted(context.db, delivery)
     if found is None:
         raise NotRecorded(f"there is no message {delivery[:80]!r}")
-    return Message(found, found.answer.delivery.state == "failed" and "admin" in visit.caller.scopes)
+    return MessageView(found, found.answer.delivery.state == "failed" and "admin" in context.caller.scopes)
 
 
-MESSAGES: Final = Page("messages", "/messages", make_messages, tells_of_people=False)
-MESSAGE: Final = Page("message", "/messages/<delivery>", make_message)
+MESSAGES: Final = WebPage("messages", "/messages", make_messages, shows_identities=False)
+MESSAGE: Final = WebPage("message", "/messages/<delivery>", make_message)

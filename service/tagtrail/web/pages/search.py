@@ -1,4 +1,4 @@
-"""The search box: what somebody types or pastes, and the page that is meant by it."""
+"""The search box: finds the page for a name, a digest or a pasted reference."""
 
 import re
 from dataclasses import dataclass
@@ -11,64 +11,64 @@ from tagtrail.ledger.resolve import find_registries
 from tagtrail.store.names import find_digest
 from tagtrail.store.search import Hit, find_hits, find_image_hits, knows_digest
 from tagtrail.trail.names import Reference, is_digest, parse_reference
-from tagtrail.web.context import Page, Visit
+from tagtrail.web.context import PageContext, WebPage
 
 _DIGEST_LIKE = re.compile(r"(?:[a-z0-9]+:)?[0-9a-f]{4,}", re.ASCII)
-_AROUND: Final = " \t\r\n'\"`<>,;"  # what is pasted out of a message or a terminal
+_AROUND: Final = " \t\r\n'\"`<>,;"  # characters around a reference in a message or a terminal
 _SCHEMES: Final = ("docker://", "oci://", "https://", "http://")
 _MOST: Final = 50
 
 
 @dataclass(frozen=True, slots=True)
-class Search:
-    """What was asked, and what may be meant where that is not one thing; `trouble` says why nothing can be."""
+class SearchView:
+    """The searched text and its hits, unless there is exactly one; `trouble` says why the search is impossible."""
 
-    asked: str
+    text: str
     hits: tuple[Hit, ...]
     trouble: str | None = None
 
 
-def make_search(visit: Visit) -> Search | Response:
-    """The page that is meant, or those among which to choose."""
-    asked = _clean(visit.parameters.get("q", ""))
-    if not asked.isprintable() or not asked:  # no name has such a letter; SQLite would end at a NUL
-        return Search(asked, ())
+def make_search(context: PageContext) -> SearchView | Response:
+    """A redirect to the only hit, or the list of hits."""
+    text = _clean(context.parameters.get("q", ""))
+    if not text.isprintable() or not text:  # no name has such a character, and SQLite would stop at a NUL
+        return SearchView(text, ())
     try:
-        hits = _find(visit, asked)
+        hits = _find(context, text)
     except (BadParameter, Refused) as error:
-        return Search(asked, (), str(error))
-    return _lead_to(hits[0]) if len(hits) == 1 else Search(asked, hits)
+        return SearchView(text, (), str(error))
+    return _lead_to(hits[0]) if len(hits) == 1 else SearchView(text, hits)
 
 
 def _clean(text: str) -> str:
-    """What was pasted, without what stood around it."""
+    """The text without surrounding characters and scheme."""
     text = text.strip(_AROUND)
     for scheme in _SCHEMES:
         text = text.removeprefix(scheme)
     return text.rstrip("/.")
 
 
-def _find(visit: Visit, asked: str) -> tuple[Hit, ...]:
-    """A reference leads to its image; a digest, or the beginning of one, to the digest; a word to what has its name."""
-    if is_digest(asked):
-        return (Hit(digest=asked),) if knows_digest(visit.db, asked) else ()
-    hits = find_hits(visit.db, asked, most=_MOST)
-    if _is_reference(asked):
-        hits = _find_image(visit, parse_reference(asked)) or hits
-    if _DIGEST_LIKE.fullmatch(asked) and (digest := _find_beginning(visit, asked)):
+def _find(context: PageContext, text: str) -> tuple[Hit, ...]:
+    """Find a reference's image, the digest with a prefix, or repositories and tags by their names."""
+    if is_digest(text):
+        return (Hit(digest=text),) if knows_digest(context.db, text) else ()
+    hits = find_hits(context.db, text, most=_MOST)
+    if _is_reference(text):
+        hits = _find_image(context, parse_reference(text)) or hits
+    if _DIGEST_LIKE.fullmatch(text) and (digest := _find_beginning(context, text)):
         hits = (Hit(digest=digest), *hits)
     return hits
 
 
-def _find_image(visit: Visit, image: Reference) -> tuple[Hit, ...]:
-    registries = find_registries(visit.db, visit.rules, image, None)
-    return find_image_hits(visit.db, image, registries)
+def _find_image(context: PageContext, image: Reference) -> tuple[Hit, ...]:
+    registries = find_registries(context.db, context.rules, image, None)
+    return find_image_hits(context.db, image, registries)
 
 
-def _find_beginning(visit: Visit, text: str) -> str | None:
-    """The digest that begins so; None where none does, or several do, which is then no digest's beginning."""
+def _find_beginning(context: PageContext, text: str) -> str | None:
+    """The digest with this prefix; None if there is none or more than one."""
     try:
-        return find_digest(visit.db, text)
+        return find_digest(context.db, text)
     except BadParameter:
         return None
 
@@ -86,7 +86,7 @@ def _lead_to(hit: Hit) -> Response:
 
 
 def _address_of(hit: Hit) -> str:
-    """The page of what was found."""
+    """The page of a hit."""
     if hit.digest is not None:
         return url_for("web.digest", digest=hit.digest)
     if hit.tag is not None:
@@ -94,4 +94,4 @@ def _address_of(hit: Hit) -> str:
     return url_for("web.repository", registry=hit.registry, repository=hit.repository)
 
 
-SEARCH: Final = Page("search", "/search", make_search, tells_of_people=False)
+SEARCH: Final = WebPage("search", "/search", make_search, shows_identities=False)

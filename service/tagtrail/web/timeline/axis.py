@@ -23,7 +23,7 @@ _MONDAY: Final = 4 * DAY  # 1970 began with a Thursday
 _EDGE: Final = 6.0  # percent
 
 
-Form = Literal["second", "minute", "day", "month", "year"]
+TickFormat = Literal["second", "minute", "day", "month", "year"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,11 +42,11 @@ def make_ticks(frame: Frame) -> tuple[Tick, ...]:
         if frame.span <= _MOST * step:
             return tuple(_tick(frame, instant, _form(step)) for instant in _every(frame, step))
     months = next((n for n in _MONTHS if frame.span <= _MOST * n * _MONTH), _MONTHS[-1])
-    written: Form = "year" if months >= 12 else "month"
+    written: TickFormat = "year" if months >= 12 else "month"
     return tuple(_tick(frame, instant, written) for instant in _every_months(frame, months))
 
 
-def _form(step: int) -> Form:
+def _form(step: int) -> TickFormat:
     if step >= DAY:
         return "day"
     return "minute" if step >= _MINUTE else "second"
@@ -72,16 +72,16 @@ def _begin_of(number: int) -> int:
     return int(datetime(number // 12, number % 12 + 1, 1, tzinfo=UTC).timestamp()) * SECOND
 
 
-def _tick(frame: Frame, instant: int, form: Form) -> Tick:
+def _tick(frame: Frame, instant: int, format_: TickFormat) -> Tick:
     x = frame.percent(instant)
-    return Tick(instant, x, _write(instant, form), "start" if x < _EDGE else "end" if x > 100 - _EDGE else "middle")
+    return Tick(instant, x, _write(instant, format_), "start" if x < _EDGE else "end" if x > 100 - _EDGE else "middle")
 
 
-def _write(instant: int, form: Form) -> str:
+def _write(instant: int, format_: TickFormat) -> str:
     """The instant on the axis; midnight by its day, which the hours after it are of."""
     at = time.gmtime(instant // SECOND)
-    if form == "minute" and instant % DAY == 0:
-        form = "day"
+    if format_ == "minute" and instant % DAY == 0:
+        format_ = "day"
     month = _NAMES[at.tm_mon - 1]
     return {
         "second": f"{at.tm_hour:02}:{at.tm_min:02}:{at.tm_sec:02}",
@@ -89,4 +89,4 @@ def _write(instant: int, form: Form) -> str:
         "day": f"{at.tm_mday} {month}",
         "month": f"{month} {at.tm_year}",
         "year": str(at.tm_year),
-    }[form]
+    }[format_]

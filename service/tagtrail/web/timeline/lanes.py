@@ -91,7 +91,7 @@ MOST_MOVES: Final = 10_000
 
 
 @dataclass(frozen=True, slots=True)
-class Past:
+class RangeActivity:
     """What tags did within the frame, and what each was just before it, by their ids."""
 
     frame: Frame
@@ -109,37 +109,41 @@ class Lane:
     names: Mapping[int, str]
 
 
-def read_past(db: Connection, tags: Sequence[KnownTag], frame: Frame) -> Past:
+def read_activity(db: Connection, tags: Sequence[KnownTag], frame: Frame) -> RangeActivity:
     """What these tags did; a row or two is read of each."""
     ids = [tag.id for tag in tags]
     activity = find_activity(db, ids, since=frame.since, until=frame.until)
-    return Past(frame, find_standing(db, ids, at=frame.since), activity)
+    return RangeActivity(frame, find_standing(db, ids, at=frame.since), activity)
 
 
-def read_lanes(db: Connection, shown: Folding, past: Past) -> list[Lane]:
+def read_lanes(db: Connection, shown: Folding, activity_in_range: RangeActivity) -> list[Lane]:
     """The lanes of these tags; where there are more moves than may be read, the newest of each."""
-    frame = past.frame
-    folded = _read_folded(shown.folded, past)
+    frame = activity_in_range.frame
+    folded = _read_folded(shown.folded, activity_in_range)
     left = MOST_MOVES - sum(len(lane.strand.changes) for lane in folded)
-    moved = [tag.id for tag in shown.own if tag.id in past.activity]
+    moved = [tag.id for tag in shown.own if tag.id in activity_in_range.activity]
     counts = count_changes(db, moved, since=frame.since, until=frame.until, most=MOST_MOVES)
     most = max(1, share(counts.values(), left))
     own = []
     for tag in shown.own:
         count = counts.get(tag.id, 0)
         changes = find_changes(db, tag.id, since=frame.since, until=frame.until, most=most) if count else ()
-        strand = Strand(changes, past.standing.get(tag.id), is_whole=count <= most)
+        strand = Strand(changes, activity_in_range.standing.get(tag.id), is_whole=count <= most)
         own.append(Lane(tag.name, strand, make_pieces(strand, frame), {}))
     return own + folded
 
 
-def _read_folded(folded: Sequence[KnownTag], past: Past) -> list[Lane]:
+def _read_folded(folded: Sequence[KnownTag], activity_in_range: RangeActivity) -> list[Lane]:
     """The one lane of release tags at rest, if there are any: at each time, the tag that was created last."""
     if not folded:
         return []
-    created = [past.activity[tag.id].newest for tag in folded if tag.id in past.activity]
+    created = [activity_in_range.activity[tag.id].newest for tag in folded if tag.id in activity_in_range.activity]
     changes = sorted(created, key=lambda change: change.occurred_at)
-    stood = [past.standing[tag.id] for tag in folded if tag.id in past.standing and tag.id not in past.activity]
+    stood = [
+        activity_in_range.standing[tag.id]
+        for tag in folded
+        if tag.id in activity_in_range.standing and tag.id not in activity_in_range.activity
+    ]
     newest = max(stood, key=lambda change: change.occurred_at, default=None)
     strand = Strand(changes, newest, starts=join(changes))
-    return [Lane(None, strand, make_pieces(strand, past.frame), {tag.id: tag.name for tag in folded})]
+    return [Lane(None, strand, make_pieces(strand, activity_in_range.frame), {tag.id: tag.name for tag in folded})]

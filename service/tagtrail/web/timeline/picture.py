@@ -8,16 +8,16 @@ from markupsafe import Markup
 
 from tagtrail.store.names import Repository
 from tagtrail.store.timeline import KnownTag, find_first_time, find_newest_times
-from tagtrail.web.context import Visit
+from tagtrail.web.context import PageContext
 from tagtrail.web.paging import Portion
 from tagtrail.web.timeline.axis import Tick, make_ticks
 from tagtrail.web.timeline.drawing import Describer, DrawnPiece, draw
-from tagtrail.web.timeline.lanes import Folding, Lane, fold_tags, read_lanes, read_past
+from tagtrail.web.timeline.lanes import Folding, Lane, fold_tags, read_activity, read_lanes
 from tagtrail.web.timeline.pieces import Frame
 from tagtrail.web.timeline.ranges import (
     WELL,
-    Asked,
     RangeLink,
+    RangeRequest,
     choose_frame,
     link_moves,
     link_ranges,
@@ -58,49 +58,51 @@ class Timeline:
     ways: tuple[RangeLink, ...]
 
 
-def make_timeline(visit: Visit, repository: Repository, tags: Sequence[KnownTag]) -> Timeline:
+def make_timeline(context: PageContext, repository: Repository, tags: Sequence[KnownTag]) -> Timeline:
     """The timeline of these tags in the range, and with the portion of the lanes, that the query asks for."""
-    wanted = visit.filter("since", "until", "lanes", "tags")
+    wanted = context.filter("since", "until", "lanes", "tags")
     ids = [tag.id for tag in tags]
-    newest = find_newest_times(visit.db, ids, most=WELL)
-    asked = Asked(wanted.since, wanted.until, visit.now, find_first_time(visit.db, ids), newest)
-    frame = choose_frame(asked)
-    lanes, portion = _make_lanes(visit, repository, tags, frame)
+    newest = find_newest_times(context.db, ids, most=WELL)
+    request = RangeRequest(wanted.since, wanted.until, context.now, find_first_time(context.db, ids), newest)
+    frame = choose_frame(request)
+    lanes, portion = _make_lanes(context, repository, tags, frame)
     return Timeline(
         since=frame.since,
         until=frame.until,
         ticks=make_ticks(frame),
         lanes=lanes,
         portion=portion,
-        ranges=link_ranges(frame, asked),
-        ways=link_moves(frame, asked),
+        ranges=link_ranges(frame, request),
+        ways=link_moves(frame, request),
     )
 
 
 def _make_lanes(
-    visit: Visit, repository: Repository, tags: Sequence[KnownTag], frame: Frame
+    context: PageContext, repository: Repository, tags: Sequence[KnownTag], frame: Frame
 ) -> tuple[tuple[DrawnLane, ...], Portion]:
-    past = read_past(visit.db, tags, frame)
-    environments = visit.rules.environments_in(repository.registry, repository.name)
+    activity = read_activity(context.db, tags, frame)
+    environments = context.rules.environments_in(repository.registry, repository.name)
     folding = fold_tags(
         tags,
-        activity=past.activity,
-        standing=past.standing,
-        is_release=lambda tag: visit.rules.is_release(repository.name, tag),
+        activity=activity.activity,
+        standing=activity.standing,
+        is_release=lambda tag: context.rules.is_release(repository.name, tag),
         environment_tags=[rule.tag for rule in environments.values()],
     )
-    portion = Portion.of(visit.parameters, "lanes", len(folding.own), size=LANES)
+    portion = Portion.of(context.parameters, "lanes", len(folding.own), size=LANES)
     shown = Folding(tuple(portion.cut(folding.own)), () if portion.before else folding.folded)
-    lanes = read_lanes(visit.db, shown, past)
-    describer = Describer(visit.db, repository, lanes, now=visit.now)
-    return tuple(_draw_lane(visit, repository, lane, describer, frame) for lane in lanes), portion
+    lanes = read_lanes(context.db, shown, activity)
+    describer = Describer(context.db, repository, lanes, now=context.now)
+    return tuple(_draw_lane(context, repository, lane, describer, frame) for lane in lanes), portion
 
 
-def _draw_lane(visit: Visit, repository: Repository, lane: Lane, describer: Describer, frame: Frame) -> DrawnLane:
-    means = visit.rules.environments_of(repository.registry, repository.name, lane.tag or "")
+def _draw_lane(
+    context: PageContext, repository: Repository, lane: Lane, describer: Describer, frame: Frame
+) -> DrawnLane:
+    means = context.rules.environments_of(repository.registry, repository.name, lane.tag or "")
     return DrawnLane(
         tag=lane.tag,
-        kind=_kind(visit, repository, lane.tag),
+        kind=_kind(context, repository, lane.tag),
         environments=tuple(rule.name for rule in means),
         folded=len(lane.names),
         is_whole=lane.strand.is_whole,
@@ -108,7 +110,7 @@ def _draw_lane(visit: Visit, repository: Repository, lane: Lane, describer: Desc
     )
 
 
-def _kind(visit: Visit, repository: Repository, tag: str | None) -> LaneKind:
+def _kind(context: PageContext, repository: Repository, tag: str | None) -> LaneKind:
     if tag is None:
         return "folded"
-    return "release" if visit.rules.is_release(repository.name, tag) else "moving"
+    return "release" if context.rules.is_release(repository.name, tag) else "moving"

@@ -26,7 +26,7 @@ class RangeLink:
 
 
 @dataclass(frozen=True, slots=True)
-class Asked:
+class RangeRequest:
     """What the address asks for, and what there is: our time, and when the first and the newest moves were."""
 
     since: int | None
@@ -36,11 +36,11 @@ class Asked:
     newest: Sequence[int]
 
 
-def choose_frame(asked: Asked) -> Frame:
+def choose_frame(request: RangeRequest) -> Frame:
     """The range to draw. What lies after now is not drawn. Raises BadParameter where nothing is left."""
-    since, until, now = asked.since, asked.until, asked.now
+    since, until, now = request.since, request.until, request.now
     if since is None:
-        length = _choose_length(asked)
+        length = _choose_length(request)
         end = _end(now, length) if until is None else min(until, _end(now, length))
         if end == 0:
             raise BadParameter("until", "until is the beginning of 1970; nothing lies before it")
@@ -52,19 +52,19 @@ def choose_frame(asked: Asked) -> Frame:
     return Frame(since, end)
 
 
-def _choose_length(asked: Asked) -> int:
+def _choose_length(request: RangeRequest) -> int:
     """The shortest of the named ranges that holds the newest moves, else everything."""
-    held = asked.newest[:WELL]
+    held = request.newest[:WELL]
     for _, length in NAMED:
-        if not held or held[-1] >= asked.now - length:
+        if not held or held[-1] >= request.now - length:
             return length
-    return _everything(asked)
+    return _everything(request)
 
 
-def _everything(asked: Asked) -> int:
+def _everything(request: RangeRequest) -> int:
     """How long the range is that holds all moves, and a little before them."""
-    end = _end(asked.now, DAY if asked.first is None else max(DAY, asked.now - asked.first))
-    length = DAY if asked.first is None else max(DAY, end - asked.first)
+    end = _end(request.now, DAY if request.first is None else max(DAY, request.now - request.first))
+    length = DAY if request.first is None else max(DAY, end - request.first)
     return length + length // 50
 
 
@@ -74,32 +74,32 @@ def _end(now: int, length: int) -> int:
     return -(-now // step) * step
 
 
-def link_ranges(frame: Frame, asked: Asked) -> tuple[RangeLink, ...]:
+def link_ranges(frame: Frame, request: RangeRequest) -> tuple[RangeLink, ...]:
     """Links to the named ranges until now, and to everything."""
     links: list[RangeLink] = []
-    for label, length in (*NAMED, ("Everything", _everything(asked))):
-        since = max(0, _end(asked.now, length) - length)
-        is_shown = frame.until >= asked.now and abs(frame.span - length) <= length // 40
+    for label, length in (*NAMED, ("Everything", _everything(request))):
+        since = max(0, _end(request.now, length) - length)
+        is_shown = frame.until >= request.now and abs(frame.span - length) <= length // 40
         is_first = not any(link.is_current for link in links)
         links.append(RangeLink(label, _query_of(since, None), is_shown and is_first))
     return tuple(links)
 
 
-def link_moves(frame: Frame, asked: Asked) -> tuple[RangeLink, ...]:
+def link_moves(frame: Frame, request: RangeRequest) -> tuple[RangeLink, ...]:
     """Links that zoom in and out, and that go earlier and later."""
     quarter, half = frame.span // 4, frame.span // 2
     ways = [
-        ("Earlier", frame.since - half, frame.until - half, asked.first is not None and asked.first < frame.since),
-        ("Later", frame.since + half, frame.until + half, frame.until < asked.now),
+        ("Earlier", frame.since - half, frame.until - half, request.first is not None and request.first < frame.since),
+        ("Later", frame.since + half, frame.until + half, frame.until < request.now),
         ("Zoom in", frame.since + quarter, frame.until - quarter, frame.span > 2 * SHORTEST),
         (
             "Zoom out",
             frame.since - half,
             frame.until + half,
-            frame.until < asked.now or frame.span < _everything(asked),
+            frame.until < request.now or frame.span < _everything(request),
         ),
     ]
-    return tuple(RangeLink(label, _query(asked, since, until)) for label, since, until, leads in ways if leads)
+    return tuple(RangeLink(label, _query(request, since, until)) for label, since, until, leads in ways if leads)
 
 
 def query_around(since: int, until: int, now: int) -> str | None:
@@ -110,8 +110,8 @@ def query_around(since: int, until: int, now: int) -> str | None:
     return _query_of(max(0, since - margin), until + margin if until + margin < now else None)
 
 
-def _query(asked: Asked, since: int, until: int) -> str:
-    return _query_of(max(0, since), until if until < asked.now else None)
+def _query(request: RangeRequest, since: int, until: int) -> str:
+    return _query_of(max(0, since), until if until < request.now else None)
 
 
 def _query_of(since: int, until: int | None) -> str:
