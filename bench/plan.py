@@ -12,7 +12,7 @@ from bench.fill import fill
 from tagtrail.config.model import LedgerConfig
 from tagtrail.store.database import Store
 from tagtrail.store.status import Verification, keep_verification
-from tagtrail.tlog.place import make_sealer
+from tagtrail.tlog.place import make_log_signer
 from tagtrail.tlog.verification import count_lines
 from tagtrail.trail.instant import now
 
@@ -57,7 +57,7 @@ class Bench:
         if entries not in self._filled:
             path = self.directory / f"filled-{entries}"
             fill(path / "data", entries)
-            _seal(path / "data")
+            _sign(path / "data")
             os.sync()  # or the disk would still be busy with it while something is measured
             self._filled[entries] = path
         return self._filled[entries]
@@ -75,10 +75,10 @@ def _remove(path: Path) -> None:
             time.sleep(0.1)
 
 
-def _seal(data: Path) -> None:
+def _sign(data: Path) -> None:
     """Sign and verify the ledger now, or the service would do so while something is measured."""
     store = Store(data)
-    make_sealer(store, LedgerConfig()).seal()
+    make_log_signer(store, LedgerConfig()).sign()
     with store.writing() as tx:
         keep_verification(tx, Verification(now(), count_lines(store), None))
     store.close()

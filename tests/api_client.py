@@ -15,7 +15,7 @@ from tagtrail.config.model import NotifyConfig, RouteConfig
 from tagtrail.headers import add_security_headers
 from tagtrail.ledger.record import Recorder
 from tagtrail.notify.outbox import make_outbox
-from tagtrail.tlog.signer import LogPlace, Sealer
+from tagtrail.tlog.signer import LogPlace, LogSigner
 from tagtrail.trail.rules import EnvironmentRule, RegistryIdentity, Rules
 from tests.conftest import Ledger
 from tests.events import INDEX, MANIFEST, SomeEvent, delete_digest, delete_tag, digest_of, envelope, push
@@ -45,8 +45,8 @@ def make_app(ledger: Ledger, access: Access | None = None) -> Flask:
     app.register_blueprint(blueprint, url_prefix="/api/v1")
     directory = ledger.store.directory
     place = LogPlace("tagtrail.example", directory / "log-key.pem", directory / "journal")
-    seal = Sealer(ledger.store, place, clock=ledger.clock).seal
-    export = make_export_blueprint(store=ledger.store, recorder=ledger.recorder, access=access or Access(), seal=seal)
+    sign = LogSigner(ledger.store, place, clock=ledger.clock).sign
+    export = make_export_blueprint(store=ledger.store, recorder=ledger.recorder, access=access or Access(), sign=sign)
     app.register_blueprint(export, url_prefix="/api/v1")
     return app
 

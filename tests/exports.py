@@ -91,7 +91,7 @@ def unpack(content: bytes) -> Export:
 def prepared(log: Log, *, identities: bool = False, asked_by: str = COMMAND_LINE, **parameters: Any) -> Bundle:
     """A bundle before it is written."""
     question = read_question(parameters)
-    return prepare(log.ledger.store, question, seal=log.sealer.seal, asked_by=asked_by, identities=identities)
+    return prepare(log.ledger.store, question, sign=log.log_signer.sign, asked_by=asked_by, identities=identities)
 
 
 def zipped(log: Log, *, identities: bool = False, asker: Requester | None = None, **parameters: Any) -> bytes:

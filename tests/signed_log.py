@@ -9,7 +9,7 @@ from tagtrail.store.database import Store
 from tagtrail.tlog.guard import check_ledger
 from tagtrail.tlog.journal import Journal
 from tagtrail.tlog.note import Checkpoint, read_checkpoint, read_note
-from tagtrail.tlog.signer import LogPlace, Sealer
+from tagtrail.tlog.signer import LogPlace, LogSigner
 from tagtrail.tlog.verification import count_lines, find_trouble
 from tests.conftest import Clock, Ledger
 
@@ -20,7 +20,7 @@ class Log:
 
     ledger: Ledger
     place: LogPlace
-    sealer: Sealer
+    log_signer: LogSigner
 
     @property
     def journal(self) -> Journal:
@@ -51,7 +51,7 @@ def make_log(directory: Path, clock: Clock) -> Log:
     store = Store(directory / "data")
     store.prepare()
     place = LogPlace("tagtrail.example", directory / "keys" / "log-key.pem", directory / "journal")
-    return Log(Ledger(store, Recorder(store, clock=clock), clock), place, Sealer(store, place, clock=clock))
+    return Log(Ledger(store, Recorder(store, clock=clock), clock), place, LogSigner(store, place, clock=clock))
 
 
 def reopened(log: Log) -> Log:
@@ -59,7 +59,7 @@ def reopened(log: Log) -> Log:
     store = Store(log.ledger.store.directory)
     clock = log.ledger.clock
     ledger = Ledger(store, Recorder(store, clock=clock), clock)
-    return Log(ledger, log.place, Sealer(store, log.place, clock=clock))
+    return Log(ledger, log.place, LogSigner(store, log.place, clock=clock))
 
 
 def save_database(log: Log, to: Path) -> None:

@@ -53,21 +53,21 @@ def test_before_the_first_checkpoint_it_says_so(client: FlaskClient) -> None:
 
 
 def test_the_checkpoint_is_what_was_signed(log: Log, client: FlaskClient) -> None:
-    sealed = log.sealer.seal()
+    signed = log.log_signer.sign()
     answer = client.get("/log/checkpoint")
-    assert (answer.text, answer.content_type) == (sealed.note, "text/plain; charset=utf-8")
+    assert (answer.text, answer.content_type) == (signed.note, "text/plain; charset=utf-8")
     assert answer.headers["Cache-Control"] == "no-cache"
     assert answer.headers["X-Content-Type-Options"] == "nosniff"
     assert "default-src 'none'" in answer.headers["Content-Security-Policy"]
     tag = {"If-None-Match": answer.headers["ETag"]}
     assert client.get("/log/checkpoint", headers=tag).status_code == 304
     log.ledger.receive(push("latest", "more", 9))
-    log.sealer.seal()
+    log.log_signer.sign()
     assert client.get("/log/checkpoint", headers=tag).status_code == 200
 
 
 def test_everybody_may_have_the_checkpoint_and_only_readers_a_proof(log: Log) -> None:
-    log.sealer.seal()
+    log.log_signer.sign()
     client = client_of(log, Access(configured=[(READER, "reader", frozenset({"read"}))]))
     assert client.get("/log/checkpoint", headers=ELSEWHERE).status_code == 200
     assert client.get("/log/proof?seq=0", headers=ELSEWHERE).status_code == 401
@@ -76,17 +76,17 @@ def test_everybody_may_have_the_checkpoint_and_only_readers_a_proof(log: Log) ->
 
 
 def test_a_proof_proves_its_line_under_the_newest_or_an_older_checkpoint(log: Log, client: FlaskClient) -> None:
-    old = log.sealer.seal()
+    old = log.log_signer.sign()
     log.ledger.receive(push("latest", "more", 9))
-    new = log.sealer.seal()
+    new = log.log_signer.sign()
     line = get_line(log.ledger.store.reader(), 3)
     assert line is not None
-    for path, sealed in (("/log/proof?seq=3", new), (f"/log/proof?seq=3&size={old.size}", old)):
+    for path, signed in (("/log/proof?seq=3", new), (f"/log/proof?seq=3&size={old.size}", old)):
         answer = client.get(path)
         assert answer.content_type == "text/plain; charset=utf-8"
         assert answer.headers["Content-Disposition"] == 'attachment; filename="line-3.tlog-proof"'
         assert answer.headers["Cache-Control"] == "private, no-cache"
-        assert read_proof(answer.text).verify(line.line, log.sealer.verifier_keys()) == checkpoint_of(sealed.note)
+        assert read_proof(answer.text).verify(line.line, log.log_signer.verifier_keys()) == checkpoint_of(signed.note)
 
 
 @pytest.mark.parametrize(
@@ -109,7 +109,7 @@ def test_a_proof_proves_its_line_under_the_newest_or_an_older_checkpoint(log: Lo
 def test_what_cannot_be_proved_is_answered_with_the_reason(
     log: Log, client: FlaskClient, query: str, status: int, said: str
 ) -> None:
-    size = str(log.sealer.seal().size)
+    size = str(log.log_signer.sign().size)
     log.ledger.receive(push("latest", "more", 9))
     answer = client.get("/log/proof?" + query.replace("{size}", size))
     assert (answer.status_code, answer.mimetype) == (status, "application/problem+json")
@@ -118,9 +118,9 @@ def test_what_cannot_be_proved_is_answered_with_the_reason(
 
 
 def test_a_line_above_the_asked_checkpoint_is_no_part_of_it(log: Log, client: FlaskClient) -> None:
-    size = log.sealer.seal().size
+    size = log.log_signer.sign().size
     log.ledger.receive(push("latest", "more", 9))
-    log.sealer.seal()
+    log.log_signer.sign()
     answer = client.get(f"/log/proof?seq={size}&size={size}")
     assert answer.status_code == 400
     assert answer.json is not None
@@ -132,7 +132,7 @@ def test_the_checkpoint_takes_no_parameter(client: FlaskClient) -> None:
 
 
 def test_a_ledger_that_is_not_what_was_signed_gives_no_proof(log: Log, client: FlaskClient) -> None:
-    log.sealer.seal()
+    log.log_signer.sign()
     log.tamper("UPDATE lines SET leaf = zeroblob(32) WHERE seq = 2")
     answer = client.get("/log/proof?seq=1")
     assert (answer.status_code, answer.mimetype) == (500, "application/problem+json")

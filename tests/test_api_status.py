@@ -10,7 +10,7 @@ from flask.testing import FlaskClient
 from tagtrail.health import Readiness, make_health_blueprint
 from tagtrail.server.watch import Watch
 from tagtrail.store.status import Verification, keep_verification
-from tagtrail.tlog.signer import LogPlace, Sealer
+from tagtrail.tlog.signer import LogPlace, LogSigner
 from tests.api_client import make_client
 from tests.application import OPEN, open_application
 from tests.conftest import Ledger
@@ -25,8 +25,10 @@ def place(tmp_path: Path) -> LogPlace:
 @pytest.fixture
 def watch(ledger: Ledger, place: LogPlace) -> Watch:
     """What a worker process does beside answering; it verifies nothing here."""
-    sealer = Sealer(ledger.store, place, clock=ledger.clock)
-    return Watch(ledger.store, sealer, checkpoint_every=60, verify_every=3_600, verifying=["true"], clock=ledger.clock)
+    log_signer = LogSigner(ledger.store, place, clock=ledger.clock)
+    return Watch(
+        ledger.store, log_signer, checkpoint_every=60, verify_every=3_600, verifying=["true"], clock=ledger.clock
+    )
 
 
 def make_probe(ledger: Ledger) -> FlaskClient:
@@ -51,7 +53,7 @@ def test_ages_are_in_seconds_and_trouble_is_told(ledger: Ledger, tmp_path: Path)
     ledger.receive(push("1.0.0", "one", 1))
     ledger.receive_body(b"junk")
     place = LogPlace("tagtrail.example", tmp_path / "key.pem", tmp_path / "journal")
-    Sealer(ledger.store, place, clock=ledger.clock).seal()
+    LogSigner(ledger.store, place, clock=ledger.clock).sign()
     with ledger.store.writing() as tx:
         keep_verification(tx, Verification(ledger.clock(), 3, "line 1 is not what its hash says"))
     ledger.clock.pass_seconds(90)
@@ -60,7 +62,7 @@ def test_ages_are_in_seconds_and_trouble_is_told(ledger: Ledger, tmp_path: Path)
     assert (status["checkpoint_lines"], status["checkpoint_age_seconds"]) == (3, 90.0)
     assert (status["verified_lines"], status["verified_age_seconds"]) == (3, 90.0)
     assert status["verification_ok"] is False
-    assert status["verification_trouble"] == "line 1 is not what its hash says"
+    assert status["verification_problem"] == "line 1 is not what its hash says"
 
 
 def spoil_key(place: LogPlace) -> None:
@@ -92,34 +94,34 @@ def test_that_nothing_is_signed_any_more_is_told_until_it_is(
     watch.look(age=0)
     spoil(place)
     ledger.clock.pass_seconds(86_400)
-    assert ask(ledger)["sealing_ok"], "a checkpoint may be old where nothing has happened since"
+    assert ask(ledger)["signing_ok"], "a checkpoint may be old where nothing has happened since"
     ledger.receive(push("1.0.1", "two", 2), push("1.0.2", "three", 3))
     ledger.clock.pass_seconds(299)
     watch.look(age=0)
     status = ask(ledger)
-    assert (status["sealing_ok"], status["sealing_trouble"], status["unsealed_lines"]) == (True, None, 2)
+    assert (status["signing_ok"], status["signing_problem"], status["unsigned_lines"]) == (True, None, 2)
     assert probe.get("/readyz").text == "ready\n"
     ledger.clock.pass_seconds(2)
     watch.look(age=0)
     status, answer = ask(ledger), probe.get("/readyz")
-    assert status["sealing_ok"] is False
-    assert 301 <= status["unsealed_age_seconds"] < 302
-    assert status["sealing_trouble"].startswith(
+    assert status["signing_ok"] is False
+    assert 301 <= status["unsigned_age_seconds"] < 302
+    assert status["signing_problem"].startswith(
         "the ledger is not being signed any more: 2 lines wait for a checkpoint"
     )
-    assert (answer.status_code, answer.text) == (200, f"ready\n{status['sealing_trouble']}\n")
+    assert (answer.status_code, answer.text) == (200, f"ready\n{status['signing_problem']}\n")
     mend(place)
     watch.look(age=0)
     status = ask(ledger)
-    assert (status["sealing_ok"], status["unsealed_lines"], status["unsealed_age_seconds"]) == (True, 0, None)
+    assert (status["signing_ok"], status["unsigned_lines"], status["unsigned_age_seconds"]) == (True, 0, None)
     assert probe.get("/readyz").text == "ready\n"
 
 
 def test_a_log_that_was_never_signed_is_told_too(ledger: Ledger) -> None:
     ledger.receive(push("1.0.0", "one", 1))
-    assert ask(ledger)["sealing_ok"]
+    assert ask(ledger)["signing_ok"]
     ledger.clock.pass_seconds(400)
-    assert "2 lines wait" in ask(ledger)["sealing_trouble"]
+    assert "2 lines wait" in ask(ledger)["signing_problem"]
 
 
 def test_how_long_a_line_may_wait_goes_by_checkpoint_every(ledger: Ledger, tmp_path: Path) -> None:
@@ -127,5 +129,5 @@ def test_how_long_a_line_may_wait_goes_by_checkpoint_every(ledger: Ledger, tmp_p
     ledger.receive(push("1.0.0", "one", 1))
     for seconds, is_ok in ((50, True), (1, False)):
         ledger.clock.pass_seconds(seconds)
-        assert client.get("/api/v1/status").get_json()["sealing_ok"] is is_ok
+        assert client.get("/api/v1/status").get_json()["signing_ok"] is is_ok
     assert "is not being signed" in client.get("/readyz").text

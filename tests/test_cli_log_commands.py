@@ -8,7 +8,7 @@ import pytest
 
 from tagtrail.store.database import Store
 from tagtrail.tlog.note import read_note, read_verifier_key
-from tagtrail.tlog.signer import LogPlace, Sealer
+from tagtrail.tlog.signer import LogPlace, LogSigner
 from tests.command_line import CommandLine
 from tests.conftest import Ledger
 from tests.events import push
@@ -21,7 +21,7 @@ def log(ledger: Ledger) -> Log:
     data = ledger.store.directory
     place = LogPlace("tagtrail.example", data / "log-key.pem", data / "journal")
     ledger.receive(push("1.0.0", "one", 1), push("prod", "one", 2))
-    return Log(ledger, place, Sealer(ledger.store, place))
+    return Log(ledger, place, LogSigner(ledger.store, place))
 
 
 @pytest.fixture
@@ -37,10 +37,10 @@ def test_before_the_first_checkpoint_it_says_so(cli: CommandLine) -> None:
 
 
 def test_the_checkpoint_is_printed_as_it_was_published(cli: CommandLine, log: Log) -> None:
-    sealed = log.sealer.seal()
-    assert cli.ask("log", "checkpoint") == sealed.note
+    signed = log.log_signer.sign()
+    assert cli.ask("log", "checkpoint") == signed.note
     key = read_verifier_key(cli.ask("log", "key", "show"))
-    assert read_note(sealed.note).verify([key]) == [key]
+    assert read_note(signed.note).verify([key]) == [key]
 
 
 def test_the_listing_is_still_what_log_alone_does(cli: CommandLine) -> None:
@@ -50,13 +50,13 @@ def test_the_listing_is_still_what_log_alone_does(cli: CommandLine) -> None:
 
 
 def test_a_sound_ledger_is_verified(cli: CommandLine, log: Log) -> None:
-    log.sealer.seal()
+    log.log_signer.sign()
     assert "nothing is wrong" in cli.ask("log", "verify")
     assert log.ledger.rows("SELECT trouble FROM verification") == [(None,)]
 
 
 def test_a_ledger_that_was_tampered_with_is_told_and_remembered(cli: CommandLine, log: Log) -> None:
-    log.sealer.seal()
+    log.log_signer.sign()
     (line,) = log.ledger.rows("SELECT line FROM lines WHERE seq = 1")[0]
     log.tamper("UPDATE lines SET line = ? WHERE seq = 1", line.replace(b"team", b"meat"))
     result = cli.run("log", "verify")
@@ -67,7 +67,7 @@ def test_a_ledger_that_was_tampered_with_is_told_and_remembered(cli: CommandLine
 
 
 def test_the_key_is_rotated_and_the_new_one_printed(cli: CommandLine, log: Log) -> None:
-    log.sealer.seal()
+    log.log_signer.sign()
     old = cli.ask("log", "key", "show")
     new = cli.ask("log", "key", "rotate", "--reason", "yearly")
     assert cli.ask("log", "key", "show") == old + new
@@ -82,10 +82,10 @@ def test_a_reason_is_required(cli: CommandLine) -> None:
 
 def lose_lines(log: Log, tmp_path: Path) -> Log:
     """Put back a database that lacks the last line which was signed."""
-    log.sealer.seal()
+    log.log_signer.sign()
     save_database(log, tmp_path / "old.db")
     log.ledger.receive(push("1.0.1", "two", 10))
-    log.sealer.seal()
+    log.log_signer.sign()
     return put_back_database(log, tmp_path / "old.db")
 
 
@@ -99,7 +99,7 @@ def test_lost_lines_are_recovered(cli: CommandLine, log: Log, tmp_path: Path) ->
 
 
 def test_a_whole_database_is_recovered(cli: CommandLine, log: Log) -> None:
-    log.sealer.seal()
+    log.log_signer.sign()
     before = log.ledger.rows("SELECT line FROM lines")
     log.ledger.store.close()
     for path in log.ledger.store.directory.glob("tagtrail.db*"):
@@ -120,7 +120,7 @@ def test_a_new_epoch_is_begun_with_a_reason(cli: CommandLine, log: Log, tmp_path
 
 
 def test_a_new_epoch_without_need_is_refused(cli: CommandLine, log: Log) -> None:
-    log.sealer.seal()
+    log.log_signer.sign()
     result = cli.run("log", "new-epoch", "--reason", "tidying up")
     assert result.exit_code == 5
     assert "no need" in result.stderr

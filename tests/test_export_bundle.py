@@ -75,7 +75,7 @@ def test_made_again_at_its_size_it_is_the_same_whatever_was_recorded_since(log: 
         {}, {"identities": True}, {"repository": "team/*", "environment": "production"}, {"tag": "prod"},
         {"sample": "4", "seed": "s"}, {"since": "2026-04-21T12:00:00.000004Z", "identities": True}, {"digest": "7692"},
     ]  # fmt: skip
-    size = str(log.sealer.seal().size)
+    size = str(log.log_signer.sign().size)
     before = [zipped(log, size=size, **question) for question in questions]
     log.ledger.receive(
         push("prod", "two", 30, actor="late"),  # between what was recorded: it re-orders tags and environments
@@ -86,8 +86,8 @@ def test_made_again_at_its_size_it_is_the_same_whatever_was_recorded_since(log: 
     )
     tell_deletion(log.ledger)
     log.ledger.clock.pass_seconds(10)
-    rotate_key(log.ledger.store, log.ledger.recorder, log.sealer, log.place, reason="test")
-    log.sealer.seal()
+    rotate_key(log.ledger.store, log.ledger.recorder, log.log_signer, log.place, reason="test")
+    log.log_signer.sign()
     assert [zipped(log, size=size, **question) for question in questions] == before
 
 
@@ -160,7 +160,7 @@ def test_a_bundle_during_which_something_was_taken_away_is_broken_off(log: Log) 
 
 
 def test_lines_that_are_recorded_meanwhile_are_not_in_it(log: Log) -> None:
-    before = zipped(log, size=str(log.sealer.seal().size))
+    before = zipped(log, size=str(log.log_signer.sign().size))
     pieces = hand_over(prepared(log, size=str(unpack(before).proof["size"])), log.ledger.recorder, Requester())
     first = next(pieces)
     log.ledger.receive(push("prod", "two", 35), push("prod", "new", 9_999_999))
@@ -176,9 +176,9 @@ def test_an_empty_ledger_has_a_bundle(tmp_path: Path, clock: Clock) -> None:
 
 
 def test_a_size_that_was_never_signed_is_refused_with_the_nearest(log: Log) -> None:
-    first = log.sealer.seal().size
+    first = log.log_signer.sign().size
     log.ledger.receive(*(push("latest", f"{at}", at) for at in range(5)))
-    second = log.sealer.seal().size
+    second = log.log_signer.sign().size
     with pytest.raises(NotRecorded, match=f"nearest to it was {first} and {second}"):
         prepared(log, size=str(first + 1))
     with pytest.raises(NotRecorded, match=f"nearest to it was {second}"):
@@ -186,7 +186,7 @@ def test_a_size_that_was_never_signed_is_refused_with_the_nearest(log: Log) -> N
 
 
 def test_the_log_is_shown_to_have_grown_from_the_checkpoint_that_was_kept(log: Log, tmp_path: Path) -> None:
-    kept = log.sealer.seal().note
+    kept = log.log_signer.sign().note
     tell_deletion(log.ledger)
     export = exported(log, since_checkpoint=kept)
     assert export.files["since-checkpoint"].decode() == kept
@@ -196,7 +196,7 @@ def test_the_log_is_shown_to_have_grown_from_the_checkpoint_that_was_kept(log: L
 
 
 def test_a_checkpoint_that_cannot_be_one_of_ours_is_refused(log: Log) -> None:
-    note = log.sealer.seal().note
+    note = log.log_signer.sign().note
     other = Signer("other.example/log/1", _private(log))
     ours = Signer("tagtrail.example/log/1", _private(log))
     far = Checkpoint(ours.name, 10_000, b"\x01" * 32)
@@ -214,7 +214,7 @@ def test_a_checkpoint_that_cannot_be_one_of_ours_is_refused(log: Log) -> None:
 
 
 def test_a_ledger_that_is_not_what_was_signed_is_not_exported(log: Log) -> None:
-    size = log.sealer.seal().size
+    size = log.log_signer.sign().size
     [(leaf,)] = log.ledger.rows("SELECT leaf FROM lines WHERE seq = 3")
     log.tamper("UPDATE lines SET leaf = zeroblob(32) WHERE seq = 3")
     with pytest.raises(Contradicted, match="not those that were signed"):
@@ -223,9 +223,9 @@ def test_a_ledger_that_is_not_what_was_signed_is_not_exported(log: Log) -> None:
 
 
 def test_rotated_keys_are_followed_and_older_sizes_know_nothing_of_them(log: Log, tmp_path: Path) -> None:
-    old_size = str(log.sealer.seal().size)
-    [old_key] = log.sealer.verifier_keys()
-    rotate_key(log.ledger.store, log.ledger.recorder, log.sealer, log.place, reason="yearly")
+    old_size = str(log.log_signer.sign().size)
+    [old_key] = log.log_signer.verifier_keys()
+    rotate_key(log.ledger.store, log.ledger.recorder, log.log_signer, log.place, reason="yearly")
     export = exported(log)
     assert len(export.files["keys.vkey"].splitlines()) == 2
     assert "rotations" in export.files

@@ -90,7 +90,7 @@ def test_a_deployment_is_derived_from_the_lines_of_its_size_alone(log: Log) -> N
     tell_story(log.ledger)
     db = log.ledger.store.reader()
     repository = Named(*log.ledger.rows("SELECT id, 'main', name FROM repositories WHERE name = 'team/app'")[0])
-    size = log.sealer.seal().size
+    size = log.log_signer.sign().size
     before = Past(load_rulebook(db).before(size), size).derive(db, repository, "production")
     log.ledger.receive(push("prod", "late", 10))
     assert Past(load_rulebook(db).before(size), size).derive(db, repository, "production") == before
@@ -160,7 +160,7 @@ def test_another_process_of_the_registry_is_a_gap_and_its_first_is_none(log: Log
 def test_a_new_epoch_is_a_gap_that_has_ended(log: Log) -> None:
     record_start(log.ledger.recorder, RULES)
     last = log.ledger.rows("SELECT received_at FROM entries ORDER BY seq DESC LIMIT 1")[0][0]
-    log.sealer.seal()
+    log.log_signer.sign()
     log.place.key.unlink()
     log.ledger.clock.pass_seconds(60)
     began = log.ledger.clock()

@@ -232,11 +232,11 @@ def test_a_signed_log_is_verified_after_pruning_and_erasing(tmp_path: Path, cloc
     log = make_log(tmp_path, clock)
     log.ledger.put_in_force(RULES)
     log.ledger.receive(*story())
-    log.sealer.seal()
+    log.log_signer.sign()
     assert prune_all(log.ledger)
     forget(log.ledger, "alice")
     log.ledger.receive(push("prod", "later", 200))
-    log.sealer.seal()
+    log.log_signer.sign()
     log.check()
     assert log.find_trouble() is None
     log.ledger.store.close()

@@ -372,10 +372,10 @@ def test_a_rebuild_tells_nothing(notified: NotifiedLedger) -> None:
 def test_a_recovery_tells_nothing(tmp_path: Path, clock: Clock) -> None:
     log = make_log(tmp_path, clock)
     config = NotifyConfig(channels=CHANNELS, routes=(RouteConfig(("chat",)),))
-    log.sealer.seal()
+    log.log_signer.sign()
     save_database(log, tmp_path / "saved.db")
     NotifiedLedger(log.ledger.store, clock, config).receive(push("prod", "one", 0))
-    log.sealer.seal()
+    log.log_signer.sign()
     notified = NotifiedLedger(put_back_database(log, tmp_path / "saved.db").ledger.store, clock, config)
     assert recover(notified.store, notified.ledger.recorder, log.place.journal) > 0
     assert notified.ledger.rows("SELECT count(*) FROM moves") == [(1,)]

@@ -51,7 +51,7 @@ def log(tmp_path: Path, clock: Clock) -> Iterator[Log]:
 def watch(log: Log) -> Watch:
     return Watch(
         log.ledger.store,
-        log.sealer,
+        log.log_signer,
         checkpoint_every=60,
         verify_every=24 * HOUR,
         verifying=["verify"],
@@ -94,11 +94,11 @@ def test_a_clock_that_was_set_back_keeps_it_from_nothing(watch: Watch, log: Log,
     log.ledger.clock.pass_seconds(-365 * 24 * HOUR)
     watch.look(age=30)
     assert verifying.begun == 2
-    assert log.sealer.seal_if_due(age=0) is None, "it is sealed already"
+    assert log.log_signer.sign_if_due(age=0) is None, "it is signed already"
 
 
-def test_a_ledger_that_cannot_be_sealed_is_verified_all_the_same(watch: Watch, log: Log, verifying: Verifying) -> None:
-    log.sealer.seal()
+def test_a_ledger_that_cannot_be_signed_is_verified_all_the_same(watch: Watch, log: Log, verifying: Verifying) -> None:
+    log.log_signer.sign()
     log.ledger.receive(push("1.0.0", "one", 1))
     log.place.key.unlink()
     watch.look(age=0)
@@ -107,7 +107,7 @@ def test_a_ledger_that_cannot_be_sealed_is_verified_all_the_same(watch: Watch, l
 
 def test_a_verification_that_is_under_way_ends_with_its_service(log: Log) -> None:
     command = [sys.executable, "-c", "import time; time.sleep(600)"]
-    watch = Watch(log.ledger.store, log.sealer, checkpoint_every=60, verify_every=HOUR, verifying=command)
+    watch = Watch(log.ledger.store, log.log_signer, checkpoint_every=60, verify_every=HOUR, verifying=command)
     watch.stop()  # nothing is under way
     begun: list[subprocess.Popen[bytes]] = []
     real = subprocess.Popen

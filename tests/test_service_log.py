@@ -55,11 +55,11 @@ def stored_lines(service: Service) -> list[bytes]:
     return lines
 
 
-def test_it_is_sealed_at_start_after_growth_and_at_the_stop(service: Service) -> None:
+def test_it_is_signed_at_start_after_growth_and_at_the_stop(service: Service) -> None:
     service.start()
-    eventually(lambda: published(service) == 2, "the rules and the start are sealed")
+    eventually(lambda: published(service) == 2, "the rules and the start are signed")
     send(service, 1, 5)
-    eventually(lambda: published(service) == 2 + 6, "five pushes and the registry's start are sealed")
+    eventually(lambda: published(service) == 2 + 6, "five pushes and the registry's start are signed")
     service.process.stop()
     lines = stored_lines(service)
     assert json.loads(lines[-1])["kind"] == "stopped"
@@ -69,11 +69,11 @@ def test_it_is_sealed_at_start_after_growth_and_at_the_stop(service: Service) ->
     assert read_note(printed).verify([key]) == [key]
 
 
-def test_of_several_worker_processes_one_seals(service: Service) -> None:
+def test_of_several_worker_processes_one_signs(service: Service) -> None:
     service.start()
     for at in range(4):
         send(service, 1 + at * 10, 10)
-    eventually(lambda: published(service) == 2 + 1 + 40, "all is sealed")
+    eventually(lambda: published(service) == 2 + 1 + 40, "all is signed")
     service.process.stop()
     store = Store(service.data)
     sizes = [each.size for each in iterate_checkpoints(store.reader())]
@@ -194,17 +194,17 @@ def test_a_log_is_not_renamed(service: Service, tmp_path: Path) -> None:
 
 def test_a_journal_that_cannot_be_written_stops_no_event_not_even_at_the_start(service: Service) -> None:
     service.start()
-    eventually(lambda: published(service) == 2, "the start is sealed")
+    eventually(lambda: published(service) == 2, "the start is signed")
     keys = service.data / "journal" / "epoch-1" / "keys.vkey"
     keys.unlink()
     keys.symlink_to("/proc/nowhere/keys.vkey")
     send(service, 1, 1)
-    eventually(lambda: "the ledger was not sealed" in service.process.log.read_text(), "the log says so")
+    eventually(lambda: "the ledger was not signed" in service.process.log.read_text(), "the log says so")
     assert service.process.stop() == 0
     service.start()
     send(service, 2, 1)
     keys.unlink()
-    eventually(lambda: published(service) == len(stored_lines(service)), "all is sealed as soon as that can be")
+    eventually(lambda: published(service) == len(stored_lines(service)), "all is signed as soon as that can be")
     assert service.process.stop() == 0
     assert run(service, "log", "verify").returncode == 0
 

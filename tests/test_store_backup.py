@@ -73,10 +73,10 @@ def test_an_old_backup_is_refused_until_the_journal_has_given_back_its_lines(tmp
     log = make_log(tmp_path / "log", clock)
     record_start(log.ledger.recorder, RULES)
     log.ledger.receive(*story()[:5])
-    log.sealer.seal()
+    log.log_signer.sign()
     copy = back_up(log.ledger.store, tmp_path / "copy")
     log.ledger.receive(*story()[5:])
-    log.sealer.seal()
+    log.log_signer.sign()
     kept = log.ledger.rows("SELECT seq, line FROM lines")
     back = put_back_database(log, copy.path)
     with pytest.raises(Contradicted, match=r"missing.*tagtrail log recover.*tagtrail log new-epoch"):
@@ -94,7 +94,7 @@ def test_what_was_revoked_after_the_backup_opens_nothing_after_recovering(tmp_pa
         make_token(log.ledger.recorder, name, ["read"])
     copy = back_up(log.ledger.store, tmp_path / "copy")
     revoked = revoke_token(log.ledger.store, log.ledger.recorder, "stolen")
-    log.sealer.seal()
+    log.log_signer.sign()
     back = put_back_database(log, copy.path)
     recover(back.ledger.store, back.ledger.recorder, back.place.journal)
     tokens = {token.name: token for token in find_tokens(back.ledger.store.reader())}
@@ -110,10 +110,10 @@ def test_what_was_pruned_after_the_backup_is_pruned_again_by_recovering(tmp_path
     ledger.receive(*some_events(1, 120))
     copy = back_up(ledger.store, tmp_path / "copy")
     ledger.receive(*some_events(2, 60))
-    log.sealer.seal()
+    log.log_signer.sign()
     retention.prune(ledger.store, ledger.recorder, before=150, reason="two years")
     ledger.receive(*some_events(3, 60))
-    log.sealer.seal()
+    log.log_signer.sign()
     gone = ledger.rows("SELECT seq, leaf FROM pruned_leaves ORDER BY seq")
     last = get_last_seq(ledger.store.reader())
     back = put_back_database(log, copy.path)
@@ -130,7 +130,7 @@ def test_what_was_pruned_after_the_backup_is_pruned_again_by_recovering(tmp_path
 def test_the_newest_backup_is_let_in_as_it_is(tmp_path: Path, clock: Clock) -> None:
     log = make_log(tmp_path / "log", clock)
     log.ledger.receive(*story())
-    log.sealer.seal()
+    log.log_signer.sign()
     back = put_back_database(log, back_up(log.ledger.store, tmp_path / "copy").path)
     back.check()
     back.ledger.store.close()
@@ -139,7 +139,7 @@ def test_the_newest_backup_is_let_in_as_it_is(tmp_path: Path, clock: Clock) -> N
 def test_neither_the_key_nor_the_journal_is_in_a_backup(tmp_path: Path, clock: Clock) -> None:
     log = make_log(tmp_path / "log", clock)
     log.ledger.receive(*story())
-    log.sealer.seal()
+    log.log_signer.sign()
     back_up(log.ledger.store, tmp_path / "copy")
     assert [path.name for path in (tmp_path / "copy").rglob("*")] == ["tagtrail.db"]
     log.ledger.store.close()

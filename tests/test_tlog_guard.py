@@ -30,7 +30,7 @@ def log(tmp_path: Path, clock: Clock) -> Iterator[Log]:
     log = make_log(tmp_path, clock)
     record_start(log.ledger.recorder, Rules())
     log.ledger.receive(push("1.0.0", "one", 1), push("prod", "one", 2))
-    log.sealer.seal()
+    log.log_signer.sign()
     yield log
     log.ledger.store.close()
 
@@ -38,7 +38,7 @@ def log(tmp_path: Path, clock: Clock) -> Iterator[Log]:
 def grow(log: Log) -> None:
     """Three lines more, and a checkpoint."""
     log.ledger.receive(push("1.1.0", "two", 10), push("prod", "two", 11), delete_tag("1.0.0", 12))
-    log.sealer.seal()
+    log.log_signer.sign()
 
 
 @pytest.fixture
@@ -75,7 +75,7 @@ def test_a_fork_is_refused(restored: Log) -> None:
     with pytest.raises(Contradicted, match="another history"):
         restored.check()
     with pytest.raises(Contradicted, match="another history"):
-        restored.sealer.seal()
+        restored.log_signer.sign()
 
 
 def test_a_database_that_is_gone_is_refused_while_its_journal_is_there(log: Log) -> None:
@@ -89,7 +89,7 @@ def test_a_database_that_is_gone_is_refused_while_its_journal_is_there(log: Log)
 
 def test_a_journal_that_somebody_else_signed_is_refused(log: Log) -> None:
     other = make_log(log.place.journal.parent / "other", log.ledger.clock)
-    other.sealer.seal()
+    other.log_signer.sign()
     (foreign,) = other.journal.directory.glob("*.checkpoints")
     (ours,) = log.journal.directory.glob("*.checkpoints")
     ours.write_bytes(ours.read_bytes() + foreign.read_bytes())
@@ -115,15 +115,15 @@ def test_lost_lines_are_appended_again_byte_for_byte(log: Log, tmp_path: Path) -
         [[len(before) - 3, len(before) - 1]],
     )
     restored.check()
-    restored.sealer.seal()
+    restored.log_signer.sign()
     assert restored.find_trouble() is None
     check_promises(restored.ledger.store)
 
 
 def test_a_whole_ledger_is_recovered_from_its_journal(log: Log) -> None:
     grow(log)
-    rotate_key(log.ledger.store, log.ledger.recorder, log.sealer, log.place, reason="yearly")
-    before, keys = log.ledger.rows("SELECT seq, line, leaf FROM lines"), log.sealer.verifier_keys()
+    rotate_key(log.ledger.store, log.ledger.recorder, log.log_signer, log.place, reason="yearly")
+    before, keys = log.ledger.rows("SELECT seq, line, leaf FROM lines"), log.log_signer.verifier_keys()
     log.ledger.store.close()
     for path in log.ledger.store.directory.glob("tagtrail.db*"):
         path.unlink()
@@ -131,8 +131,8 @@ def test_a_whole_ledger_is_recovered_from_its_journal(log: Log) -> None:
     new = put_back_database(log, log.ledger.store.path.rename(log.ledger.store.directory / "empty.db"))
     recover(new.ledger.store, new.ledger.recorder, new.place.journal)
     assert new.ledger.rows("SELECT seq, line, leaf FROM lines")[: len(before)] == before
-    assert new.sealer.verifier_keys() == keys
-    new.sealer.seal()
+    assert new.log_signer.verifier_keys() == keys
+    new.log_signer.sign()
     new.check()
     assert new.find_trouble() is None
     check_promises(new.ledger.store)
@@ -143,7 +143,7 @@ def test_what_was_erased_after_the_backup_is_erased_again(log: Log, tmp_path: Pa
     log.ledger.receive(push("2.0.0", "two", 5, actor="alice-of-the-backup"))
     save_database(log, tmp_path / "old.db")
     erase(log.ledger.recorder, find_holdings(log.ledger.store, "alice-of-the-backup"), reason="case 17")
-    log.sealer.seal()
+    log.log_signer.sign()
     restored = put_back_database(log, tmp_path / "old.db")
     assert restored.ledger.rows("SELECT name FROM actors WHERE name LIKE 'alice%'")
     recover(restored.ledger.store, restored.ledger.recorder, restored.place.journal)
@@ -185,9 +185,9 @@ def test_a_new_epoch_names_what_was_lost(restored: Log) -> None:
     assert (first["kind"], first["origin"], first["lost"], first["kept"]) == ("gap_opened", origin, lost, kept)
     assert first["reason"] == "the disk died"
     restored.check()
-    sealed = restored.sealer.seal()
-    assert checkpoint_of(sealed.note).origin == origin
-    assert read_note(sealed.note).verify(restored.sealer.verifier_keys())
+    signed = restored.log_signer.sign()
+    assert checkpoint_of(signed.note).origin == origin
+    assert read_note(signed.note).verify(restored.log_signer.verifier_keys())
     restored.check()
     assert restored.find_trouble() is None
     check_promises(restored.ledger.store)
@@ -200,7 +200,7 @@ def test_across_epochs_what_survived_is_still_provably_the_same(log: Log, tmp_pa
     grow(log)
     restored = put_back_database(log, tmp_path / "old.db")
     begin_epoch(restored.ledger.store, restored.ledger.recorder, restored.place, reason="restored")
-    new = restored.sealer.seal()
+    new = restored.log_signer.sign()
     proof = Tree(StoredHashes(restored.ledger.store.reader())).prove_consistency(old.size, new.size)
     assert is_consistent(old.size, old.root, new.size, new.root, proof)
 
@@ -222,19 +222,19 @@ def test_a_new_epoch_is_not_begun_without_need(log: Log) -> None:
 def test_a_lost_key_needs_a_new_epoch_and_gets_one(log: Log) -> None:
     log.place.key.unlink()
     begin_epoch(log.ledger.store, log.ledger.recorder, log.place, reason="the key was lost")
-    assert checkpoint_of(log.sealer.seal().note).origin == "tagtrail.example/log/2"
+    assert checkpoint_of(log.log_signer.sign().note).origin == "tagtrail.example/log/2"
     log.check()
 
 
 def test_a_backup_from_before_the_epoch_is_refused(restored: Log, tmp_path: Path) -> None:
     begin_epoch(restored.ledger.store, restored.ledger.recorder, restored.place, reason="the disk died")
-    restored.sealer.seal()
+    restored.log_signer.sign()
     again = put_back_database(restored, tmp_path / "old.db")
     with pytest.raises(Contradicted, match="from before that epoch"):
         again.check()
     assert recover(again.ledger.store, again.ledger.recorder, again.place.journal) > 0
     again.check()
-    again.sealer.seal()
+    again.log_signer.sign()
     assert again.find_trouble() is None
     check_promises(again.ledger.store)
     again.ledger.store.close()
@@ -244,15 +244,15 @@ def test_a_backup_from_before_a_rotation_is_recovered_and_the_rotation_can_still
     log: Log, tmp_path: Path
 ) -> None:
     save_database(log, tmp_path / "old.db")
-    rotate_key(log.ledger.store, log.ledger.recorder, log.sealer, log.place, reason="yearly")
+    rotate_key(log.ledger.store, log.ledger.recorder, log.log_signer, log.place, reason="yearly")
     grow(log)
-    rotations = log.sealer.rotations()
+    rotations = log.log_signer.rotations()
     restored = put_back_database(log, tmp_path / "old.db")
     with pytest.raises(Contradicted, match="tagtrail log recover"):
         restored.check()
     recover(restored.ledger.store, restored.ledger.recorder, restored.place.journal)
-    restored.sealer.seal()
-    assert restored.sealer.rotations() == rotations
+    restored.log_signer.sign()
+    assert restored.log_signer.rotations() == rotations
     assert restored.find_trouble() is None
 
 
@@ -264,10 +264,10 @@ def test_a_signed_ledger_without_its_journal_is_refused_for_nothing_tells_whethe
         restored.check()
     restored.ledger.receive(push("2.0.0", "other", 20))
     with pytest.raises(Contradicted, match="not mounted"):
-        restored.sealer.seal()
+        restored.log_signer.sign()
     assert not restored.place.journal.exists(), "nothing is written where a disk may be mounted again"
     begin_epoch(restored.ledger.store, restored.ledger.recorder, restored.place, reason="the journal is lost")
-    restored.sealer.seal()
+    restored.log_signer.sign()
     restored.check()
     assert restored.find_trouble() is None
 
@@ -282,7 +282,7 @@ def test_lines_that_the_journal_has_beyond_its_newest_checkpoint_are_missed_too(
         restored.check()
     restored.ledger.receive(push("2.0.0", "other", 20))
     with pytest.raises(Contradicted, match="another history"):
-        restored.sealer.seal()
+        restored.log_signer.sign()
     restored = put_back_database(restored, tmp_path / "old.db")
     assert recover(restored.ledger.store, restored.ledger.recorder, restored.place.journal) == 1
     restored.check()
@@ -296,7 +296,7 @@ def test_a_journal_that_cannot_be_read_is_no_dead_end(log: Log) -> None:
     with pytest.raises(Contradicted, match="no line of a ledger"):
         recover(log.ledger.store, log.ledger.recorder, log.place.journal)
     begin_epoch(log.ledger.store, log.ledger.recorder, log.place, reason="somebody wrote into the journal")
-    log.sealer.seal()
+    log.log_signer.sign()
     log.check()
     assert log.find_trouble() is None
 
@@ -334,10 +334,10 @@ def test_a_new_epoch_that_was_broken_off_leaves_recovering_possible(restored: Lo
     restored.check()
 
 
-def test_lines_that_go_missing_at_the_end_are_noticed_when_it_would_be_sealed(log: Log) -> None:
+def test_lines_that_go_missing_at_the_end_are_noticed_when_it_would_be_signed(log: Log) -> None:
     log.ledger.clock.pass_seconds(60)
     last = log.ledger.rows("SELECT max(seq) FROM lines")[0][0]
     for table in ("moves", "entries", "disclosures", "lines"):
         log.tamper(f"DELETE FROM {table} WHERE seq = ?", last)
     with pytest.raises(Contradicted, match=f"line {last} is missing"):
-        log.sealer.seal_if_due(age=30)
+        log.log_signer.sign_if_due(age=30)

@@ -95,7 +95,7 @@ def test_it_holds_the_exact_lines_and_no_personal_data(tmp_path: Path, clock: Cl
     log: Log = make_log(tmp_path, clock)
     record_start(log.ledger.recorder, Rules())
     log.ledger.receive(push("1.0.0", "one", 1, actor="alice-the-actor"))
-    log.sealer.seal()
+    log.log_signer.sign()
     assert [text for _, text in log.journal.lines()] == [row[0] for row in log.ledger.rows("SELECT line FROM lines")]
     written = b"".join(path.read_bytes() for path in log.place.journal.rglob("*") if path.is_file())
     assert b"alice-the-actor" not in written

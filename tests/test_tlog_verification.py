@@ -17,14 +17,14 @@ from tests.signed_log import Log, make_log
 
 @pytest.fixture
 def log(tmp_path: Path, clock: Clock) -> Iterator[Log]:
-    """A log of 300 lines, sealed twice."""
+    """A log of 300 lines, signed twice."""
     log = make_log(tmp_path, clock)
     record_start(log.ledger.recorder, Rules())
     log.ledger.receive(*(push(f"1.0.{at}", f"image {at}", at) for at in range(1, 9)))
-    log.sealer.seal()
+    log.log_signer.sign()
     while log.ledger.rows("SELECT count(*) FROM lines")[0][0] < 300:
         record_stop(log.ledger.recorder)
-    log.sealer.seal()
+    log.log_signer.sign()
     yield log
     log.ledger.store.close()
 
@@ -86,7 +86,7 @@ def test_a_forged_checkpoint_is_told(log: Log) -> None:
     assert "signature" in str(log.find_trouble())
 
 
-def test_what_is_not_sealed_yet_is_verified_too(log: Log) -> None:
+def test_what_is_not_signed_yet_is_verified_too(log: Log) -> None:
     log.ledger.receive(push("2.0.0", "new", 50))
     last = log.ledger.rows("SELECT max(seq) FROM lines")[0][0]
     log.tamper("UPDATE lines SET line = x'7b7d' WHERE seq = ?", last)
@@ -96,7 +96,7 @@ def test_what_is_not_sealed_yet_is_verified_too(log: Log) -> None:
 def test_what_is_signed_while_it_is_verified_is_no_trouble(log: Log) -> None:
     size = count_lines(log.ledger.store)
     log.ledger.receive(push("2.0.0", "later", 20))
-    log.sealer.seal()
+    log.log_signer.sign()
     assert find_trouble(log.ledger.store, log.place.journal, size=size) is None
 
 
@@ -116,7 +116,7 @@ def test_what_a_new_epoch_says_to_be_lost_is_no_trouble_for_ever(log: Log) -> No
     log.tamper("DELETE FROM subtrees")
     assert log.find_trouble() is not None
     begin_epoch(log.ledger.store, log.ledger.recorder, log.place, reason="somebody changed it")
-    log.sealer.seal()
+    log.log_signer.sign()
     assert log.find_trouble() is None
     edited = line_of(log, 2).replace(b"at", b"ta")
     log.tamper("UPDATE lines SET line = ?, leaf = ? WHERE seq = 2", edited, hash_leaf(edited))

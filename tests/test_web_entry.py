@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from tagtrail.ledger.annotate import RELATIONS
-from tagtrail.tlog.signer import LogPlace, Sealer
+from tagtrail.tlog.signer import LogPlace, LogSigner
 from tests.api_client import told
 from tests.application import DEPLOYER, GUARDED, READER, SEER, open_application
 from tests.conftest import Ledger
@@ -22,9 +22,9 @@ __all__ = ("told",)  # a fixture
 MOVED_BACK = 9  # carol moves prod back to 1.0.0
 
 
-def seal(ledger: Ledger) -> None:
+def sign(ledger: Ledger) -> None:
     place = LogPlace("tagtrail.example", ledger.store.directory / "log-key.pem", ledger.store.directory / "journal")
-    Sealer(ledger.store, place, clock=ledger.clock).seal()
+    LogSigner(ledger.store, place, clock=ledger.clock).sign()
 
 
 def line_of(ledger: Ledger, seq: int) -> tuple[bytes, bytes]:
@@ -41,7 +41,7 @@ def test_a_line_shows_its_exact_bytes_its_hash_and_its_proof_once_it_is_signed(t
     assert f"<code>{line.decode()}</code></pre>" in unescape(client.get(f"/log/{MOVED_BACK}").text)
     assert "signed within a minute" in page.text
     assert not any("proof" in link for link in page.links)
-    seal(told)
+    sign(told)
     page = visit(client, f"/log/{MOVED_BACK}")
     assert "tagtrail.example/log/1" in page.text
     assert client.get(f"/log/proof?seq={MOVED_BACK}").status_code == 200

@@ -23,7 +23,7 @@ from tagtrail.ledger.record import Recorder
 from tagtrail.notify.outbox import make_outbox
 from tagtrail.store.database import Store
 from tagtrail.store.tokens import StoredToken, find_tokens
-from tagtrail.tlog.place import make_sealer
+from tagtrail.tlog.place import make_log_signer
 from tagtrail.trail.instant import now
 from tagtrail.web.blueprint import mount_pages
 from tagtrail.web.context import Blocks
@@ -47,8 +47,8 @@ def create_app(config: Config, *, store: Store, clock: Callable[[], int] = now) 
         store=store, recorder=recorder, access=access, checkpoint_every=config.ledger.checkpoint_every
     )
     app.register_blueprint(api, url_prefix="/api/v1")
-    sealer = make_sealer(store, config.ledger, public_url=config.public_url)
-    export = make_export_blueprint(store=store, recorder=recorder, access=access, seal=sealer.seal)
+    log_signer = make_log_signer(store, config.ledger, public_url=config.public_url)
+    export = make_export_blueprint(store=store, recorder=recorder, access=access, sign=log_signer.sign)
     app.register_blueprint(export, url_prefix="/api/v1")
     app.register_blueprint(make_log_blueprint(store=store, access=access))
     mount_pages(app, store=store, recorder=recorder, access=access, csrf=csrf, blocks=blocks_of(config))

@@ -15,7 +15,7 @@ from tagtrail.errors import StorageUnavailable
 from tagtrail.store.database import Store
 from tagtrail.store.registries import note_readiness
 from tagtrail.store.status import find_verification
-from tagtrail.tlog.unsigned import describe_arrears, find_arrears
+from tagtrail.tlog.unsigned import describe_unsigned_lag, find_unsigned_lag
 from tagtrail.trail.instant import now
 
 _LEAST_SPACE = 8 * 1024 * 1024  # bytes: with less, the test write may succeed and the next event fail
@@ -55,10 +55,10 @@ class Readiness:
     def find_doubts(self) -> Iterator[str]:
         """Sentences about problems that lose no event: the ledger does not verify, or it is no longer signed."""
         with self._store.snapshot() as db:
-            found, arrears = find_verification(db), find_arrears(db)
+            found, lag = find_verification(db), find_unsigned_lag(db)
         if found is not None and found.trouble is not None:
             yield f"the ledger does not verify: {found.trouble}"
-        trouble = describe_arrears(arrears, at=self._clock(), checkpoint_every=self._checkpoint_every)
+        trouble = describe_unsigned_lag(lag, at=self._clock(), checkpoint_every=self._checkpoint_every)
         if trouble is not None:
             yield trouble
 

@@ -26,7 +26,7 @@ from tagtrail.store.filters import DEFAULT_LIMIT, read_filter, read_limit, refus
 from tagtrail.store.lines import get_last_seq
 from tagtrail.store.query import Query
 from tagtrail.store.status import get_status
-from tagtrail.tlog.unsigned import find_arrears
+from tagtrail.tlog.unsigned import find_unsigned_lag
 from tagtrail.trail.rules import Rules
 
 
@@ -112,8 +112,8 @@ def _add_status(
         admit("read")
         refuse_unknown(read_parameters(request), accepted=())
         with store.snapshot() as db:
-            found, arrears = get_status(db), find_arrears(db)
-        document = describe_status(found, arrears, at=recorder.now(), checkpoint_every=checkpoint_every)
+            found, lag = get_status(db), find_unsigned_lag(db)
+        document = describe_status(found, lag, at=recorder.now(), checkpoint_every=checkpoint_every)
         return Response(msgspec.json.encode(document), content_type="application/json")
 
 

@@ -24,7 +24,7 @@ _HEADERS: Final = {
 
 
 def make_export_blueprint(
-    *, store: Store, recorder: Recorder, access: Access, seal: Callable[[], StoredCheckpoint]
+    *, store: Store, recorder: Recorder, access: Access, sign: Callable[[], StoredCheckpoint]
 ) -> Blueprint:
     """The export, to be mounted at `/api/v1`; its failures are answered by `problems.register_errors`."""
     blueprint = Blueprint("export", __name__)
@@ -34,7 +34,7 @@ def make_export_blueprint(
         caller = access.require(request, "export")
         question = read_question(read_parameters(request))
         bundle = prepare(
-            store, question, seal=seal, asked_by=caller.name or ANYBODY, identities=_shows_identities(caller, question)
+            store, question, sign=sign, asked_by=caller.name or ANYBODY, identities=_shows_identities(caller, question)
         )
         asker = Requester(caller.token, Who(caller.user, caller.address, caller.user_agent))
         pieces = hand_over(bundle, recorder, asker)

@@ -6,7 +6,7 @@ import msgspec
 from msgspec import Meta
 
 from tagtrail.store.status import Status
-from tagtrail.tlog.unsigned import Arrears, describe_arrears
+from tagtrail.tlog.unsigned import UnsignedLag, describe_unsigned_lag
 from tagtrail.trail.instant import SECOND
 
 Age = Annotated[float | None, Meta(description="In seconds; null where there is none yet.")]
@@ -20,34 +20,34 @@ class StatusDocument(msgspec.Struct, frozen=True):
     failed_authentications: Annotated[int, Meta(description="Ever counted, at every door.", ge=0)]
     checkpoint_lines: Annotated[int | None, Meta(description="Lines under the newest checkpoint; null before it.")]
     checkpoint_age_seconds: Age
-    unsealed_lines: Annotated[int, Meta(description="Lines that no checkpoint covers yet.", ge=0)]
-    unsealed_age_seconds: Annotated[float | None, Meta(description="Of the first of them; null where there is none.")]
-    sealing_ok: Annotated[bool, Meta(description="False once a line has waited for several times `checkpoint_every`.")]
-    sealing_trouble: Annotated[str | None, Meta(description="What is wrong, in a sentence.")]
+    unsigned_lines: Annotated[int, Meta(description="Lines that no checkpoint covers yet.", ge=0)]
+    unsigned_age_seconds: Annotated[float | None, Meta(description="Of the first of them; null where there is none.")]
+    signing_ok: Annotated[bool, Meta(description="False once a line has waited for several times `checkpoint_every`.")]
+    signing_problem: Annotated[str | None, Meta(description="What is wrong, in a sentence.")]
     verified_lines: Annotated[int | None, Meta(description="Lines that were verified last; null before that.")]
     verified_age_seconds: Age
     verification_ok: Annotated[bool | None, Meta(description="Whether nothing was wrong; null before the first time.")]
-    verification_trouble: Annotated[str | None, Meta(description="What was wrong, in a sentence.")]
+    verification_problem: Annotated[str | None, Meta(description="What was wrong, in a sentence.")]
 
 
-def describe_status(status: Status, arrears: Arrears, *, at: int, checkpoint_every: float) -> StatusDocument:
+def describe_status(status: Status, lag: UnsignedLag, *, at: int, checkpoint_every: float) -> StatusDocument:
     """The status as it is shown `at` an instant; a checkpoint is due every so many seconds."""
     checkpoint, found = status.checkpoint, status.verification
-    trouble = describe_arrears(arrears, at=at, checkpoint_every=checkpoint_every)
+    trouble = describe_unsigned_lag(lag, at=at, checkpoint_every=checkpoint_every)
     return StatusDocument(
         lines=status.lines,
         quarantined=status.quarantined,
         failed_authentications=status.failed_authentications,
         checkpoint_lines=checkpoint.size if checkpoint else None,
-        checkpoint_age_seconds=_age(checkpoint.sealed_at, at) if checkpoint else None,
-        unsealed_lines=arrears.lines,
-        unsealed_age_seconds=_age(arrears.since, at) if arrears.since is not None else None,
-        sealing_ok=trouble is None,
-        sealing_trouble=trouble,
+        checkpoint_age_seconds=_age(checkpoint.signed_at, at) if checkpoint else None,
+        unsigned_lines=lag.lines,
+        unsigned_age_seconds=_age(lag.since, at) if lag.since is not None else None,
+        signing_ok=trouble is None,
+        signing_problem=trouble,
         verified_lines=found.size if found else None,
         verified_age_seconds=_age(found.verified_at, at) if found else None,
         verification_ok=found.trouble is None if found else None,
-        verification_trouble=found.trouble if found else None,
+        verification_problem=found.trouble if found else None,
     )
 
 

@@ -68,7 +68,7 @@ def export(output: str, since_checkpoint: Path | None, **given: Any) -> None:
         signer = where.make_signer(store)
         identities = question.identities is True
         with _created(output) as file:
-            bundle = prepare(store, question, seal=signer.seal, asked_by=COMMAND_LINE, identities=identities)
+            bundle = prepare(store, question, sign=signer.sign, asked_by=COMMAND_LINE, identities=identities)
             _write(bundle, Recorder(store), file)
     click.echo(_describe(bundle, output), err=output == _STANDARD_OUTPUT)
 

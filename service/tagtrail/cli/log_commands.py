@@ -89,7 +89,7 @@ def recover() -> None:
     where = location()
     with _stopped(where) as store:
         count = recovery.recover(store, Recorder(store), where.log.journal)
-        where.make_signer(store).seal()
+        where.make_signer(store).sign()
     click.echo(f"{counted(count, 'line was', 'lines were')} appended again from {visible(str(where.log.journal))}.")
 
 
@@ -105,7 +105,7 @@ def new_epoch(reason: str) -> None:
     where = location()
     with _stopped(where) as store:
         origin = recovery.begin_epoch(store, Recorder(store), where.log, reason=reason)
-        where.make_signer(store).seal()
+        where.make_signer(store).sign()
     click.echo(f"The log continues as {visible(origin)}.")
 
 

@@ -16,7 +16,7 @@ from tagtrail.wording.clauses import Manner
 if TYPE_CHECKING:  # a question does not need the configuration, nor the key that signs
     from tagtrail.config.model import LedgerConfig, NotifyConfig
     from tagtrail.ledger.record import Recorder
-    from tagtrail.tlog.signer import LogPlace, Sealer
+    from tagtrail.tlog.signer import LogPlace, LogSigner
 
 DEFAULT_DATA = Path("tagtrail-data")
 CONFIG_VARIABLE = "TAGTRAIL_CONFIG"
@@ -51,11 +51,11 @@ class LedgerLocation:
 
         return log_place(self.data, self.ledger, public_url=self.public_url)
 
-    def make_signer(self, store: Store) -> "Sealer":
+    def make_signer(self, store: Store) -> "LogSigner":
         """The signer of this ledger's log."""
-        from tagtrail.tlog.place import make_sealer  # noqa: PLC0415 - as above
+        from tagtrail.tlog.place import make_log_signer  # noqa: PLC0415 - as above
 
-        return make_sealer(store, self.ledger, public_url=self.public_url)
+        return make_log_signer(store, self.ledger, public_url=self.public_url)
 
     def make_recorder(self, store: Store, notify: "NotifyConfig") -> "Recorder":
         """A recorder that notifies the configured channels. Refuses a ledger that differs from its checkpoints.

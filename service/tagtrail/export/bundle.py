@@ -171,16 +171,16 @@ def prepare(
     store: Store,
     question: Question,
     *,
-    seal: Callable[[], StoredCheckpoint],
+    sign: Callable[[], StoredCheckpoint],
     asked_by: str,
     identities: bool,
 ) -> Bundle:
-    """Decide what is in the bundle; `seal` gives the newest checkpoint.
+    """Decide what is in the bundle; `sign` gives the newest checkpoint.
 
     Raises NotRecorded for a size that was never signed, Refused for an earlier checkpoint that contradicts the ledger,
-    Contradicted for a ledger that contradicts its checkpoint, the errors of `seal`, and StorageUnavailable.
+    Contradicted for a ledger that contradicts its checkpoint, the errors of `sign`, and StorageUnavailable.
     """
-    checkpoint = seal() if question.size is None else None
+    checkpoint = sign() if question.size is None else None
     reading = Reading(store)
     with reading.page() as db:
         log = load_log(db, checkpoint or get_checkpoint(db, question.size or 0))

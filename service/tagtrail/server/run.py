@@ -31,7 +31,7 @@ from tagtrail.server.watch import Watch
 from tagtrail.store.database import Store
 from tagtrail.store.tokens import has_live_token
 from tagtrail.tlog.guard import check_ledger
-from tagtrail.tlog.place import log_place, make_sealer, refuse_other_name
+from tagtrail.tlog.place import log_place, make_log_signer, refuse_other_name
 from tagtrail.trail.instant import now
 
 SERVICE_LOCK = "service.lock"
@@ -70,7 +70,7 @@ def _prepare(config: Config) -> None:
         refuse_open_service(config, has_stored_token=has_live_token(store.reader(), at=now()))
         refuse_other_name(store, config.ledger)
         check_ledger(store, log_place(config.data, config.ledger).journal)
-        make_sealer(store, config.ledger, public_url=config.public_url).check_key()
+        make_log_signer(store, config.ledger, public_url=config.public_url).check_key()
     finally:
         store.close()
 
@@ -81,7 +81,7 @@ def _make_app(config: Config) -> WSGIApplication:
     place = ["--data", str(config.data), *(["--config", str(config.source)] if config.source else [])]
     watch = Watch(
         store,
-        make_sealer(store, config.ledger, public_url=config.public_url),
+        make_log_signer(store, config.ledger, public_url=config.public_url),
         checkpoint_every=config.ledger.checkpoint_every,
         verify_every=config.ledger.verify_every,
         verifying=[sys.executable, "-m", "tagtrail", "log", "verify", "--background", *place],
@@ -138,7 +138,7 @@ def _own_store(config: Config) -> Iterator[Store]:
 def _begin(config: Config) -> None:
     """Once the port is ours and before any worker starts: record the start, then announce it.
 
-    It is the workers that seal it: events wait while this goes on, and must wait for no journal and no anchor command.
+    It is the workers that sign it: events wait while this goes on, and must wait for no journal and no anchor command.
     """
     with _own_store(config) as store:
         record_start(Recorder(store), config.rules)
@@ -146,13 +146,13 @@ def _begin(config: Config) -> None:
 
 
 def _end(config: Config) -> None:
-    """Once the last worker has ended: record the stop, and seal it if the disk under the journal lets us."""
+    """Once the last worker has ended: record the stop, and sign it if the disk under the journal lets us."""
     with _own_store(config) as store:
         record_stop(Recorder(store))
         try:
-            make_sealer(store, config.ledger, public_url=config.public_url).seal()
+            make_log_signer(store, config.ledger, public_url=config.public_url).sign()
         except StorageUnavailable as error:
-            logs.error(_log, "the ledger was not sealed", reason=str(error))
+            logs.error(_log, "the ledger was not signed", reason=str(error))
 
 
 def _announce(config: Config) -> None:

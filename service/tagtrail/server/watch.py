@@ -1,6 +1,6 @@
-"""What a worker process does beside answering: it has the ledger sealed as it grows, and verified now and then.
+"""What a worker process does beside answering: it has the ledger signed as it grows, and verified now and then.
 
-Every worker has this thread, and it does not matter which of them comes first: sealing is once for all processes, and
+Every worker has this thread, and it does not matter which of them comes first: signing is once for all processes, and
 verifying is done by one process of its own, at the lowest priority.
 """
 
@@ -13,7 +13,7 @@ from tagtrail import logs
 from tagtrail.errors import TagtrailError
 from tagtrail.store.database import Store
 from tagtrail.store.status import find_verification
-from tagtrail.tlog.signer import Sealer
+from tagtrail.tlog.signer import LogSigner
 from tagtrail.trail.instant import SECOND, now
 
 _RETRY = 3_600.0  # seconds, at most, until a verification that left no outcome (a full disk) is begun again
@@ -26,7 +26,7 @@ class Watch:
     def __init__(
         self,
         store: Store,
-        sealer: Sealer,
+        log_signer: LogSigner,
         *,
         checkpoint_every: float,
         verify_every: float,
@@ -34,7 +34,7 @@ class Watch:
         clock: Callable[[], int] = now,
     ) -> None:
         self._store = store
-        self._sealer = sealer
+        self._log_signer = log_signer
         self._age = checkpoint_every / 2  # looked at twice as often, no checkpoint comes later than promised
         self._verify_every = verify_every
         self._retry_after = min(verify_every, _RETRY)
@@ -57,13 +57,13 @@ class Watch:
     def look(self, *, age: float) -> None:
         """Do what is due: a new checkpoint, if the last one is so many seconds old. What fails is tried again."""
         try:
-            self._sealer.seal_if_due(age=int(age * SECOND))
+            self._log_signer.sign_if_due(age=int(age * SECOND))
         except TagtrailError as error:
-            logs.error(_log, "the ledger was not sealed", reason=str(error))
+            logs.error(_log, "the ledger was not signed", reason=str(error))
         self._verify_if_due()
 
     def _run(self) -> None:
-        """The start is sealed at once, whatever was sealed just before it."""
+        """The start is signed at once, whatever was signed just before it."""
         pause, age = threading.Event(), 0.0
         while True:
             try:

@@ -10,13 +10,13 @@ _BATCH = 8_192  # rows read at a time, so that no read transaction lasts long
 
 @dataclass(frozen=True, slots=True)
 class StoredCheckpoint:
-    """A signed note as it was published; `sealed_at` is by our clock."""
+    """A signed note as it was published; `signed_at` is by our clock."""
 
     epoch: int
     size: int
     root: bytes
     note: str
-    sealed_at: int
+    signed_at: int
 
 
 class StoredHashes:
@@ -68,7 +68,7 @@ def add_checkpoint(tx: Connection, checkpoint: StoredCheckpoint) -> None:
     """Keep what was signed; a size that was signed before in its epoch is refused by the table."""
     tx.execute(
         "INSERT INTO checkpoints (epoch, size, root, note, sealed_at) VALUES (?, ?, ?, ?, ?)",
-        (checkpoint.epoch, checkpoint.size, checkpoint.root, checkpoint.note, checkpoint.sealed_at),
+        (checkpoint.epoch, checkpoint.size, checkpoint.root, checkpoint.note, checkpoint.signed_at),
     )
 
 

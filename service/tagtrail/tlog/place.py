@@ -12,7 +12,7 @@ from tagtrail.errors import ConfigurationError
 from tagtrail.store.database import Store
 from tagtrail.store.tree import StoredCheckpoint, find_keys
 from tagtrail.tlog.note import is_key_name, read_verifier_key
-from tagtrail.tlog.signer import LogPlace, Sealer
+from tagtrail.tlog.signer import LogPlace, LogSigner
 
 _log = logging.getLogger(__name__)
 _PATIENCE = 30  # seconds for the anchor command
@@ -41,7 +41,7 @@ def refuse_other_name(store: Store, ledger: LedgerConfig) -> None:
         )
 
 
-def make_sealer(store: Store, ledger: LedgerConfig, *, public_url: str | None = None) -> Sealer:
+def make_log_signer(store: Store, ledger: LedgerConfig, *, public_url: str | None = None) -> LogSigner:
     """The signer of the store's ledger; each new checkpoint is logged and passed to the anchor command."""
 
     def publish(checkpoint: StoredCheckpoint) -> None:
@@ -49,7 +49,7 @@ def make_sealer(store: Store, ledger: LedgerConfig, *, public_url: str | None = 
         if ledger.anchor:
             _anchor(ledger.anchor, checkpoint.note)
 
-    return Sealer(store, log_place(store.directory, ledger, public_url=public_url), published=publish)
+    return LogSigner(store, log_place(store.directory, ledger, public_url=public_url), published=publish)
 
 
 def _anchor(command: tuple[str, ...], note: str) -> None:

@@ -143,8 +143,8 @@ def _remember_checkpoints(tx: Connection, journal: Journal) -> None:
         signed = read_checkpoint(read.text)
         if signed.size > newest:
             read.verify(keys)
-            sealed_at = get_received_at(tx, signed.size - 1) or 0
-            stored.add_checkpoint(tx, StoredCheckpoint(journal.epoch, signed.size, signed.root, note, sealed_at))
+            signed_at = get_received_at(tx, signed.size - 1) or 0
+            stored.add_checkpoint(tx, StoredCheckpoint(journal.epoch, signed.size, signed.root, note, signed_at))
             newest = signed.size
 
 

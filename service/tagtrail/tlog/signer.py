@@ -29,7 +29,7 @@ from tagtrail.tlog.note import Checkpoint, Signer, VerifierKey, read_verifier_ke
 from tagtrail.tlog.tree import STORED_LEVELS, Tree
 from tagtrail.trail.instant import format_instant, now
 
-SEAL_LOCK: Final = "seal.lock"
+SIGN_LOCK: Final = "sign.lock"
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,7 +46,7 @@ class LogPlace:
         return self.key.with_name(f"{self.key.name}.next")
 
 
-class Sealer:
+class LogSigner:
     """Signs checkpoints of one store's ledger; any number of threads and processes may have one each.
 
     `published` is called with every new checkpoint after it is durable. `clock` returns our time in nanoseconds.
@@ -65,27 +65,27 @@ class Sealer:
         self._clock = clock
         self._published = published
 
-    def seal(self) -> StoredCheckpoint:
+    def sign(self) -> StoredCheckpoint:
         """The newest checkpoint; signs a new one if the ledger has grown since the last.
 
         Raises Contradicted, ConfigurationError for a key that cannot be used, and StorageUnavailable.
         """
         with self.locked():
-            checkpoint, is_new = self._seal()
+            checkpoint, is_new = self._sign()
         if is_new:
             self._published(checkpoint)
         return checkpoint
 
-    def seal_if_due(self, *, age: int) -> StoredCheckpoint | None:
+    def sign_if_due(self, *, age: int) -> StoredCheckpoint | None:
         """Sign a checkpoint if the ledger has grown and the last one is at least `age` nanoseconds old."""
         db = self._store.reader()
         last = stored.find_checkpoint(db)
         if last is not None and (
             last.size == get_last_seq(db) + 1
-            or 0 <= self._clock() - last.sealed_at < age  # the clock may have been set back
+            or 0 <= self._clock() - last.signed_at < age  # the clock may have been set back
         ):
             return None
-        return self.seal()
+        return self.sign()
 
     def check_key(self) -> None:
         """Raises ConfigurationError if no key can sign this log, and StorageUnavailable."""
@@ -117,7 +117,7 @@ class Sealer:
     def locked(self) -> Iterator[None]:
         """Exclude all other signers. Raises StorageUnavailable if the disk fails inside."""
         try:
-            lock = os.open(self._store.directory / SEAL_LOCK, os.O_CREAT | os.O_RDWR | os.O_CLOEXEC, 0o600)
+            lock = os.open(self._store.directory / SIGN_LOCK, os.O_CREAT | os.O_RDWR | os.O_CLOEXEC, 0o600)
             try:
                 fcntl.flock(lock, fcntl.LOCK_EX)
                 yield
@@ -125,10 +125,10 @@ class Sealer:
                 os.close(lock)
         except OSError as error:
             raise StorageUnavailable(
-                f"the ledger cannot be sealed, with its journal in {self._place.journal}: {error}"
+                f"the ledger cannot be signed, with its journal in {self._place.journal}: {error}"
             ) from error
 
-    def _seal(self) -> tuple[StoredCheckpoint, bool]:
+    def _sign(self) -> tuple[StoredCheckpoint, bool]:
         db = self._store.reader()
         signers, key = self._signers(db)
         last = stored.find_checkpoint(db)
@@ -235,22 +235,22 @@ def _write_journal(db: Connection, journal: Journal, checkpoint: StoredCheckpoin
     for key in stored.find_keys(db):  # after the lines, because a key follows its line
         if key.epoch == journal.epoch:
             journal.append_key(key.key)
-    journal.append_checkpoint(checkpoint.note, day=format_instant(checkpoint.sealed_at)[:10])
+    journal.append_checkpoint(checkpoint.note, day=format_instant(checkpoint.signed_at)[:10])
 
 
 # A new key for the log: announced under the old key, and signed by both.
 
 
-def rotate_key(store: Store, recorder: Recorder, sealer: Sealer, place: LogPlace, *, reason: str) -> VerifierKey:
+def rotate_key(store: Store, recorder: Recorder, log_signer: LogSigner, place: LogPlace, *, reason: str) -> VerifierKey:
     """Replace the log's key and return the new one; the service may be running.
 
-    The old key signs the present lines, a `key` line names the new key, and both sign the next checkpoint. After a
-    crash in between, the next signing completes the rotation. Raises the errors of `Sealer.seal`, and before anything
-    is recorded ConfigurationError if the new key could not replace the old one.
+    The old key signs the present lines, a `key` line names the new key, and both sign the next checkpoint. After
+    a crash in between, the next signing completes the rotation. Raises the errors of `LogSigner.sign`; raises
+    ConfigurationError, before anything is recorded, if the new key could not replace the old one.
     """
     check_replaceable(place.key)
-    sealer.seal()
-    with sealer.locked():
+    log_signer.sign()
+    with log_signer.locked():
         newest = stored.find_keys(store.reader())[-1]
         private = read_key(place.next_key) or make_key(place.next_key)  # present after a crash before its line
         key = Signer(read_verifier_key(newest.key).name, private).verifier
@@ -260,5 +260,5 @@ def rotate_key(store: Store, recorder: Recorder, sealer: Sealer, place: LogPlace
             stored.add_key(tx, StoredKey(newest.epoch, newest.number + 1, str(key), size))
 
         recorder.amend(Draft(Entry(kind="key", key=str(key), reason=reason)), add_key)
-    sealer.seal()
+    log_signer.sign()
     return key

@@ -17,7 +17,7 @@ SEVERAL: Final = 5  # a line may wait this many times `checkpoint_every`
 
 
 @dataclass(frozen=True, slots=True)
-class Arrears:
+class UnsignedLag:
     """The number of lines without a checkpoint, and when the first of them was written (None without such a line).
 
     The age of the newest checkpoint does not count, because it may be old for lack of new lines.
@@ -27,20 +27,20 @@ class Arrears:
     since: int | None
 
 
-def find_arrears(db: Connection) -> Arrears:
+def find_unsigned_lag(db: Connection) -> UnsignedLag:
     """The lines that wait to be signed."""
     newest = find_checkpoint(db)
     signed = newest.size if newest is not None else 0
     waiting = get_last_seq(db) + 1 - signed
-    return Arrears(max(0, waiting), get_received_at(db, signed) if waiting > 0 else None)
+    return UnsignedLag(max(0, waiting), get_received_at(db, signed) if waiting > 0 else None)
 
 
-def describe_arrears(arrears: Arrears, *, at: int, checkpoint_every: float) -> str | None:
+def describe_unsigned_lag(lag: UnsignedLag, *, at: int, checkpoint_every: float) -> str | None:
     """A sentence if lines wait too long at the instant; None while a checkpoint may still come in time."""
-    if arrears.since is None or at - arrears.since <= SEVERAL * checkpoint_every * SECOND:
+    if lag.since is None or at - lag.since <= SEVERAL * checkpoint_every * SECOND:
         return None
-    wait = "line waits" if arrears.lines == 1 else "lines wait"
+    wait = "line waits" if lag.lines == 1 else "lines wait"
     return (
-        f"the ledger is not being signed any more: {arrears.lines} {wait} for a checkpoint, since"
-        f" {format_instant(arrears.since, 0)}; the service's own log says why"
+        f"the ledger is not being signed any more: {lag.lines} {wait} for a checkpoint, since"
+        f" {format_instant(lag.since, 0)}; the service's own log says why"
     )

@@ -24,7 +24,7 @@ class CheckpointCoverage:
     size: int
     origin: str
     root: bytes
-    sealed_at: int
+    signed_at: int
     covers: bool
 
 
@@ -116,7 +116,7 @@ def _find_coverage(db: Connection, seq: int) -> CheckpointCoverage | None:
     if newest is None:
         return None
     origin = newest.note.partition("\n")[0]
-    return CheckpointCoverage(newest.size, origin, newest.root, newest.sealed_at, covers=seq < newest.size)
+    return CheckpointCoverage(newest.size, origin, newest.root, newest.signed_at, covers=seq < newest.size)
 
 
 ENTRY: Final = WebPage("entry", "/log/<int:seq>", make_entry)
