@@ -56,7 +56,7 @@ ALERT = Message(
     id="msg_01920000-0000-7000-8000-000000000002",
     kind="alert",
     tone="alarm",
-    title="Nothing was heard of the registry main for 24 hours",
+    title="Registry main is silent",
     sentences=("Its last event came on 2026-04-20 at 14:03 UTC.",),
     occurred_at=parse_instant("2026-04-21T14:03:12Z"),
 )

@@ -55,7 +55,7 @@ Pinned reference:
     assert len(message.lines) == 3
 
 
-def test_a_new_release_is_told_in_few_words(chat: Chat) -> None:
+def test_a_new_release_is_a_short_message(chat: Chat) -> None:
     assert chat.texts(push("1.1.0", "two", DAY)) == [
         f"""\
 team/app: new tag 1.1.0
@@ -121,7 +121,7 @@ def test_a_rollback_read_on_another_day_names_the_day(chat: Chat) -> None:
     assert "production ran for 21 h until 2026-04-22 12:00 UTC" in many_days
 
 
-def test_a_violation_says_whom_it_concerns_and_what_to_do(chat: Chat) -> None:
+def test_a_violation_names_the_environments_and_what_to_do(chat: Chat) -> None:
     release(chat)
     [message] = chat.hear(push("1.0.0", "other", DAY + 5 * HOUR))
     assert (
@@ -143,7 +143,7 @@ To keep it as 1.0.0-before:
     assert (message.digest, message.previous_digest) == (digest_of("other"), digest_of("one"))
 
 
-def test_a_violation_that_was_mended_before_it_was_told_says_so(chat: Chat) -> None:
+def test_a_violation_that_was_repaired_before_it_was_sent_says_so(chat: Chat) -> None:
     release(chat)
     first, again = chat.texts(push("1.0.0", "other", DAY + 10), push("1.0.0", "one", DAY + 12))
     assert "Repaired since: 1.0.0 is the earlier image again, since 12:00 UTC." in first
@@ -232,7 +232,7 @@ def test_moving_tags_say_where_they_went(chat: Chat) -> None:
     )
 
 
-def test_what_has_moved_on_is_never_told_as_the_present(chat: Chat) -> None:
+def test_an_outdated_change_is_never_reported_as_current(chat: Chat) -> None:
     release(chat)
     first, second = chat.hear(push("prod", "two", DAY + 60), push("prod", "other", DAY + 600))
     assert (
@@ -250,7 +250,7 @@ Pinned reference:
     assert (first.tone, "moved on" in text_of(second)) == ("notice", False)
 
 
-def test_a_move_that_a_late_event_took_away_is_told_as_nothing(chat: Chat) -> None:
+def test_a_move_that_a_late_event_removed_leaves_nothing_to_report(chat: Chat) -> None:
     chat.hear(push("stable", "one", 1))
     chat.ledger.clock.pass_seconds(100)
     chat.ledger.receive(push("stable", "two", 50))
@@ -323,7 +323,7 @@ def test_a_tag_that_moves_while_a_pipeline_declares_it_is_one_message_with_the_t
     assert "\n\nChange: OPS-17\n\n" in text
 
 
-def test_environments_that_go_different_ways_are_told_apart(chat: Chat) -> None:
+def test_environments_with_different_changes_get_separate_sentences(chat: Chat) -> None:
     release(chat)
     chat.hear(push("prod", "two", DAY + 60), push("prod", "one", DAY + HOUR))
     [text] = chat.texts(push("staging", "two", DAY + 2 * HOUR), push("prod", "two", DAY + 2 * HOUR + 1))
@@ -338,14 +338,14 @@ def test_environments_that_go_different_ways_are_told_apart(chat: Chat) -> None:
     assert same.startswith("team/app in production, staging: 1.1.0 → OTHER\n")
 
 
-def test_the_same_release_name_on_both_sides_is_told_apart_by_digests(chat: Chat) -> None:
+def test_images_with_the_same_release_tag_are_distinguished_by_digest(chat: Chat) -> None:
     release(chat)
     chat.hear(push("1.0.0", "other", DAY + 10))
     [text] = chat.texts(push("prod", "other", DAY + 20))
     assert text.startswith("team/app in production: 1.0.0, ONE → OTHER\n")
 
 
-def test_a_registry_that_tools_would_not_find_is_told_by_our_own_command(ledger: Ledger) -> None:
+def test_without_a_known_host_the_command_is_tagtrail_rollback(ledger: Ledger) -> None:
     chat = open_chat(ledger)
     ledger.put_in_force(Rules(environments=(EnvironmentRule("production", "**", "prod"),)))
     first, second = push("prod", "one", 0, host="registry"), push("prod", "two", HOUR, host="registry")
@@ -362,7 +362,7 @@ def test_of_several_registries_the_one_is_named_and_the_link_leads_to_it(ledger:
     assert message.link == "https://tagtrail.example/here/registries/main/team/app"
 
 
-def test_of_one_delete_of_several_tags_a_narrow_route_is_told_of_its_own(chat: Chat) -> None:
+def test_a_delete_of_several_tags_is_reported_only_for_the_tags_of_the_route(chat: Chat) -> None:
     release(chat)
     lines = chat.hear(delete_digest("one", 2 * DAY))[0].lines
     chat.routes = (RouteConfig(("chat",), tag="prod", kinds=frozenset({"deleted"})), RouteConfig(("other",)))
@@ -378,7 +378,7 @@ def test_of_one_delete_of_several_tags_a_narrow_route_is_told_of_its_own(chat: C
     assert len(chat.compose_lines(lines).tags) == 3, "it was wanted once, so all of it is told"
 
 
-def test_a_summary_too_tells_a_narrow_route_of_its_own(chat: Chat) -> None:
+def test_a_summary_covers_only_the_tags_of_the_route(chat: Chat) -> None:
     release(chat)
     lines = chat.hear(delete_digest("one", 2 * DAY))[0].lines
     chat.routes = (RouteConfig(("chat",), tag="prod"),)
@@ -495,9 +495,7 @@ HOUR_NS = 3_600 * SECOND
 
 
 @pytest.mark.parametrize("seed", range(8))
-def test_whatever_happens_every_message_is_made_and_names_nobody_to_those_who_must_not_know(
-    ledger: Ledger, seed: int
-) -> None:
+def test_every_story_gives_messages_that_name_no_person_without_identities(ledger: Ledger, seed: int) -> None:
     chat = open_chat(ledger, public_url="https://tagtrail.example")
     ledger.put_in_force(api_client.RULES)
     for event in api_client.some_events(seed, 120):
@@ -517,7 +515,7 @@ def test_whatever_happens_every_message_is_made_and_names_nobody_to_those_who_mu
     assert [chat.compose(delivery) for delivery in deliveries] == before
 
 
-def test_the_story_of_the_api_is_told_in_these_titles(ledger: Ledger) -> None:
+def test_the_story_of_the_api_gives_these_titles(ledger: Ledger) -> None:
     chat = open_chat(ledger)
     ledger.put_in_force(api_client.RULES)
     events = [replace(event, at=event.at * 10) for event in api_client.story()]  # so that nothing is gathered

@@ -92,7 +92,7 @@ def test_retry_after_is_honoured_and_holds_back_the_whole_channel(ledger: Ledger
     assert it.states() == ["sent", "sent"]
 
 
-def test_nobody_is_waited_for_longer_than_an_hour(ledger: Ledger, room: ChatRoom) -> None:
+def test_a_retry_after_of_more_than_an_hour_is_cut_to_an_hour(ledger: Ledger, room: ChatRoom) -> None:
     it = make_notifier(ledger, [slack(room)])
     room.will(Reply(503, b"", {"Retry-After": "86400"}))
     ledger.receive(push("prod", "one", 1))
@@ -141,7 +141,7 @@ def test_a_channel_that_refuses_for_an_hour_is_tried_at_most_every_ten_minutes(l
     assert delivery.attempts <= 14
 
 
-def test_after_a_day_it_is_given_up_and_told_on_the_fallback_once(ledger: Ledger, room: ChatRoom) -> None:
+def test_after_a_day_a_delivery_is_given_up_and_reported_once_to_the_fallback(ledger: Ledger, room: ChatRoom) -> None:
     it = make_notifier(ledger, [slack(room), slack(room, "fallback")], fallback="fallback")
     room.otherwise = DOWN
     for second in range(5):
@@ -156,7 +156,7 @@ def test_after_a_day_it_is_given_up_and_told_on_the_fallback_once(ledger: Ledger
     assert it.states("fallback") == ["sent"]
 
 
-def test_a_fallback_that_fails_is_told_nowhere(ledger: Ledger, room: ChatRoom) -> None:
+def test_a_report_that_fails_is_not_reported(ledger: Ledger, room: ChatRoom) -> None:
     routes = [RouteConfig(("ops", "fallback"))]
     it = make_notifier(ledger, [slack(room), slack(room, "fallback")], routes=routes, fallback="fallback")
     room.otherwise = Reply(404, b"gone")
@@ -309,7 +309,7 @@ def test_a_killed_dispatchers_delivery_is_taken_over_when_its_lease_is_over(ledg
     assert (delivery.state, delivery.attempts) == ("sent", 2)
 
 
-def test_whoever_holds_the_lock_need_not_wait_for_a_lease(ledger: Ledger, room: ChatRoom) -> None:
+def test_the_holder_of_the_leader_lock_need_not_wait_for_a_lease(ledger: Ledger, room: ChatRoom) -> None:
     it = make_notifier(ledger, [slack(room)])
     ledger.receive(push("prod", "one", 1))
     kill_after_claiming(it)
@@ -449,7 +449,7 @@ def test_it_wakes_for_what_is_written(ledger: Ledger, room: ChatRoom) -> None:
     eventually(lambda: it.states() == ["sent"] * 3, "what was sent is written down")
 
 
-def test_it_does_its_chores_whatever_came_of_the_others(ledger: Ledger) -> None:
+def test_a_failing_task_does_not_stop_the_others(ledger: Ledger) -> None:
     looks = threading.Semaphore(0)
 
     def look() -> None:
@@ -480,7 +480,7 @@ def test_it_stops_soon_though_a_channel_hangs(ledger: Ledger, room: ChatRoom) ->
     assert it.states() == ["sending"], "it is sent again by the next one"
 
 
-def test_one_process_has_the_turn(tmp_path: Path) -> None:
+def test_one_process_holds_the_leader_lock(tmp_path: Path) -> None:
     assert has_no_leader(tmp_path)
     with leader_lock(tmp_path) as ours, leader_lock(tmp_path) as others:
         assert (ours, others) == (True, False)

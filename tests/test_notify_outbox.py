@@ -85,7 +85,7 @@ def notified(begin: Begin) -> NotifiedLedger:
 # What is told
 
 
-def test_a_move_is_told_to_each_channel_once(notified: NotifiedLedger) -> None:
+def test_a_move_gives_one_delivery_for_each_channel(notified: NotifiedLedger) -> None:
     notified.receive(push("prod", "one", 0))
     for channel in ("chat", "mail"):
         (delivery,) = notified.deliveries(channel)
@@ -103,7 +103,7 @@ def test_pushes_of_one_digest_are_one_delivery_and_the_next_digest_begins_anothe
     assert notified.messages("chat") == notified.messages("mail") == [["1.1.0", "stable", "prod"], ["edge"]]
 
 
-def test_what_comes_after_the_settling_time_is_another_delivery(notified: NotifiedLedger) -> None:
+def test_a_push_after_the_debounce_time_is_another_delivery(notified: NotifiedLedger) -> None:
     notified.receive(push("stable", "new", 0))
     notified.clock.pass_seconds(2.9)
     notified.receive(push("prod", "new", 1))
@@ -121,7 +121,7 @@ def test_what_is_being_sent_is_not_joined(notified: NotifiedLedger) -> None:
     assert notified.messages("mail") == [["stable", "prod"]]
 
 
-def test_without_a_settling_time_each_push_is_told_at_once(begin: Begin) -> None:
+def test_without_debounce_each_push_is_a_delivery_at_once(begin: Begin) -> None:
     notified = begin(RouteConfig(("chat",)), debounce=Duration(0))
     notified.receive(push("stable", "new", 0), push("prod", "new", 1))
     assert notified.messages() == [["stable"], ["prod"]]
@@ -158,7 +158,7 @@ PUSHES = st.lists(
 
 @given(pushes=PUSHES, settle=st.sampled_from((0.0, 1.0, 3.0)))
 @settings(max_examples=40)
-def test_each_move_is_told_once_and_each_tags_moves_in_their_order(
+def test_each_move_is_delivered_once_and_each_tags_moves_in_order(
     pushes: list[tuple[str, str, float]], settle: float
 ) -> None:
     with tempfile.TemporaryDirectory() as place:
@@ -198,7 +198,7 @@ def test_an_index_deletion_that_takes_forty_tags_away_is_one_delivery(notified: 
     assert notified.ledger.rows("SELECT count(*) FROM moves WHERE kind = 'deleted'") == [(40,)]
 
 
-def test_deletes_are_told_one_by_one(notified: NotifiedLedger) -> None:
+def test_each_delete_is_a_delivery_of_its_own(notified: NotifiedLedger) -> None:
     notified.receive(push("a", "one", 0), push("b", "one", 1))
     notified.receive(delete_tag("a", 2), delete_tag("b", 3))
     assert notified.messages() == [["a", "b"], ["a"], ["b"]]
@@ -206,7 +206,7 @@ def test_deletes_are_told_one_by_one(notified: NotifiedLedger) -> None:
     assert len(notified.messages()) == 3, "nothing was left to take away"
 
 
-def test_what_a_pipeline_declares_is_told_with_the_push_that_it_is_about(notified: NotifiedLedger) -> None:
+def test_a_declared_deployment_joins_the_delivery_of_its_push(notified: NotifiedLedger) -> None:
     notified.receive(push("1.1.0", "new", 0))
     declare(notified.store, notified.ledger.recorder, Declaration("production", f"team/app@{digest_of('new')}"))
     assert notified.messages() == [["1.1.0", "deployment"]]
@@ -215,7 +215,7 @@ def test_what_a_pipeline_declares_is_told_with_the_push_that_it_is_about(notifie
 # Where it is told
 
 
-def test_a_violation_is_told_though_the_route_lists_only_violations(begin: Begin) -> None:
+def test_a_route_for_violations_gets_moves_that_are_violations(begin: Begin) -> None:
     notified = begin(RouteConfig(("chat",), kinds=frozenset({"violation"})))
     notified.receive(
         push("1.0.0", "one", 0), push("prod", "one", 1), push("1.0.0", "other", 2), push("prod", "other", 3)
@@ -255,7 +255,7 @@ def test_only_what_was_published_goes_where_an_environment_is_named(begin: Begin
     assert notified.messages("mail") == [["staging", "1.0.0"]]
 
 
-def test_what_the_command_line_declares_is_told_without_the_secrets_of_channels(begin: Begin, tmp_path: Path) -> None:
+def test_a_deployment_declared_on_the_command_line_needs_no_channel_secret(begin: Begin, tmp_path: Path) -> None:
     notified = begin()
     notified.receive(push("1.0.0", "one", 0))
     config = tmp_path / "config.yml"
@@ -269,7 +269,7 @@ def test_what_the_command_line_declares_is_told_without_the_secrets_of_channels(
     assert notified.ledger.rows("SELECT kind FROM delivery_lines JOIN entries USING (seq)") == [("deployment",)]
 
 
-def test_the_service_tells_what_it_records_and_no_secret_is_in_its_database(store: Store, clock: Clock) -> None:
+def test_the_service_writes_deliveries_and_no_secret_is_in_its_database(store: Store, clock: Clock) -> None:
     hook = "https://chat.example/s3cr3t"
     registry = RegistryConfig("main", tokens=(IngestToken("a-token-of-the-registry"),))
     channel = SlackConfig(name="chat", url=SecretUrl(hook))
@@ -305,7 +305,7 @@ def test_quiet_hours_hold_nothing_back_that_comes_along_with_what_they_do_not_ho
     assert delivery.not_before == delivery.due_at == notified.clock() + 3 * SECOND
 
 
-def test_a_trouble_is_told_where_troubles_are_wanted(begin: Begin) -> None:
+def test_an_alert_goes_to_the_routes_that_match_alerts(begin: Begin) -> None:
     notified = begin(RouteConfig(("chat",), tag="prod"), RouteConfig(("mail",), kinds=frozenset({"alert"})))
     assert notified.outbox is not None
     with notified.store.writing() as tx:
@@ -319,32 +319,32 @@ def test_a_trouble_is_told_where_troubles_are_wanted(begin: Begin) -> None:
 # What is never told
 
 
-def test_a_push_of_the_same_digest_is_not_told(notified: NotifiedLedger) -> None:
+def test_a_repeated_push_gives_no_delivery(notified: NotifiedLedger) -> None:
     notified.receive(push("prod", "one", 0))
     notified.clock.pass_seconds(60)
     notified.receive(push("prod", "one", 60))
     assert notified.messages() == [["prod"]]
 
 
-def test_the_same_event_twice_is_not_told_twice(notified: NotifiedLedger) -> None:
+def test_the_same_event_twice_gives_one_delivery(notified: NotifiedLedger) -> None:
     event = push("prod", "one", 0)
     notified.receive(event, event)
     assert notified.messages() == [["prod"]]
 
 
-def test_the_platforms_of_an_index_are_not_told(notified: NotifiedLedger) -> None:
+def test_the_platforms_of_an_index_give_no_delivery(notified: NotifiedLedger) -> None:
     notified.receive(push(None, "amd64", 0), push(None, "arm64", 1), push("prod", "index", 2, media_type=INDEX))
     assert notified.messages() == [["prod"]]
 
 
-def test_what_arrives_late_is_not_told(notified: NotifiedLedger) -> None:
+def test_a_late_event_gives_no_delivery(notified: NotifiedLedger) -> None:
     notified.receive(push("prod", "two", 100))
     notified.clock.pass_seconds(60)
     notified.receive(push("prod", "one", 50), delete_tag("prod", 75))
     assert notified.messages() == [["prod"]]
 
 
-def test_a_deployment_that_arrives_late_is_not_told_as_one(begin: Begin) -> None:
+def test_a_late_deployment_does_not_match_as_a_deployment(begin: Begin) -> None:
     """It moved its tag, but the environment has been declared to run something else since."""
     notified = begin(RouteConfig(("chat",), kinds=frozenset({"deployed"})), RouteConfig(("mail",)))
     notified.receive(push("1.0.0", "one", 0))
@@ -354,7 +354,7 @@ def test_a_deployment_that_arrives_late_is_not_told_as_one(begin: Begin) -> None
     assert notified.messages("mail") == [["1.0.0", "1.0.0"], ["prod"]]
 
 
-def test_pulls_blobs_and_what_was_not_understood_are_not_told(notified: NotifiedLedger) -> None:
+def test_pulls_blobs_and_quarantined_events_give_no_delivery(notified: NotifiedLedger) -> None:
     notified.receive(
         push("prod", "one", 0, action="pull"), push(None, "blob", 1, media_type="application/octet-stream")
     )
@@ -362,14 +362,14 @@ def test_pulls_blobs_and_what_was_not_understood_are_not_told(notified: Notified
     assert notified.deliveries() == []
 
 
-def test_a_rebuild_tells_nothing(notified: NotifiedLedger) -> None:
+def test_a_rebuild_gives_no_delivery(notified: NotifiedLedger) -> None:
     notified.receive(push("prod", "one", 0), push("prod", "two", 1))
     before = notified.deliveries()
     rebuild(notified.store)
     assert notified.deliveries() == before
 
 
-def test_a_recovery_tells_nothing(tmp_path: Path, clock: Clock) -> None:
+def test_a_recovery_gives_no_delivery(tmp_path: Path, clock: Clock) -> None:
     log = make_log(tmp_path, clock)
     config = NotifyConfig(channels=CHANNELS, routes=(RouteConfig(("chat",)),))
     log.log_signer.sign()
@@ -386,7 +386,7 @@ def test_a_recovery_tells_nothing(tmp_path: Path, clock: Clock) -> None:
 # In the same transaction
 
 
-def test_what_is_rolled_back_is_not_told(notified: NotifiedLedger) -> None:
+def test_a_rolled_back_transaction_leaves_no_delivery(notified: NotifiedLedger) -> None:
     """There is no moment between recording and telling: both are there, or neither."""
 
     def fail(tx: Connection) -> None:
@@ -417,7 +417,7 @@ def test_a_route_that_fails_costs_a_message_and_never_the_evidence(
     assert "the routes failed on a recorded line" in caplog.text
 
 
-def test_where_nothing_is_told_recording_runs_no_statement_more(store: Store, clock: Clock) -> None:
+def test_without_routes_recording_runs_no_additional_statement(store: Store, clock: Clock) -> None:
     assert make_outbox(NotifyConfig(channels=CHANNELS)) is None
     notified = NotifiedLedger(store, clock, NotifyConfig())
     assert notified.outbox is None

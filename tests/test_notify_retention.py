@@ -110,7 +110,7 @@ def renamed(it: Notifier, chat_room: ChatRoom) -> Notifier:
     return Notifier(it.ledger, replace(it.config, notify=notify))
 
 
-def test_what_waits_for_a_channel_that_is_gone_is_given_up_after_a_day_and_told(
+def test_deliveries_of_a_removed_channel_are_given_up_after_a_day_and_reported(
     ledger: Ledger, chat_room: ChatRoom
 ) -> None:
     it = make_notifier(ledger, [slack(chat_room)])
@@ -143,7 +143,7 @@ def test_a_name_that_comes_back_is_sent_what_was_given_up_if_somebody_says_so(
     assert it.states("ops") == ["sent"]
 
 
-def test_what_is_dropped_is_never_told_and_nothing_else_is_touched(ledger: Ledger, chat_room: ChatRoom) -> None:
+def test_a_dropped_delivery_is_never_sent_and_others_stay(ledger: Ledger, chat_room: ChatRoom) -> None:
     it = make_notifier(
         ledger, [slack(chat_room), slack(chat_room, "other")], routes=[RouteConfig(("ops", "other"), tag="prod")]
     )

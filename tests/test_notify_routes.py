@@ -61,7 +61,7 @@ def test_what_was_declared_by_digest_alone_goes_where_any_tag_goes() -> None:
     assert not wants(RouteConfig(("a",), tag="pro*"), told)
 
 
-def test_a_trouble_goes_where_no_repository_tag_and_environment_is_named() -> None:
+def test_an_alert_goes_to_routes_without_repository_tag_and_environment() -> None:
     alert = Notification(frozenset({"alert"}), registry="main")
     assert wants(RouteConfig(("a",)), alert)
     assert wants(RouteConfig(("a",), registry="main"), alert)
@@ -82,7 +82,7 @@ def test_all_routes_count_or_only_the_first() -> None:
     assert Routes(NotifyConfig(routes=routes[:1], match="first")).find_matching(happening()) == ()
 
 
-def test_a_channel_is_told_once_and_as_early_as_one_of_its_routes_lets_it() -> None:
+def test_a_channel_of_several_routes_gets_one_message_at_the_earliest_time() -> None:
     routes = Routes(
         NotifyConfig(
             routes=(

@@ -244,7 +244,7 @@ def test_a_body_that_is_no_json_is_a_broken_template(template: Path, source: str
         render_body(template, ROLLBACK, PLAIN)
 
 
-def test_a_channel_without_templates_has_no_trouble_and_a_broken_one_is_told(template: Path) -> None:
+def test_without_templates_there_is_no_error_and_a_broken_one_gives_an_error(template: Path) -> None:
     assert apply_templates(configuration("slack"), ROLLBACK, SLACK).error is None
     template.write_text("{{ titel }}")
     for config in (configuration("slack", template=template), configuration("slack", body=template)):

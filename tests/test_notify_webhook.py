@@ -177,7 +177,7 @@ def test_a_template_writes_the_sentences(chat_room: ChatRoom, tmp_path: Path) ->
 
 
 @pytest.mark.parametrize("status", [200, 400, 500])
-def test_no_secret_is_shown_or_told(chat_room: ChatRoom, caplog: pytest.LogCaptureFixture, status: int) -> None:
+def test_no_secret_is_shown_or_logged(chat_room: ChatRoom, caplog: pytest.LogCaptureFixture, status: int) -> None:
     caplog.set_level(logging.DEBUG)
     chat_room.otherwise = Reply(status, f"{PATH} {SECRET}".encode())
     channel = webhook(chat_room)

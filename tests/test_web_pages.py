@@ -143,7 +143,7 @@ def test_a_page_that_would_say_the_same_is_not_sent_again(client: FlaskClient, l
         ("/violations?nonsense=1", 400, "nonsense"),
         ("/violations?tag=a&tag=b", 400, "given 2 times"),
         ("/violations?cursor=x", 400, "cursor"),
-        ("/violations?actor=Ann", 403, "see who did it"),
+        ("/violations?actor=Ann", 403, "may not see identities"),
         ("/no/such/page", 404, "There is no page at this address"),
     ],
 )

@@ -1,4 +1,4 @@
-"""What channels are made of and given in tests: configurations, three typical messages, and the worst."""
+"""Channel configurations, three typical messages, and one made of hostile text."""
 
 from typing import Any
 
@@ -42,18 +42,17 @@ def rollback() -> Message:
         id="msg_0196510e-6c3f-7cc0-8a4e-3e2f5d1c9b7a",
         kind="deployed",
         tone="warning",
-        title="production went back to 1.0.0: team/app:prod",
+        title="team/app in production: rollback to 1.0.0, which production ran for 3 days until yesterday 14:03 UTC",
         sentences=(
-            "Rollback to 1.0.0, which production ran for 3 days until yesterday 14:03.",
-            "1.1.0 was there for 22 hours.",
+            "prod moved back from 1.1.0 (sha256:b1b1b1b1b1b1) to 1.0.0 (sha256:a0a0a0a0a0a0).",
+            "Before, production ran 1.1.0 for 22 h.",
         ),
         occurred_at=parse_instant("2026-04-20T14:03:00.123456789Z"),
         facts=(
-            Fact("Now", "1.0.0, a0a0a0a0a0a0", is_code=True),
-            Fact("Before", "1.1.0, b1b1b1b1b1b1", is_code=True),
-            Fact("By", "dora from 192.0.2.7"),
+            Fact("By", "dora"),
+            Fact("From", "192.0.2.7, docker/27"),
         ),
-        copy=(Fact("Pinned", REFERENCE, is_code=True),),
+        copy=(Fact("Pinned reference", REFERENCE, is_code=True),),
         link=LINK,
         lines=(41,),
         environment="production",
@@ -93,7 +92,7 @@ def alert() -> Message:
         id="msg_01965110-0000-7000-8000-000000000003",
         kind="alert",
         tone="alarm",
-        title="Nothing heard of the registry main for 24 hours",
+        title="Registry main is silent",
         sentences=("Its last event came on 2026-04-19 at 14:03 UTC.", "Check that it still sends its notifications."),
         occurred_at=parse_instant("2026-04-20T14:03:00Z"),
     )
@@ -112,7 +111,7 @@ def nasty(text: str) -> Message:
         sentences=(f"It was {text}.", text),
         occurred_at=parse_instant("2026-04-20T14:03:00Z"),
         facts=(Fact("User agent", text), Fact("Digest", text, is_code=True)),
-        copy=(Fact("Pinned", REFERENCE, is_code=True), Fact("Command", text, is_code=True)),
+        copy=(Fact("Pinned reference", REFERENCE, is_code=True), Fact("Command", text, is_code=True)),
         link=LINK,
         lines=tuple(range(50)),
         registry="main",

@@ -53,15 +53,13 @@ def make_deployment(context: PageContext, *, seq: int, environment: str) -> Depl
     key, deployment = found
     following = find_next(context.db, key)
     target = find_roll_back(context.db, key, context.rules)
-    evidence = deployment.lines[-_MOST_LINES:]
+    lines = _with_own_line(deployment, deployment.lines[-_MOST_LINES:])
     return DeploymentView(
         deployment=deployment,
         last_time=find_last_time(context.db, key, context.rules),
         following=following,
-        evidence=tuple(
-            show_lines(context, get_entries(context.db, _with_own_line(deployment, evidence), context.rules))
-        ),
-        lines_left_out=len(deployment.lines) - len(evidence),
+        evidence=tuple(show_lines(context, get_entries(context.db, lines, context.rules))),
+        lines_left_out=len(deployment.lines) - len(lines),
         annotations=tuple(find_annotations(context.db, [seq])[seq]),
         back=_make_way(context, environment, target) if target else None,
         again=_make_way_again(context, key, following) if following else None,
