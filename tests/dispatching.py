@@ -8,7 +8,7 @@ from typing import Any
 from tagtrail.config.channels import AnyChannelConfig, SlackConfig
 from tagtrail.config.model import Config, NotifyConfig, RouteConfig
 from tagtrail.config.secrets import SecretUrl
-from tagtrail.config.values import Duration
+from tagtrail.config.values import Seconds
 from tagtrail.ledger.record import Recorder
 from tagtrail.notify.channels import make_channels
 from tagtrail.notify.dispatcher import make_workers
@@ -88,7 +88,7 @@ def make_notifier(
     **notify: Any,
 ) -> Notifier:
     """Give the ledger an outbox and workers; by default everything goes to the first channel, at once."""
-    settings = {"debounce": Duration(0), "routes": tuple(routes or (RouteConfig((channels[0].name,)),)), **notify}
+    settings = {"debounce": Seconds(0), "routes": tuple(routes or (RouteConfig((channels[0].name,)),)), **notify}
     config = Config(data=data or ledger.store.directory, notify=NotifyConfig(channels=tuple(channels), **settings))
     outbox = make_outbox(config.notify, clock=ledger.clock)
     ledger.recorder = Recorder(ledger.store, clock=ledger.clock, outbox=outbox)

@@ -29,7 +29,7 @@ from tagtrail.config.model import (
 )
 from tagtrail.config.secrets import AccessToken, IngestToken, Secret, ingest_token
 from tagtrail.config.section import Section
-from tagtrail.config.values import Address, Duration, Size
+from tagtrail.config.values import ListenAddress, Seconds, Size
 from tagtrail.errors import ConfigurationError
 from tagtrail.trail.rules import DEFAULT_ENVIRONMENTS, EnvironmentRule, TagRule
 
@@ -83,7 +83,7 @@ def test_without_any_configuration_everything_has_its_default(tmp_path: Path, mo
     config = load(environ={})
     assert config == Config(
         data=tmp_path / "tagtrail-data",
-        listen=Address("127.0.0.1:8080"),
+        listen=ListenAddress("127.0.0.1:8080"),
         registries=(RegistryConfig("main"),),
     )
     assert config.may_be_open
@@ -134,7 +134,7 @@ def test_every_key_arrives_where_it_belongs(load_text: Load, tmp_path: Path) -> 
     edge = RegistryConfig(name="edge", tokens=(IngestToken(OTHER, f"file {tmp_path / 'edge-token'}"),))
     assert config == Config(
         data=tmp_path / "kept",
-        listen=Address("[::1]:9090"),
+        listen=ListenAddress("[::1]:9090"),
         public_url="https://tagtrail.example",
         log=LogConfig("json", "warning"),
         registries=(main, edge),
@@ -155,7 +155,7 @@ def test_every_key_arrives_where_it_belongs(load_text: Load, tmp_path: Path) -> 
             TagRuleConfig(tag_regex=r"rel-\d+", kind="release"),
         ),
         environments=(EnvironmentConfig("live", "live", "team/*", "main"),),
-        limits=LimitsConfig(Size(2**20), 3, 4, request_timeout=Duration(1.5), stop_timeout=Duration(120)),
+        limits=LimitsConfig(Size(2**20), 3, 4, request_timeout=Seconds(1.5), stop_timeout=Seconds(120)),
         source=tmp_path / "tagtrail.yml",
     )
     assert config.rules.tag_rules == (
@@ -180,17 +180,17 @@ def test_no_environments_are_meant_by_an_empty_list(load_text: Load) -> None:
 @pytest.mark.parametrize(
     ("text", "address", "loopback"),
     [
-        ("127.0.0.1:8080", Address("127.0.0.1:8080"), True),
-        ("127.1.2.3:1", Address("127.1.2.3:1"), True),
-        ("[::1]:8080", Address("[::1]:8080"), True),
-        ("localhost:80", Address("localhost:80"), True),
-        ("0.0.0.0:8080", Address("0.0.0.0:8080"), False),
-        ("[::]:8080", Address("[::]:8080"), False),
-        ("192.0.2.7:65535", Address("192.0.2.7:65535"), False),
-        ("tagtrail.internal:8080", Address("tagtrail.internal:8080"), False),
+        ("127.0.0.1:8080", ListenAddress("127.0.0.1:8080"), True),
+        ("127.1.2.3:1", ListenAddress("127.1.2.3:1"), True),
+        ("[::1]:8080", ListenAddress("[::1]:8080"), True),
+        ("localhost:80", ListenAddress("localhost:80"), True),
+        ("0.0.0.0:8080", ListenAddress("0.0.0.0:8080"), False),
+        ("[::]:8080", ListenAddress("[::]:8080"), False),
+        ("192.0.2.7:65535", ListenAddress("192.0.2.7:65535"), False),
+        ("tagtrail.internal:8080", ListenAddress("tagtrail.internal:8080"), False),
     ],
 )
-def test_listen_is_an_address_and_a_port(load_text: Load, text: str, address: Address, loopback: bool) -> None:
+def test_listen_is_an_address_and_a_port(load_text: Load, text: str, address: ListenAddress, loopback: bool) -> None:
     config = load_text("access: {read: [{env: READ}]}", READ=SECRET, TAGTRAIL_LISTEN=text)
     assert config.listen == address
     assert str(config.listen) == text

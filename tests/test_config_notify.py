@@ -12,7 +12,7 @@ from tagtrail.config.describe import examine, render
 from tagtrail.config.load import load, load_notify
 from tagtrail.config.model import Config, NotifyConfig, QuietHours, RouteConfig
 from tagtrail.config.secrets import Secret, SecretUrl
-from tagtrail.config.values import Duration, TimeOfDay
+from tagtrail.config.values import Seconds, TimeOfDay
 from tagtrail.errors import ConfigurationError
 
 HOOK = "https://chat.example/hooks/s3cr3t"
@@ -104,9 +104,9 @@ def test_every_key_arrives_where_it_belongs(load_section: Load, tmp_path: Path) 
         quiet=QuietHours(TimeOfDay(22), TimeOfDay(7, 30), "Europe/Berlin"),
     )
     assert config.notify == NotifyConfig(
-        debounce=Duration(0.5),
-        give_up_after=Duration(7200),
-        silent_after=Duration(1800),
+        debounce=Seconds(0.5),
+        give_up_after=Seconds(7200),
+        silent_after=Seconds(1800),
         fallback="mail",
         match="first",
         channels=(ops, mail),

@@ -33,7 +33,7 @@ from tagtrail.config.notifications import (
     render_notifications,
 )
 from tagtrail.config.secrets import IngestToken
-from tagtrail.config.values import Address
+from tagtrail.config.values import ListenAddress
 from tagtrail.errors import ConfigurationError
 
 MANIFEST = "application/vnd.oci.image.manifest.v1+json"
@@ -46,7 +46,7 @@ def configured(text: str = "tt_0123456789abcdef", *, url: str | None = None, lis
     config = load(environ={})
     return replace(
         config,
-        listen=Address(listen),
+        listen=ListenAddress(listen),
         public_url=url,
         registries=(RegistryConfig("main", tokens=(IngestToken(text),)),),
     )

@@ -6,7 +6,7 @@ import pytest
 
 from tagtrail.config.channels import ConsoleConfig
 from tagtrail.config.model import Config, NotifyConfig, RegistryConfig, RouteConfig
-from tagtrail.config.values import Duration
+from tagtrail.config.values import Seconds
 from tagtrail.ledger.lifecycle import record_start, record_stop
 from tagtrail.notify.alerts import DeliveryReports, ServiceAlerts
 from tagtrail.notify.message import Message
@@ -58,7 +58,7 @@ def watch(ledger: Ledger, *, registries: tuple[str, ...] = ("main",), fallback: 
     config = Config(
         data=ledger.store.directory,
         registries=tuple(map(RegistryConfig, registries)),
-        notify=NotifyConfig(channels=CHANNELS, routes=(route,), silent_after=Duration(DAY), fallback=fallback),
+        notify=NotifyConfig(channels=CHANNELS, routes=(route,), silent_after=Seconds(DAY), fallback=fallback),
     )
     return Watched(chat, ServiceAlerts(ledger.store, config, clock=ledger.clock), config)
 

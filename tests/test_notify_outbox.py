@@ -12,7 +12,7 @@ from tagtrail.app import create_app
 from tagtrail.config.channels import ConsoleConfig, SlackConfig
 from tagtrail.config.model import Config, NotifyConfig, QuietHours, RegistryConfig, RouteConfig
 from tagtrail.config.secrets import IngestToken, SecretUrl
-from tagtrail.config.values import Duration, TimeOfDay
+from tagtrail.config.values import Seconds, TimeOfDay
 from tagtrail.intake.envelope import read_body
 from tagtrail.ledger.declare import Declaration, declare
 from tagtrail.ledger.rebuild import rebuild
@@ -122,7 +122,7 @@ def test_what_is_being_sent_is_not_joined(notified: NotifiedLedger) -> None:
 
 
 def test_without_debounce_each_push_is_a_delivery_at_once(begin: Begin) -> None:
-    notified = begin(RouteConfig(("chat",)), debounce=Duration(0))
+    notified = begin(RouteConfig(("chat",)), debounce=Seconds(0))
     notified.receive(push("stable", "new", 0), push("prod", "new", 1))
     assert notified.messages() == [["stable"], ["prod"]]
     assert {delivery.not_before for delivery in notified.deliveries()} == {notified.clock()}
@@ -166,7 +166,7 @@ def test_each_move_is_delivered_once_and_each_tags_moves_in_order(
         store.prepare()
         clock = Clock()
         notified = NotifiedLedger(
-            store, clock, NotifyConfig(debounce=Duration(settle), channels=CHANNELS, routes=(RouteConfig(("chat",)),))
+            store, clock, NotifyConfig(debounce=Seconds(settle), channels=CHANNELS, routes=(RouteConfig(("chat",)),))
         )
         for at, (tag, content, pause) in enumerate(pushes):
             clock.pass_seconds(pause)

@@ -13,7 +13,7 @@ from tagtrail.config.consistency import find_warnings
 from tagtrail.config.model import NOTIFICATION_KINDS, Config
 from tagtrail.config.secrets import INGEST_TOKEN_FILE, Secret
 from tagtrail.config.section import Section
-from tagtrail.config.values import Address, Duration, Size, TimeOfDay
+from tagtrail.config.values import ListenAddress, Seconds, Size, TimeOfDay
 
 _CREATE: Final = "tagtrail token create"
 # What an empty value means.
@@ -39,7 +39,7 @@ class Setting(Struct, frozen=True):
     is_default: bool
 
 
-class Report(Struct, frozen=True):
+class CheckReport(Struct, frozen=True):
     """What `tagtrail check` found. `source` is the configuration file; `error` says why it cannot be used."""
 
     usable: bool
@@ -49,10 +49,10 @@ class Report(Struct, frozen=True):
     warnings: tuple[str, ...] = ()
 
 
-def examine(config: Config, *, shows_all: bool = False) -> Report:
+def examine(config: Config, *, shows_all: bool = False) -> CheckReport:
     """The report about a usable configuration; the expressions of the default tag rules only with `shows_all`."""
     settings = (*_walk(config, "", _meanings(config)), *_default_tag_rules(config, shows_all=shows_all))
-    return Report(
+    return CheckReport(
         usable=True,
         source=None if config.source is None else str(config.source),
         settings=tuple(each for each in settings if each.key != "source"),
@@ -60,17 +60,17 @@ def examine(config: Config, *, shows_all: bool = False) -> Report:
     )
 
 
-def refused(error: str) -> Report:
+def refused(error: str) -> CheckReport:
     """The report about a configuration that cannot be used."""
-    return Report(usable=False, error=error)
+    return CheckReport(usable=False, error=error)
 
 
-def encode(report: Report) -> str:
+def encode(report: CheckReport) -> str:
     """The report as JSON."""
     return msgspec.json.encode(report).decode()
 
 
-def render(report: Report) -> str:
+def render(report: CheckReport) -> str:
     """The settings as text: those that differ from the defaults, then the others."""
     lines = [f"configuration file: {report.source or 'none'}"]
     for title, is_default in (("Set:", False), ("Defaults:", True)):
@@ -124,9 +124,9 @@ def _default_of(field: FieldInfo) -> object:
 def _show(value: Any) -> str:  # noqa: PLR0911 - one for each type
     """A value in words."""
     match value:
-        case Duration() | Size():
+        case Seconds() | Size():
             return value.text
-        case Address():
+        case ListenAddress():
             return f"{value} ({'this machine only' if value.is_loopback else 'other machines can reach it'})"
         case TimeOfDay():
             return f"{value:%H:%M}"

@@ -13,7 +13,7 @@ import yaml
 from msgspec import Meta
 from msgspec.structs import fields
 
-from tagtrail.config.secrets import Secret, Source, read_secret
+from tagtrail.config.secrets import ConfigSource, Secret, read_secret
 from tagtrail.config.section import Section, item_type, quote, unwrap, variants
 from tagtrail.config.values import name_type, require_text
 from tagtrail.errors import ConfigurationError
@@ -83,7 +83,7 @@ def _show_key(key: object) -> str:
     return text if text.isprintable() else repr(text)
 
 
-def convert(document: object, kind: type[_Struct], source: Source, *, path: str = "") -> _Struct:
+def convert(document: object, kind: type[_Struct], source: ConfigSource, *, path: str = "") -> _Struct:
     """The struct that the document describes; `path` is the key under which it stands.
 
     Raises ConfigurationError.
@@ -98,7 +98,7 @@ def convert(document: object, kind: type[_Struct], source: Source, *, path: str 
     return converted
 
 
-def _decode(kind: Any, value: object, *, source: Source) -> Any:
+def _decode(kind: Any, value: object, *, source: ConfigSource) -> Any:
     """A value of a type that msgspec does not know. Raises ValueError with a predicate and its cure."""
     if kind is Path:
         return source.folder / require_text(value)

@@ -9,8 +9,8 @@ from msgspec.structs import fields, replace
 from tagtrail.config.consistency import refuse_contradictions, refuse_dead_routes
 from tagtrail.config.document import convert, read_document
 from tagtrail.config.model import Config, ConfigFile, NotifyConfig
-from tagtrail.config.secrets import Source, ingest_token, is_exposed
-from tagtrail.config.values import Address, require_text
+from tagtrail.config.secrets import ConfigSource, ingest_token, is_exposed
+from tagtrail.config.values import ListenAddress, require_text
 from tagtrail.errors import ConfigurationError
 
 _T = TypeVar("_T")
@@ -37,7 +37,7 @@ def load(
     """
     document, source, file = _read_file(path, environ, environ, is_patient=is_patient)
     config = _as_config(convert(document, ConfigFile, source), file)
-    address = _override("--listen", listen, LISTEN_VARIABLE, environ, Address.parse)
+    address = _override("--listen", listen, LISTEN_VARIABLE, environ, ListenAddress.parse)
     directory = _override("--data", None if data is None else str(data), DATA_VARIABLE, environ, require_text)
     config = replace(config, listen=address or config.listen, data=_absolute(directory) or config.data)
     refuse_contradictions(config, needs_templates=not is_patient)
@@ -103,11 +103,11 @@ def _as_config(file: ConfigFile, source: Path | None) -> Config:
 
 def _read_file(
     path: Path | None, environ: Mapping[str, str], secrets: Mapping[str, str] | None, *, is_patient: bool = False
-) -> tuple[Any, Source, Path | None]:
+) -> tuple[Any, ConfigSource, Path | None]:
     """The content of the file, what its values refer to, and its path. Secrets are read from `secrets`."""
     origin, named = ("--config", path) if path else (CONFIG_VARIABLE, environ.get(CONFIG_VARIABLE))
     if not named:
-        return {}, Source(Path.cwd(), secrets), None
+        return {}, ConfigSource(Path.cwd(), secrets), None
     file = Path(named).absolute()
     try:
         content, exposed = file.read_bytes(), is_exposed(file)
@@ -115,4 +115,4 @@ def _read_file(
         raise ConfigurationError(
             f"{origin} is {str(named)!r}, which cannot be read ({error.strerror}); name a file that this user may read"
         ) from None
-    return read_document(content, name=file.name), Source(file.parent, secrets, exposed, is_patient), file
+    return read_document(content, name=file.name), ConfigSource(file.parent, secrets, exposed, is_patient), file

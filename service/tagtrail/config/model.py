@@ -11,20 +11,20 @@ from tagtrail.config.channels import AnyChannelConfig
 from tagtrail.config.secrets import AccessToken, IngestToken
 from tagtrail.config.section import Section
 from tagtrail.config.values import (
-    Address,
-    Duration,
     EnvironmentGlob,
     Header,
-    Host,
+    HostName,
+    ListenAddress,
     Name,
     Network,
     PublicUrl,
     RegistryName,
     RepositoryGlob,
+    Seconds,
     Size,
-    Tag,
     TagExpression,
     TagGlob,
+    TagName,
     Text,
     TimeOfDay,
     Zone,
@@ -63,8 +63,8 @@ class RegistryConfig(Section, frozen=True):
     """A registry that may send events. Without tokens of its own it presents the one in the data directory."""
 
     name: Name
-    host: Host | None = None
-    aliases: tuple[Host, ...] = ()
+    host: HostName | None = None
+    aliases: tuple[HostName, ...] = ()
     authentication: Authentication = "none"
     tokens: Annotated[
         tuple[IngestToken, ...],
@@ -174,7 +174,7 @@ class EnvironmentConfig(Section, frozen=True):
     """In repositories that match `repository`, the image that `tag` points to is released to environment `name`."""
 
     name: Annotated[Name, Meta(examples=["production"])]
-    tag: Tag
+    tag: TagName
     repository: RepositoryGlob = "**"
     registry: RegistryName = EVERY_REGISTRY
 
@@ -191,15 +191,15 @@ class LedgerConfig(Section, frozen=True):
     each checkpoint on its standard input.
     """
 
-    name: Host | None = None
+    name: HostName | None = None
     key: Path | None = None
     journal: Path | None = None
     anchor: Annotated[tuple[Text, ...], Meta(min_length=1, examples=[["/usr/local/bin/keep-checkpoint"]])] = ()
-    checkpoint_every: Annotated[Duration, within(Duration(1), Duration(_HOUR))] = field(
-        default_factory=lambda: Duration(60)
+    checkpoint_every: Annotated[Seconds, within(Seconds(1), Seconds(_HOUR))] = field(
+        default_factory=lambda: Seconds(60)
     )
-    verify_every: Annotated[Duration, within(Duration(60), Duration(366 * _DAY))] = field(
-        default_factory=lambda: Duration(_DAY)
+    verify_every: Annotated[Seconds, within(Seconds(60), Seconds(366 * _DAY))] = field(
+        default_factory=lambda: Seconds(_DAY)
     )
 
 
@@ -209,10 +209,8 @@ class LimitsConfig(Section, frozen=True):
     body: Annotated[Size, within(Size(2**20), Size(2**28))] = field(default_factory=lambda: Size(8 * 2**20))
     workers: Annotated[int, Meta(ge=1, le=64)] = 2
     threads: Annotated[int, Meta(ge=1, le=256)] = 16
-    request_timeout: Annotated[Duration, within(Duration(1), Duration(600))] = field(
-        default_factory=lambda: Duration(10)
-    )
-    stop_timeout: Annotated[Duration, within(Duration(1), Duration(600))] = field(default_factory=lambda: Duration(30))
+    request_timeout: Annotated[Seconds, within(Seconds(1), Seconds(600))] = field(default_factory=lambda: Seconds(10))
+    stop_timeout: Annotated[Seconds, within(Seconds(1), Seconds(600))] = field(default_factory=lambda: Seconds(30))
 
 
 class QuietHours(Section, frozen=True, rename={"begins": "from", "ends": "until"}):
@@ -247,13 +245,13 @@ class RouteConfig(Section, frozen=True):
 class NotifyConfig(Section, frozen=True):
     """Channels and the routes to them. `match`: all routes that match count, or only the first of them."""
 
-    debounce: Annotated[Duration, within(Duration(0), Duration(600))] = field(default_factory=lambda: Duration(3))
-    give_up_after: Annotated[Duration, within(Duration(60), Duration(30 * _DAY))] = field(
-        default_factory=lambda: Duration(_DAY)
+    debounce: Annotated[Seconds, within(Seconds(0), Seconds(600))] = field(default_factory=lambda: Seconds(3))
+    give_up_after: Annotated[Seconds, within(Seconds(60), Seconds(30 * _DAY))] = field(
+        default_factory=lambda: Seconds(_DAY)
     )
     fallback: Name | None = None
-    silent_after: Annotated[Duration, within(Duration(60), Duration(366 * _DAY))] = field(
-        default_factory=lambda: Duration(_DAY)
+    silent_after: Annotated[Seconds, within(Seconds(60), Seconds(366 * _DAY))] = field(
+        default_factory=lambda: Seconds(_DAY)
     )
     channels: tuple[AnyChannelConfig, ...] = ()
     match: Literal["all", "first"] = "all"
@@ -269,7 +267,7 @@ def default_environments() -> tuple[EnvironmentConfig, ...]:
 class ConfigFile(Section, frozen=True, kw_only=True):
     """The keys of the configuration file."""
 
-    listen: Address = field(default_factory=lambda: Address("127.0.0.1:8080"))
+    listen: ListenAddress = field(default_factory=lambda: ListenAddress("127.0.0.1:8080"))
     data: Path = field(default_factory=lambda: Path("tagtrail-data").absolute())
     public_url: PublicUrl | None = None
     log: LogConfig = field(default_factory=LogConfig)

@@ -32,7 +32,7 @@ _MODE = 0o600
 
 
 @dataclass(frozen=True, slots=True)
-class Source:
+class ConfigSource:
     """What the values of the file refer to: paths to `folder`, names of variables to `environ`.
 
     Without `environ` no secret is read, and each is replaced by a placeholder of its kind. `is_exposed`: other users of
@@ -215,7 +215,7 @@ class AccessToken(Secret):
 AnySecret = TypeVar("AnySecret", bound=Secret)
 
 
-def read_secret(kind: type[AnySecret], value: object, source: Source) -> AnySecret:
+def read_secret(kind: type[AnySecret], value: object, source: ConfigSource) -> AnySecret:
     """The secret that a mapping gives as `env`, `file` or `value`. Raises ValueError, which quotes nothing of it.
 
     A patient source gets a missing secret for a channel instead of the error.
@@ -230,7 +230,7 @@ def read_secret(kind: type[AnySecret], value: object, source: Source) -> AnySecr
         raise
 
 
-def _find_secret(kind: type[AnySecret], value: object, source: Source, environ: Mapping[str, str]) -> AnySecret:
+def _find_secret(kind: type[AnySecret], value: object, source: ConfigSource, environ: Mapping[str, str]) -> AnySecret:
     if not isinstance(value, dict) or set(value) not in ({"value"}, {"env"}, {"file"}):
         raise ValueError(
             f"is not one of value, env and file; write it as `env: {kind.variable}` or `file: {kind.file}`"

@@ -55,7 +55,7 @@ def require_text(value: object) -> str:
     return value
 
 
-class Address(str):
+class ListenAddress(str):
     """Where the service listens: `127.0.0.1:8080`, `[::1]:8080`, `0.0.0.0:8080` or `localhost:8080`."""
 
     __slots__ = ()
@@ -124,10 +124,11 @@ class TimeOfDay(time):
         return cls.fromisoformat(text)
 
 
-class Duration(float):
+class Seconds(float):
     """Seconds, written as a whole number and a unit: `500ms`, `30s`, `10m` or `24h`. A bare number is refused."""
 
     __slots__ = ()
+    noun: ClassVar = "duration"
     example: ClassVar = "30s"
     _units: ClassVar = {"ms": 1, "s": 1_000, "m": 60_000, "h": 3_600_000}
 
@@ -145,6 +146,7 @@ class Duration(float):
 class Size(int):
     """Bytes, written as a whole number and a unit such as `8MiB`. A bare number is refused."""
 
+    noun: ClassVar = "size"
     example: ClassVar = "8MiB"
     _units: ClassVar = {"B": 1, "KiB": 2**10, "MiB": 2**20, "GiB": 2**30, "kB": 10**3, "MB": 10**6, "GB": 10**9}
 
@@ -159,11 +161,11 @@ class Size(int):
         return _show_amount(self, self._units)
 
 
-def within(least: Duration | Size, most: Duration | Size) -> Meta:
-    """Bounds of a Duration or a Size, both included."""
-    noun = type(least).__name__.lower()
+def within(least: Seconds | Size, most: Seconds | Size) -> Meta:
+    """Bounds of a duration or a size, both included."""
+    noun = least.noun
 
-    def check(value: Duration | Size) -> Duration | Size:
+    def check(value: Seconds | Size) -> Seconds | Size:
         if not least <= value <= most:
             raise ValueError(f"is {value.text}; write a {noun} from {least.text} to {most.text}")
         return value
@@ -300,8 +302,8 @@ RegistryName = Annotated[
 ]  # fmt: skip
 PublicUrl = Annotated[str, _text("URL", "https://tagtrail.example", parse=_check_public_url)]
 ServerUrl = Annotated[str, _text("URL", "https://matrix.example", parse=_check_server)]
-Host = Annotated[str, _text("host", "registry.example:5000", parse=_check_host)]
-Tag = Annotated[str, _text("tag", "prod", parse=_check_tag)]
+HostName = Annotated[str, _text("host", "registry.example:5000", parse=_check_host)]
+TagName = Annotated[str, _text("tag", "prod", parse=_check_tag)]
 Zone = Annotated[str, _text("time zone", "Europe/Berlin", parse=_check_zone)]
 Network = Annotated[str, _text("network", "10.0.0.7", parse=_check_network)]
 Header = Annotated[str, _text("header", "Remote-User", parse=_check_header)]
