@@ -118,17 +118,11 @@ AMBIGUOUS_NAMES: set[str] = {
     "Cell",
     "Connection",
     "Count",
-    "Format",
     "Item",
-    "Kind",
     "KnownTag",
     "Lane",
-    "Log",
-    "Member",
-    "Named",
     "Node",
     "Outcome",
-    "Part",
     "Piece",
     "Reference",
     "ReleaseTags",
@@ -138,7 +132,6 @@ AMBIGUOUS_NAMES: set[str] = {
     "TagMove",
     "TaggedDigest",
     "Wanted",
-    "Window",
 }
 # Files below SMALLEST lines that one other module imports, and that belong into it; the aim is none.
 SMALLEST = 60

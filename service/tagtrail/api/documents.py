@@ -140,7 +140,9 @@ class DeliveryDocument(msgspec.Struct, frozen=True):
     channel: str
     subject: Annotated[
         str,
-        Meta(description="What order is kept of: a registry's repository, `service` for troubles, `*` for a summary."),
+        Meta(
+            description="Deliveries of one subject are sent in order: a repository, `service` for alerts, `*` for a summary."
+        ),
     ]
     state: DeliveryState
     made_at: Time

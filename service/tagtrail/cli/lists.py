@@ -55,14 +55,14 @@ class TrailList(Generic[T]):
 
 
 def _entry_columns(trail: OpenTrail) -> list[TableColumn[LoggedEntry]]:
-    from tagtrail.wording.line_text import Narrator, ReleaseTags  # noqa: PLC0415 - only the log needs it
+    from tagtrail.wording.line_text import LineText, ReleaseTags  # noqa: PLC0415 - only the log needs it
 
     reader = ReleaseTags(trail.store.reader)
-    whole, short = (Narrator(trail.style(is_whole=is_whole), reader) for is_whole in (True, False))
+    whole, short = (LineText(trail.style(is_whole=is_whole), reader) for is_whole in (True, False))
 
-    def sentence(row: LoggedEntry, narrator: Narrator) -> CellContent:
+    def sentence(row: LoggedEntry, text: LineText) -> CellContent:
         cell: list[StyledText] = []
-        for clause in narrator.tell(row):
+        for clause in text.describe(row):
             cell += [("  ", "")] if cell else []
             cell += [(part.text, STYLES.get(part.role, "")) for part in clause]
         return cell
@@ -231,7 +231,7 @@ _VIOLATION_WORDS = MOVE_WORDS | {"created": "pushed anew"}
 
 
 def _previous(row: Violation) -> str | None:
-    return row.previous
+    return row.previous_digest
 
 
 VIOLATIONS: Final[TrailList[Violation]] = TrailList(

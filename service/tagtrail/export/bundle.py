@@ -18,7 +18,7 @@ from tagtrail.export.deployments import Deployments, Past
 from tagtrail.export.gaps import Gaps
 from tagtrail.export.lines import write_disclosures, write_lines, write_pushes
 from tagtrail.export.manifest import write_manifest
-from tagtrail.export.proof import Log, get_checkpoint, load_log, read_earlier, write_proof
+from tagtrail.export.proof import ProvedLog, get_checkpoint, load_log, read_earlier, write_proof
 from tagtrail.export.query import Question
 from tagtrail.export.selection import INCLUDED, Reading, Selection, choose
 from tagtrail.ledger.record import Recorder
@@ -106,7 +106,7 @@ class Bundle:
 
     reading: Reading
     question: Question
-    log: Log
+    log: ProvedLog
     earlier: Checkpoint | None
     book: RuleBook
     selection: Selection

@@ -100,7 +100,7 @@ def _write_draft(db: Connection, context: MessageContext, data: MessageData) -> 
     if data.deployments:
         head = deployments.choose_headline(data.deployments)
         draft = deployments.draft(context, head, [one for one in data.deployments if one is not head])
-        if head.answer is None:
+        if head.recorded is None:
             draft = replace(draft, sentences=(*moves.describe_delete(data.lines), *draft.sentences))
         others = [move for move in data.moves if not _is_published(move, data.deployments)]
         return draft.also(*moves.list_others(others), *moves.list_outdated(context, others))
@@ -140,10 +140,10 @@ def _keep_latest(data: MessageData) -> MessageData:
 
 def _merge(known: MessageDeployment, one: MessageDeployment) -> MessageDeployment:
     """The later deployment; if it only repeats the earlier one, that one with the change and note of the later."""
-    if known.answer is None or one.answer is None or one.answer.direction != "again":
+    if known.recorded is None or one.recorded is None or one.recorded.direction != "again":
         return one
-    change, note = known.answer.change or one.answer.change, known.answer.note or one.answer.note
-    return replace(known, answer=msgspec.structs.replace(known.answer, change=change, note=note))
+    change, note = known.recorded.change or one.recorded.change, known.recorded.note or one.recorded.note
+    return replace(known, recorded=msgspec.structs.replace(known.recorded, change=change, note=note))
 
 
 def _was_broken(tags: dict[str, MessageMove], move: MessageMove) -> bool:

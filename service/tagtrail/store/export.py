@@ -61,7 +61,7 @@ class PublishingTag:
 
 
 @dataclass(frozen=True, slots=True)
-class Named:
+class StoredRepository:
     """A repository by its id and its names."""
 
     id: int
@@ -213,7 +213,7 @@ def find_registries_heard(db: Connection, *, size: int) -> list[str]:
 
 def find_repositories_of_lines(
     db: Connection, first: int, end: int, *, after: tuple[str, str] = ("", "")
-) -> list[Named]:
+) -> list[StoredRepository]:
     """Some repositories to which lines of this part belong, by registry and name, after the pair; none at the end."""
     rows = db.execute(
         "SELECT r.id, g.name, r.name FROM registries g CROSS JOIN repositories r ON r.registry_id = g.id"
@@ -222,7 +222,7 @@ def find_repositories_of_lines(
         " ORDER BY g.name, r.name LIMIT ?",
         (after[0], *after, first, end, _REPOSITORIES_READ),
     )
-    return [Named(*row) for row in rows]
+    return [StoredRepository(*row) for row in rows]
 
 
 def find_tag(db: Connection, repository_id: int, name: str) -> PublishingTag | None:

@@ -9,7 +9,7 @@ from difflib import get_close_matches
 from typing import Any, Final, cast, get_args
 
 from tagtrail.errors import BadParameter
-from tagtrail.line import Kind
+from tagtrail.line import EntryKind
 from tagtrail.store.names import is_glob
 from tagtrail.store.outbox import DeliveryState
 from tagtrail.store.query import Filter, Key
@@ -20,7 +20,7 @@ from tagtrail.trail.patterns import REPOSITORY_ALPHABET, compile_glob
 FILTERS: Final = (
     "registry", "repository", "tag", "digest", "actor", "kind", "environment", "channel", "state", "since", "until"
 )  # fmt: skip
-KINDS: Final[tuple[str, ...]] = get_args(Kind)
+KINDS: Final[tuple[str, ...]] = get_args(EntryKind)
 STATES: Final[tuple[str, ...]] = get_args(DeliveryState)
 LONGEST: Final = 500  # characters of any text that is asked for
 DEFAULT_LIMIT: Final = 50

@@ -8,7 +8,7 @@ from tagtrail.notify.texts.draft import MessageContext, MessageDraft
 from tagtrail.notify.texts.moves import describe_delete, is_current
 from tagtrail.notify.texts.phrases import duration, image, join, list_tags, pinned, rescue_tag, retag_command, short
 from tagtrail.store.answers import Publishing
-from tagtrail.store.messages import MessageLine, MessageMove, TaggedDigest
+from tagtrail.store.messages import MessageImage, MessageLine, MessageMove
 from tagtrail.trail.names import Reference
 
 MOST_DESCRIBED: Final = 5  # release tags with sentences of their own
@@ -44,7 +44,7 @@ def draft(
     host = entry.host if entry else None
     reference = None
     if head.digest is not None:
-        now = TaggedDigest(head.digest.digest, (), (head.tag,) if is_current(head) else ())
+        now = MessageImage(head.digest.digest, (), (head.tag,) if is_current(head) else ())
         reference = pinned(context, head.registry, host, head.repository, now)
     return MessageDraft(
         kind="violation",
@@ -143,7 +143,7 @@ def _advise(head: MessageMove, *, is_gone: bool) -> str:
 def _list_copies(context: MessageContext, head: MessageMove, host: str | None, *, is_gone: bool) -> list[Fact]:
     if head.previous is None or is_gone or _is_repaired(head):
         return []
-    earlier = TaggedDigest(head.previous.digest, (), head.previous.now)
+    earlier = MessageImage(head.previous.digest, (), head.previous.now)
     copies = [
         Fact("The earlier image", pinned(context, head.registry, host, head.repository, earlier), is_code=True),
     ]
