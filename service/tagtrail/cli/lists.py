@@ -7,41 +7,43 @@ from typing import Final, Generic, TypeVar
 
 import msgspec
 
-from tagtrail.api import describing
-from tagtrail.api.documents import RegistryDocument
 from tagtrail.cli.columns import digest_columns, image_columns, line_column, list_release_tags, release_tags
 from tagtrail.cli.open_trail import OpenTrail
 from tagtrail.cli.query import TrailQuery
 from tagtrail.cli.table import TableColumn, time_column
 from tagtrail.cli.text import STYLES, CellContent, StyledText, duration, local_time
-from tagtrail.store.answers import Quarantined, Traffic
 from tagtrail.store.deployments import RecordedDeployment, find_deployments
 from tagtrail.store.entries import LoggedEntry, find_entries
 from tagtrail.store.environments import EnvironmentState, find_environments
 from tagtrail.store.history import TagMove, find_history
 from tagtrail.store.names import find_repositories
-from tagtrail.store.registries import find_quarantined, find_registries, find_traffic
+from tagtrail.store.registries import (
+    KnownRegistry,
+    Quarantined,
+    Traffic,
+    find_known_registries,
+    find_quarantined,
+    find_traffic,
+)
 from tagtrail.store.releases import Violation, find_violations
 from tagtrail.store.tags import TaggedDigest, TagHead, find_heads, read_heads
-from tagtrail.trail.instant import parse_instant
 from tagtrail.trail.versions import version_key
 from tagtrail.wording.clauses import MOVE_WORDS
 from tagtrail.wording.text import listed, size
 
-T = TypeVar("T")
+T = TypeVar("T", bound=msgspec.Struct)
 _TAGS_AT_ONCE: Final = 100  # tags whose digests are read at once
 
 
 @dataclass(frozen=True, slots=True)
 class TrailList(Generic[T]):
-    """A list: `rows` finds them, now or at an instant; `describe` gives the document that `--json` prints of one.
+    """A list: `rows` finds them, now or at an instant, and `--json` prints them as the API does.
 
     `nothing` is the sentence for an empty list; it may have the places `{tag}` and `{when}`.
     """
 
     rows: Callable[[TrailQuery, int | None], Iterator[T]]
     columns: Callable[[OpenTrail], Sequence[TableColumn[T]]]
-    describe: Callable[[T, OpenTrail], msgspec.Struct]
     nothing: str
 
     def write(self, query: TrailQuery, *, at: int | None = None, is_named: bool = False) -> None:
@@ -51,7 +53,7 @@ class TrailList(Generic[T]):
         tag = f" {chosen.repository}:{chosen.tag}" if chosen.repository and chosen.tag else ""
         nothing = self.nothing.format(tag=tag, when="" if at is None else f" at {local_time(at)}")
         columns = self.columns(query.trail)
-        query.answer(rows, columns, lambda row: self.describe(row, query.trail), nothing=nothing, is_named=is_named)
+        query.answer(rows, columns, nothing=nothing, is_named=is_named)
 
 
 def _entry_columns(trail: OpenTrail) -> list[TableColumn[LoggedEntry]]:
@@ -78,7 +80,6 @@ def _entry_columns(trail: OpenTrail) -> list[TableColumn[LoggedEntry]]:
 ENTRIES: Final[TrailList[LoggedEntry]] = TrailList(
     rows=lambda query, _: query.rows(find_entries),
     columns=_entry_columns,
-    describe=lambda row, _: row,
     nothing="No line of the ledger matches.",
 )
 
@@ -126,7 +127,6 @@ TAGS: Final[TrailList[TaggedDigest]] = TrailList(
         TableColumn("BY", lambda row: row.actor or "", narrow="below"),
         line_column(lambda row: row.seq),
     ],
-    describe=lambda row, _: row,
     nothing="No tag{tag} pointed at an image{when}.",
 )
 NEWEST_TAGS: Final = replace(TAGS, rows=_tags_by_time)
@@ -150,7 +150,6 @@ HISTORY: Final[TrailList[TagMove]] = TrailList(
         TableColumn("BY", lambda row: row.actor or "", narrow="below"),
         line_column(lambda row: row.seq),
     ],
-    describe=lambda row, _: row,
     nothing="The tag{tag} did not move in that time.",
 )
 
@@ -182,7 +181,6 @@ DEPLOYMENTS: Final[TrailList[RecordedDeployment]] = TrailList(
         TableColumn("LASTED", _lasted, narrow="below"),
         line_column(lambda row: row.seq),
     ],
-    describe=lambda row, _: row,
     nothing="No recorded deployment matches.",
 )
 
@@ -223,7 +221,6 @@ ENVIRONMENTS: Final[TrailList[EnvironmentState]] = TrailList(
         TableColumn("BACK TO", lambda row: _roll_back(row, trail)),
         line_column(lambda row: row.published.seq if row.published else None),
     ],
-    describe=lambda row, _: row,
     nothing="Nothing was published for any environment{when}.",
 )
 
@@ -244,20 +241,18 @@ VIOLATIONS: Final[TrailList[Violation]] = TrailList(
         TableColumn("BY", lambda row: row.actor or "", narrow="below"),
         line_column(lambda row: row.seq),
     ],
-    describe=lambda row, _: row,
     nothing="No release tag moved or was deleted, as far as the registry reported.",
 )
 QUARANTINE: Final[TrailList[Quarantined]] = TrailList(
     rows=lambda query, _: query.rows(find_quarantined),
     columns=lambda _: [
-        time_column("WHEN", lambda row: row.received_at),
+        time_column("WHEN", lambda row: row.at),
         TableColumn("REGISTRY", lambda row: row.registry, style="bold"),
         TableColumn("SIZE", lambda row: size(row.size), right=True),
         TableColumn("REASON", lambda row: row.reason),
-        TableColumn("SHA-256", lambda row: row.sha256.hex() if row.sha256 else "", only="pipe"),
+        TableColumn("SHA-256", lambda row: row.sha256 or "", only="pipe"),
         line_column(lambda row: row.seq),
     ],
-    describe=lambda row, _: describing.describe_quarantined(row),
     nothing="Nothing is in quarantine.",
 )
 TRAFFIC: Final[TrailList[Traffic]] = TrailList(
@@ -268,38 +263,29 @@ TRAFFIC: Final[TrailList[Traffic]] = TrailList(
         TableColumn("ACTION", lambda row: row.action.replace("_", " ")),
         TableColumn("EVENTS", lambda row: f"{row.events:,}", right=True),
     ],
-    describe=lambda row, _: describing.describe_traffic(row),
     nothing="No traffic was counted.",
 )
 
 
-def _registries(query: TrailQuery) -> Iterator[RegistryDocument]:
-    with query.trail.store.snapshot() as db:
-        heard = find_registries(db)
-    documents = describing.describe_registries(heard, query.trail.rules)
-    return (each for each in documents if query.filter.registry in (None, each.registry))
+def _registries(query: TrailQuery) -> Iterator[KnownRegistry]:
+    return (each for each in query.rows(find_known_registries) if query.filter.registry in (None, each.registry))
 
 
-def _instant(text: str | None) -> int | None:
-    return parse_instant(text) if text else None
+def _ago(row: KnownRegistry) -> str:
+    return f"{duration(row.last_seen, None)} ago" if row.last_seen else ""
 
 
-def _ago(row: RegistryDocument) -> str:
-    return f"{duration(parse_instant(row.last_seen), None)} ago" if row.last_seen else ""
-
-
-REGISTRIES: Final[TrailList[RegistryDocument]] = TrailList(
+REGISTRIES: Final[TrailList[KnownRegistry]] = TrailList(
     rows=lambda query, _: _registries(query),
     columns=lambda _: [
         TableColumn("REGISTRY", lambda row: row.registry, style="bold"),
         TableColumn("HOST", lambda row: ", ".join([row.host or "", *row.aliases]).strip(", ")),
-        time_column("LAST EVENT", lambda row: _instant(row.last_seen), missing="never"),
+        time_column("LAST EVENT", lambda row: row.last_seen, missing="never"),
         TableColumn("AGO", _ago, right=True),
-        time_column("FIRST SEEN", lambda row: _instant(row.first_seen), only="pipe"),
+        time_column("FIRST SEEN", lambda row: row.first_seen, only="pipe"),
         TableColumn("STARTS", lambda row: str(row.starts), right=True),
         TableColumn("LOGIN", lambda row: row.authentication or "not configured", only="pipe"),
         TableColumn("INSTANCE", lambda row: row.instance or "", only="pipe"),
     ],
-    describe=lambda row, _: row,
     nothing="No such registry is configured, and none sent events.",
 )

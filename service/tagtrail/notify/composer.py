@@ -15,9 +15,8 @@ from tagtrail.notify.routes import Notification, Routes
 from tagtrail.notify.texts import alerts, deployments, moves, summaries, violations
 from tagtrail.notify.texts.draft import MessageContext, MessageDraft
 from tagtrail.store.alerts import count_given_up, get_alert
-from tagtrail.store.answers import Publishing
 from tagtrail.store.database import Connection, Store
-from tagtrail.store.digests import get_digest
+from tagtrail.store.digests import EnvironmentUse, get_digest
 from tagtrail.store.messages import MessageData, MessageDeployment, MessageMove, find_message_data
 from tagtrail.store.moves import TagFilter
 from tagtrail.store.outbox import SERVICE, SUMMARY, Delivery, find_lines, get_last_problem
@@ -160,13 +159,13 @@ def _order_tags(data: MessageData, headline: tuple[str, ...]) -> tuple[str, ...]
     return tuple(dict.fromkeys((*releases, *headline, *(move.tag for move in data.moves))))
 
 
-def _find_affected(db: Connection, rules: Rules, broken: MessageMove) -> tuple[Publishing, ...]:
+def _find_affected(db: Connection, rules: Rules, broken: MessageMove) -> tuple[EnvironmentUse, ...]:
     """The environments for which the image that lost its release tag was published, newest first."""
     if broken.previous is None:
         return ()
     filters = Filter(registry=broken.registry, repository=broken.repository, digest=broken.previous.digest)
     try:
-        return get_digest(db, Query(rules, filters, limit=_MOST_USES)).usage.environments
+        return get_digest(db, Query(rules, filters, limit=_MOST_USES)).environments
     except TagtrailError:
         return ()
 

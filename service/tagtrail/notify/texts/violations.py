@@ -7,7 +7,7 @@ from tagtrail.notify.message import Fact
 from tagtrail.notify.texts.draft import MessageContext, MessageDraft
 from tagtrail.notify.texts.moves import describe_delete, is_current
 from tagtrail.notify.texts.phrases import duration, image, join, list_tags, pinned, rescue_tag, retag_command, short
-from tagtrail.store.answers import Publishing
+from tagtrail.store.digests import EnvironmentUse
 from tagtrail.store.messages import MessageImage, MessageLine, MessageMove
 from tagtrail.trail.names import Reference
 
@@ -21,7 +21,7 @@ def draft(
     context: MessageContext,
     broken: Sequence[MessageMove],
     lines: Sequence[MessageLine],
-    affected: Sequence[Publishing],
+    affected: Sequence[EnvironmentUse],
     *,
     is_gone: bool,
     left_out: int,
@@ -114,12 +114,12 @@ def _is_repaired(move: MessageMove) -> bool:
     return move.present is not None and move.previous is not None and move.present.digest == move.previous.digest
 
 
-def _describe_affected(context: MessageContext, affected: Sequence[Publishing], *, count: int) -> str:
+def _describe_affected(context: MessageContext, affected: Sequence[EnvironmentUse], *, count: int) -> str:
     """The environments that had the earlier image: they get another one when they next deploy by this tag."""
     earlier = "earlier image" if count == 1 else "earlier images"
     if not affected:
         return f"No environment is known to have had the {earlier}."
-    newest: dict[str, Publishing] = {}
+    newest: dict[str, EnvironmentUse] = {}
     for one in sorted(affected, key=lambda one: _FOREVER if one.until is None else one.until, reverse=True):
         newest.setdefault(one.environment, one)
     clauses = [
