@@ -110,7 +110,7 @@ def _no_session() -> None:
     return None
 
 
-class Access:
+class Authenticator:
     """Authenticates and authorises every HTTP request except `POST /events`.
 
     `configured` holds the SHA-256 of each token of the configuration, with its name and scopes. `find_stored` returns

@@ -67,4 +67,4 @@ class Redaction:
         self.disclosures.record(shown, address=caller.address, user_agent=caller.user_agent)
 
 
-Admit = Callable[[Scope], Redaction]  # authenticates the caller for a scope; raises as `Access.require` does
+Admit = Callable[[Scope], Redaction]  # authenticates the caller for a scope; raises as `Authenticator.require` does

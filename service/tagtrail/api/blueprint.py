@@ -5,7 +5,7 @@ from collections.abc import Callable
 import msgspec
 from flask import Blueprint, Response, request
 
-from tagtrail.access.callers import Access
+from tagtrail.access.callers import Authenticator
 from tagtrail.access.disclosures import DisclosureLog
 from tagtrail.access.redaction import Admit, Redaction
 from tagtrail.access.scopes import Scope
@@ -30,7 +30,7 @@ from tagtrail.trail.rules import Rules
 
 
 def make_api_blueprint(
-    *, store: Store, recorder: Recorder, access: Access, checkpoint_every: float = 60.0
+    *, store: Store, recorder: Recorder, access: Authenticator, checkpoint_every: float = 60.0
 ) -> Blueprint:
     """The API, to be mounted at `/api/v1`; its failures are answered by `problems.register_errors`.
 

@@ -6,7 +6,7 @@ from typing import Final
 
 from flask import Blueprint, Response, request
 
-from tagtrail.access.callers import Access, Caller
+from tagtrail.access.callers import Authenticator, Caller
 from tagtrail.access.disclosures import Requester
 from tagtrail.api.requests import read_parameters
 from tagtrail.export.bundle import hand_over, prepare
@@ -24,7 +24,7 @@ _HEADERS: Final = {
 
 
 def make_export_blueprint(
-    *, store: Store, recorder: Recorder, access: Access, sign: Callable[[], StoredCheckpoint]
+    *, store: Store, recorder: Recorder, access: Authenticator, sign: Callable[[], StoredCheckpoint]
 ) -> Blueprint:
     """The export, to be mounted at `/api/v1`; its failures are answered by `problems.register_errors`."""
     blueprint = Blueprint("export", __name__)

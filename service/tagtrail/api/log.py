@@ -7,7 +7,7 @@ from typing import Final
 
 from flask import Blueprint, Response, request
 
-from tagtrail.access.callers import Access
+from tagtrail.access.callers import Authenticator
 from tagtrail.api.requests import read_parameters
 from tagtrail.errors import BadParameter, NotRecorded
 from tagtrail.store.database import Connection, Store
@@ -19,7 +19,7 @@ from tagtrail.tlog.proofs import write_proof
 _TEXT: Final = "text/plain; charset=utf-8"
 
 
-def make_log_blueprint(*, store: Store, access: Access) -> Blueprint:
+def make_log_blueprint(*, store: Store, access: Authenticator) -> Blueprint:
     """The log's routes, to be mounted without a prefix; failures are answered by `problems.register_errors`."""
     blueprint = Blueprint("log", __name__)
     blueprint.after_request(_let_all_revalidate)
