@@ -10,7 +10,8 @@ from tagtrail.access.callers import Authenticator
 from tagtrail.api.blueprint import make_api_blueprint
 from tagtrail.api.export import make_export_blueprint
 from tagtrail.api.problems import register_errors
-from tagtrail.config.model import ChannelConfig, NotifyConfig, RouteConfig
+from tagtrail.config.channels import ConsoleConfig
+from tagtrail.config.model import NotifyConfig, RouteConfig
 from tagtrail.headers import add_security_headers
 from tagtrail.ledger.record import Recorder
 from tagtrail.notify.outbox import make_outbox
@@ -31,7 +32,7 @@ RULES = Rules(
 
 def tell(ledger: Ledger) -> None:
     """Give the ledger an outbox with one channel, which no dispatcher serves."""
-    config = NotifyConfig(channels=(ChannelConfig("ops", "console"),), routes=(RouteConfig(("ops",)),))
+    config = NotifyConfig(channels=(ConsoleConfig(name="ops"),), routes=(RouteConfig(("ops",)),))
     ledger.recorder = Recorder(ledger.store, clock=ledger.clock, outbox=make_outbox(config, clock=ledger.clock))
 
 

@@ -78,7 +78,7 @@ def access_of(
 
     return Authenticator(
         configured=[(digest, name, frozenset(scopes[digest])) for digest, name in names.items()],
-        proxy=config.access.proxy,
+        proxy=config.access.proxy.proxy if config.access.proxy is not None else None,
         find_stored=find_stored,
         find_session=find_session,
         may_be_open=config.may_be_open,
@@ -92,7 +92,7 @@ def blocks_of(config: Config) -> Blocks:
     return {
         registry.name: partial(render_notifications, config, registry)
         for registry in config.registries
-        if registry.tokens and registry.tokens[0].secret is not None
+        if registry.tokens
     }
 
 

@@ -256,7 +256,7 @@ def explain(query: TrailQuery, tag: str) -> None:
         return
     meaning = "a release tag: it may never move" if explanation.kind == "release" else "a moving tag"
     query.output.say(f"{reference.repository}:{reference.tag} is {meaning}. It {explanation.reason}.")
-    query.output.say(f"Decided by {explanation.rule}; `tagtrail check` prints all rules.")
+    query.output.say(f"Decided by {explanation.rule}; `tagtrail check --all` prints all rules.")
     if explanation.environments:
         query.output.say(f"The image that it points at is deployed to {listed(explanation.environments, most=None)}.")
 
