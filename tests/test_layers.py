@@ -112,9 +112,7 @@ def find_module_imports(path: Path, known: Collection[str]) -> set[str]:
 
 # Public class names that still mean two things. A name that is cured leaves the list; none is added.
 AMBIGUOUS_NAMES: set[str] = {
-    "Cell",
     "KnownTag",
-    "Piece",
     "Row",
     "Source",
     "TagMove",
