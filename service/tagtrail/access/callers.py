@@ -211,7 +211,7 @@ class Authenticator:
         return (*self._configured, *live)
 
     def _by_proxy(self, request: HttpRequest, peer: str) -> Caller | None:
-        """The user whom the proxy names. A wrong bearer token overrides the proxy's user."""
+        """The user that the proxy names. A wrong bearer token overrides the proxy's user."""
         proxy = self._proxy
         if proxy is None or not proxy.trusts(peer) or _has_bearer(request):
             return None

@@ -25,7 +25,7 @@ def redact(shown: T) -> T:
 
 
 def _redact(value: Any) -> Any:
-    if isinstance(value, Entry):  # a line names nobody: its `who` and `raw` are salted commitments
+    if isinstance(value, Entry):  # a line names no person: its `who` and `raw` are salted commitments
         return value
     if isinstance(value, msgspec.Struct):
         return msgspec.structs.replace(value, **_redacted(value, value.__struct_fields__))
