@@ -17,12 +17,11 @@ REJECTED = re.compile(
 # Rooms of the package that are still to be rewritten; the aim is none.
 UNFINISHED = (
     "access", "api", "cli", "config", "export", "intake", "ledger", "server", "store", "tlog", "trail",
-    "web", "wording", "app.py", "health.py", "line.py", "logs.py", "errors.py",
+    "wording", "app.py", "health.py", "line.py", "logs.py", "errors.py",
 )  # fmt: skip
 UNFINISHED_DOCS = (
     "config.example.yml",
     "docs/cli.md",
-    "docs/pages.md",
 )
 
 
