@@ -1,4 +1,4 @@
-"""A chat server's shape on loopback: it records what is posted to it, and answers as well or as badly as it is told."""
+"""A chat server on loopback: it records the requests, and replies as the test says."""
 
 import json
 import ssl
@@ -27,7 +27,7 @@ class Reply:
 
 @dataclass(frozen=True)
 class Request:
-    """What was posted."""
+    """A request that was posted."""
 
     method: str
     path: str
@@ -41,7 +41,7 @@ class Request:
 
 
 class ChatRoom:
-    """The server. `will` says how the next requests are answered, `otherwise` how all the others are."""
+    """The server. `will` sets the replies to the next requests, `otherwise` the reply to all others."""
 
     def __init__(self, tls: ssl.SSLContext | None = None) -> None:
         self.requests: list[Request] = []
@@ -59,29 +59,29 @@ class ChatRoom:
 
     @property
     def url(self) -> str:
-        """Its root, without a slash at the end."""
+        """Its root URL, without a slash at the end."""
         return f"{self._scheme}://127.0.0.1:{self._server.server_port}"
 
     def will(self, *replies: Reply) -> None:
-        """Answer the next requests so, in this order."""
+        """Set the replies to the next requests, in this order."""
         with self.arrived:
             self._next.extend(replies)
 
     def wait_for(self, count: int, *, seconds: float = 40) -> list[Request]:
-        """The requests, when there are so many of them; for senders in other threads and processes."""
+        """Wait until this number of requests has arrived; for senders in other threads and processes."""
         with self.arrived:
             assert self.arrived.wait_for(lambda: len(self.requests) >= count, seconds), self.requests
             return list(self.requests)
 
     def close(self) -> None:
-        """Let go of whoever hangs, and end."""
+        """Release hanging requests, and stop."""
         self.is_over.set()
         self._server.shutdown()
         self._server.server_close()
         self._thread.join()
 
     def take(self, request: Request) -> Reply:
-        """Record the request; how it is to be answered."""
+        """Record the request; returns the reply to it."""
         with self.arrived:
             self.requests.append(request)
             self.arrived.notify_all()
@@ -97,7 +97,7 @@ class ChatRoom:
                 body = self.rfile.read(int(self.headers.get("Content-Length", 0)))
                 reply = room.take(Request(self.command, self.path, dict(self.headers.items()), body))
                 self.close_connection = True
-                with suppress(OSError):  # whoever asked has gone
+                with suppress(OSError):  # the client is gone
                     self._reply(reply)
 
             do_POST = do_PUT = do_GET = _serve  # noqa: N815
@@ -130,7 +130,7 @@ class ChatRoom:
 
 @pytest.fixture
 def chat_room() -> Iterator[ChatRoom]:
-    """A chat server that the test can tell how to answer."""
+    """A chat server whose replies the test sets."""
     room = ChatRoom()
     yield room
     room.close()

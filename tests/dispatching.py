@@ -1,4 +1,4 @@
-"""A ledger that tells, with its workers: what the tests of the delivery are made of."""
+"""A ledger with an outbox and delivery workers, for tests of the delivery."""
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
@@ -22,7 +22,7 @@ SECRET = "T0-s3cr3t-of-the-webhook"
 
 
 def slack(room: ChatRoom, name: str = "ops", **more: Any) -> ChannelConfig:
-    """A channel of the shape of Slack in the room; its path is the secret."""
+    """A Slack channel in the room; its path is the secret."""
     return ChannelConfig(name, "slack", {"url": Secret(f"{room.url}/services/{name}/{SECRET}")}, **more)
 
 
@@ -38,10 +38,9 @@ class Notifier:
         self.workers = {worker.name: worker for worker in self.make_workers()}
 
     def make_workers(self, chance: Callable[[], float] = lambda: 1.0) -> list[DeliveryWorker]:
-        """Couriers as another process would have them; each waits as long as it may."""
-        return make_workers(
-            self.config, self.store, channels=make_channels(self.config), clock=self.clock, random=chance
-        )
+        """Workers as another process would have them; each waits as long as its backoff allows."""
+        channels = make_channels(self.config)
+        return make_workers(self.config, self.store, channels=channels, clock=self.clock, random=chance)
 
     @property
     def store(self) -> Store:
@@ -52,11 +51,11 @@ class Notifier:
         return self.ledger.clock
 
     def run(self, name: str = "ops") -> int:
-        """Let the channel's worker do all that is due; the number of tries."""
+        """Run the channel's worker until nothing is due; returns the number of attempts."""
         return sum(iter(lambda: int(self.workers[name].deliver()), 0))
 
     def run_until_quiet(self, name: str = "ops", *, most_hours: float = 48) -> None:
-        """Let time pass as long as there is anything to do."""
+        """Advance the clock until nothing is left to deliver."""
         end = self.clock() + int(most_hours * 3_600e9)
         while (at := self.workers[name].next_time()) is not None:
             assert at < end, "it is still at it"
@@ -86,7 +85,7 @@ def make_notifier(
     data: Path | None = None,
     **notify: Any,
 ) -> Notifier:
-    """The ledger, telling; by default everything goes to the first channel, at once."""
+    """Give the ledger an outbox and workers; by default everything goes to the first channel, at once."""
     settings = {"settle": 0.0, "routes": tuple(routes or (RouteConfig((channels[0].name,)),)), **notify}
     config = Config(data=data or ledger.store.directory, notify=NotifyConfig(channels=tuple(channels), **settings))
     outbox = make_outbox(config.notify, clock=ledger.clock)

@@ -1,4 +1,4 @@
-"""A small mail server on loopback: STARTTLS, TLS, a login, and refusals as a test wants them."""
+"""A small mail server on loopback, with STARTTLS, TLS, a login, and refusals that the test sets."""
 
 import datetime
 import ssl
@@ -21,7 +21,7 @@ from cryptography.hazmat.primitives.asymmetric import ec
 
 @dataclass
 class MailServer:
-    """What it was given. `replies` takes the place of an answer: by command, such as `RCPT TO:<a@b>`, or `.`."""
+    """The server's input. `replies` replaces a reply, by command, such as `RCPT TO:<a@b>`, or `.`."""
 
     port: int = 0
     replies: dict[str, str] = field(default_factory=dict)
@@ -125,7 +125,7 @@ class _Server(ThreadingTCPServer):
 
 @contextmanager
 def mail_server(*, wrapped: bool = False, certificate: Path | None = None) -> Iterator[MailServer]:
-    """The server; `wrapped` speaks TLS from the first byte on."""
+    """The server; `wrapped` uses TLS from the first byte."""
     mail = MailServer()
     if certificate is not None:
         mail.context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
@@ -140,7 +140,7 @@ def mail_server(*, wrapped: bool = False, certificate: Path | None = None) -> It
 
 
 def make_certificate(directory: Path) -> Path:
-    """A key and a certificate of its own making for 127.0.0.1, in one file."""
+    """A key and a self-signed certificate for 127.0.0.1, in one file."""
     key = ec.generate_private_key(ec.SECP256R1())
     name = x509.Name([x509.NameAttribute(x509.NameOID.COMMON_NAME, "mail.example")])
     today = datetime.datetime.now(datetime.UTC)

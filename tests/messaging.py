@@ -1,4 +1,4 @@
-"""A ledger whose outbox tells one channel of everything, and what that channel would read."""
+"""A ledger whose outbox sends everything to one channel, and the messages of that channel."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
@@ -16,13 +16,13 @@ from tests.conftest import Ledger
 from tests.events import START, SomeEvent, digest_of
 
 NAMES = {digest_of(content): content.upper() for content in ("one", "two", "other", "spare", "new", "index", "only")}
-TOLD = ChannelConfig("chat", "console")
-NOTIFY = NotifyConfig(settle=3.0, channels=(TOLD,), routes=(RouteConfig(("chat",)),))
+CHANNEL = ChannelConfig("chat", "console")
+NOTIFY = NotifyConfig(settle=3.0, channels=(CHANNEL,), routes=(RouteConfig(("chat",)),))
 
 
 @dataclass
 class Chat:
-    """The channel. Each event reaches the ledger when it happens; what is told is made when everything settled."""
+    """The channel. Each event reaches the ledger when it happens; messages are composed after the debounce time."""
 
     ledger: Ledger
     identities: bool = False
@@ -31,22 +31,22 @@ class Chat:
     seen: set[str] = field(default_factory=set)
 
     def hear(self, *events: SomeEvent) -> list[Message]:
-        """Take in the events; the messages that they make."""
+        """Record the events; returns their messages."""
         for event in events:
             self.ledger.clock.now = max(self.ledger.clock.now, START + int(event.at * SECOND))
             self.ledger.receive(event)
         return self.read()
 
     def read(self) -> list[Message]:
-        """The messages that were not read yet, oldest first."""
+        """The messages that were not returned yet, oldest first."""
         return [self.compose(delivery) for delivery in self.deliveries()]
 
     def texts(self, *events: SomeEvent) -> list[str]:
-        """The same in plain text, digests by what their content is called here."""
+        """The same in plain text, with content names in place of digests."""
         return [text_of(message) for message in self.hear(*events)]
 
     def deliveries(self) -> list[Delivery]:
-        """Those that were not looked at yet."""
+        """The deliveries that were not returned yet."""
         db = self.ledger.store.reader()
         ids = [row[0] for row in db.execute("SELECT id FROM deliveries ORDER BY id") if row[0] not in self.seen]
         self.seen.update(ids)
@@ -58,15 +58,15 @@ class Chat:
 
     def compose_lines(self, lines: Sequence[int]) -> Message:
         """The message of these lines."""
-        return self._composer().compose_lines(lines, TOLD, identity="msg")
+        return self._composer().compose_lines(lines, CHANNEL, identity="msg")
 
     def _composer(self) -> MessageComposer:
-        routes = Routes(NotifyConfig(channels=(TOLD,), routes=self.routes))
+        routes = Routes(NotifyConfig(channels=(CHANNEL,), routes=self.routes))
         return MessageComposer(self.ledger.store, public_url=self.public_url, routes=routes, clock=self.ledger.clock)
 
 
 def open_chat(ledger: Ledger, *, identities: bool = False, public_url: str | None = None) -> Chat:
-    """The channel of a ledger in which nothing has happened yet; its clock stands at the story's beginning."""
+    """The channel of an empty ledger; its clock stands at the story's beginning."""
     ledger.clock.now = START
     ledger.recorder = Recorder(ledger.store, clock=ledger.clock, outbox=OutboxWriter(NOTIFY, clock=ledger.clock))
     return Chat(ledger, identities=identities, public_url=public_url)

@@ -15,14 +15,14 @@ from tagtrail.access.callers import Access
 from tagtrail.access.disclosures import HOUR
 from tagtrail.access.redaction import IDENTITY_FIELDS, redact
 from tagtrail.access.scopes import Proxy, Scope
-from tagtrail.api import documents
 from tagtrail.api.listings import LISTINGS
 from tagtrail.api.openapi import describe_api
 from tagtrail.errors import StorageUnavailable
 from tagtrail.line import Who
+from tagtrail.store.digests import IndexUse, RecordedDigest, TagUse
 from tagtrail.store.leases import claim, end_attempt
 from tagtrail.store.outbox import Attempt
-from tagtrail.trail.instant import DAY
+from tagtrail.trail.instant import DAY, Instant
 from tests.api_client import RULES, bearer, make_client, tell
 from tests.conftest import Ledger
 from tests.events import SomeEvent, digest_of, push
@@ -186,9 +186,9 @@ def test_every_list_whose_documents_tell_of_people_is_known_to(ledger: Ledger) -
 
 
 def test_concealing_reaches_every_depth() -> None:
-    naming = documents.NamingDocument("r", "a/b", "t", False, "ref", "s", None, None, "mallory", 1)
-    usage = documents.IndexDocument("d", None, [naming], [], True)
-    digest = documents.DigestDocument("d", [], [naming], [], [usage], [], True)
+    naming = TagUse("r", "a/b", "t", False, "ref", None, Instant(1), None, None, "mallory", 1)
+    usage = IndexUse("d", None, (naming,), (), True)
+    digest = RecordedDigest("d", (), (naming,), (), (usage,), (), True)
     shown = redact((digest, [Who("mallory", "address", "agent")], {"raw": "mallory", "kept": {"note": "mallory"}}))
     assert "mallory" not in repr(shown)
     assert shown[0].tags[0].tag == "t"

@@ -106,9 +106,7 @@ def test_that_nothing_is_signed_any_more_is_told_until_it_is(
     status, answer = ask(ledger), probe.get("/readyz")
     assert status["signing_ok"] is False
     assert 301 <= status["unsigned_age_seconds"] < 302
-    assert status["signing_problem"].startswith(
-        "the ledger is not being signed any more: 2 lines wait for a checkpoint"
-    )
+    assert status["signing_problem"].startswith("the ledger is no longer signed: 2 lines wait for a checkpoint")
     assert (answer.status_code, answer.text) == (200, f"ready\n{status['signing_problem']}\n")
     mend(place)
     watch.look(age=0)
@@ -130,4 +128,4 @@ def test_how_long_a_line_may_wait_goes_by_checkpoint_every(ledger: Ledger, tmp_p
     for seconds, is_ok in ((50, True), (1, False)):
         ledger.clock.pass_seconds(seconds)
         assert client.get("/api/v1/status").get_json()["signing_ok"] is is_ok
-    assert "is not being signed" in client.get("/readyz").text
+    assert "is no longer signed" in client.get("/readyz").text

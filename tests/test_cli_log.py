@@ -80,7 +80,7 @@ def test_a_delete_by_digest_names_all_its_tags(command_line: CommandLine, ledger
 def test_deletes_that_take_no_tag_away_say_so(ledger: Ledger) -> None:
     ledger.receive(push(None, "one", 1), delete_tag("gone", 2), delete_repository(3))
     lines = lines_of(CommandLine(ledger.store.directory))
-    assert "deleted, it pointed at nothing" in lines[2]
+    assert "already deleted" in lines[2]
     assert "deleted, no tag pointed there" in lines[3]
 
 

@@ -123,7 +123,7 @@ def test_a_new_epoch_without_need_is_refused(cli: CommandLine, log: Log) -> None
     log.log_signer.sign()
     result = cli.run("log", "new-epoch", "--reason", "tidying up")
     assert result.exit_code == 5
-    assert "no need" in result.stderr
+    assert "is not needed" in result.stderr
 
 
 @pytest.mark.parametrize(

@@ -8,7 +8,8 @@ from io import StringIO
 
 import pytest
 
-from tagtrail.cli.output import ColumnNeed, Output, TableColumn, fit_widths
+from tagtrail.cli.output import Output
+from tagtrail.cli.table import ColumnNeed, TableColumn, fit_widths
 from tests.command_line import patched_environment, terminal
 
 
@@ -24,7 +25,7 @@ class Row:
 COLUMNS: list[TableColumn[Row]] = [
     TableColumn("NAME", lambda row: row.name, style="bold"),
     TableColumn("DIGEST", lambda row: row.digest, only="pipe"),
-    TableColumn("DIGEST", lambda row: row.digest[:10], only="terminal", unbroken=True, narrow="below"),
+    TableColumn("DIGEST", lambda row: row.digest[:10], only="terminal", narrow="below"),
     TableColumn("STATE", lambda row: ("odd", "red")),
     TableColumn("BY", lambda row: row.actor),
     TableColumn("NOTE", lambda row: "a note", narrow="omit"),

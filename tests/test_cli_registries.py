@@ -3,7 +3,7 @@
 import msgspec
 import pytest
 
-from tagtrail.api.documents import QuarantinedDocument, RegistryDocument, TrafficDocument
+from tagtrail.store.registries import KnownRegistry, Quarantined, Traffic
 from tagtrail.store.releases import Violation
 from tagtrail.trail.rules import RegistryIdentity, Rules
 from tests.command_line import DAY, HOST, HOSTILE, RULES, CommandLine, decode_struct, tell_deletion, tell_story
@@ -21,9 +21,9 @@ def command_line(ledger: Ledger) -> CommandLine:
 
 def test_machines_get_what_the_api_answers(command_line: CommandLine) -> None:
     for command, kind in (
-        ("registries", RegistryDocument),
-        ("traffic", TrafficDocument),
-        ("quarantine", QuarantinedDocument),
+        ("registries", KnownRegistry),
+        ("traffic", Traffic),
+        ("quarantine", Quarantined),
         ("violations", Violation),
     ):
         (line,) = command_line.ask(command, "--json").splitlines()

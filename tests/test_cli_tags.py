@@ -5,7 +5,7 @@ import re
 import msgspec
 import pytest
 
-from tagtrail.api.documents import DigestDocument
+from tagtrail.store.digests import RecordedDigest
 from tagtrail.store.environments import EnvironmentState
 from tagtrail.store.history import TagMove
 from tagtrail.store.tags import TaggedDigest
@@ -104,7 +104,7 @@ def test_machines_get_what_the_api_answers(command_line: CommandLine) -> None:
         (("history", "team/app:prod"), TagMove),
         (("at", "now"), EnvironmentState),
         (("at", "now", "team/app"), TaggedDigest),
-        (("digest", ONE), DigestDocument),
+        (("digest", ONE), RecordedDigest),
     ):
         lines = command_line.ask(*arguments, "--json").splitlines()
         assert lines

@@ -13,7 +13,7 @@ from tagtrail.ledger.rulebook import load_rulebook
 from tagtrail.ledger.submission import Draft, Submission
 from tagtrail.line import Entry
 from tagtrail.store.deployments import find_deployments
-from tagtrail.store.export import Named
+from tagtrail.store.export import StoredRepository
 from tagtrail.store.query import Query
 from tagtrail.tlog.recovery import begin_epoch
 from tagtrail.trail.instant import format_instant
@@ -89,7 +89,9 @@ def test_a_deployment_says_what_it_replaced_and_under_which_release(log: Log) ->
 def test_a_deployment_is_derived_from_the_lines_of_its_size_alone(log: Log) -> None:
     tell_story(log.ledger)
     db = log.ledger.store.reader()
-    repository = Named(*log.ledger.rows("SELECT id, 'main', name FROM repositories WHERE name = 'team/app'")[0])
+    repository = StoredRepository(
+        *log.ledger.rows("SELECT id, 'main', name FROM repositories WHERE name = 'team/app'")[0]
+    )
     size = log.log_signer.sign().size
     before = Past(load_rulebook(db).before(size), size).derive(db, repository, "production")
     log.ledger.receive(push("prod", "late", 10))

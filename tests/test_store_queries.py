@@ -15,7 +15,7 @@ from tagtrail.store.entries import find_entries, find_lines
 from tagtrail.store.environments import EnvironmentState, Step, choose_step, find_environments
 from tagtrail.store.history import find_history
 from tagtrail.store.query import Filter, Page, Query
-from tagtrail.store.registries import find_quarantined, find_registries, find_traffic
+from tagtrail.store.registries import find_known_registries, find_quarantined, find_traffic
 from tagtrail.store.releases import find_violations
 from tagtrail.store.tags import TaggedDigest, find_tags
 from tagtrail.trail.instant import DAY, SECOND
@@ -305,26 +305,26 @@ def test_violations_are_kept_with_both_digests(told: Ledger) -> None:
 
 def test_a_platform_leads_back_to_the_tag_and_the_environment(told: Ledger) -> None:
     answer = ask_digest(told, digest=digest_of("arm"))
-    assert answer.usage.tags == ()
+    assert answer.tags == ()
     (index,) = answer.indexes
-    assert (index.platform, index.usage.digest) == ("linux/arm64", digest_of("index"))
-    assert [naming.tag for naming in index.usage.tags] == ["2.0", "prod"]
-    assert [publishing.environment for publishing in index.usage.environments] == ["production"]
+    assert (index.platform, index.digest) == ("linux/arm64", digest_of("index"))
+    assert [naming.tag for naming in index.tags] == ["2.0", "prod"]
+    assert [publishing.environment for publishing in index.environments] == ["production"]
     assert [member.digest for member in ask_digest(told, digest=digest_of("index")).platforms] == [digest_of("arm")]
 
 
 def test_a_digest_lists_every_tag_that_named_it_release_tags_first(told: Ledger) -> None:
     answer = ask_digest(told, digest=digest_of("one"))
-    assert [(naming.tag, naming.since, naming.until) for naming in answer.usage.tags] == [
+    assert [(naming.tag, naming.since, naming.until) for naming in answer.tags] == [
         ("1.0.0", at(1), at(30)),
         ("prod", at(20), at(60)),
         ("prod", at(3), at(12)),
         ("stable", at(2), None),
     ]
-    assert [publishing.direction for publishing in answer.usage.environments] == ["back", "first"]
-    assert answer.usage.is_whole
+    assert [publishing.direction for publishing in answer.environments] == ["back", "first"]
+    assert answer.whole
     short = ask_digest(told, 2, digest=digest_of("one"))
-    assert (len(short.usage.tags), short.usage.is_whole) == (2, False)
+    assert (len(short.tags), short.whole) == (2, False)
     with pytest.raises(NotRecorded):
         ask_digest(told, digest=digest_of("one"), repository="lab/x")
     with pytest.raises(NotRecorded):
@@ -345,9 +345,9 @@ def test_quarantine_traffic_and_registries(ledger: Ledger) -> None:
     ]
     assert len(ask(ledger, find_traffic, since=START + DAY)) == 1
     assert len(ask(ledger, find_traffic, until=START)) == 1
-    (heard,) = find_registries(ledger.store.reader())
+    (heard,) = ask(ledger, find_known_registries)
     assert (heard.registry, heard.instance, heard.starts) == ("main", "instance-2", 2)
-    assert heard.last_seen_at >= heard.first_seen_at >= START + DAY
+    assert heard.last_seen >= heard.first_seen >= START + DAY
 
 
 def model_tags(events: list[SomeEvent], instant: int) -> dict[tuple[str, str], str]:

@@ -215,7 +215,7 @@ def test_a_fork_goes_on_as_a_new_epoch_and_says_how_much_is_the_old_one(restored
 
 
 def test_a_new_epoch_is_not_begun_without_need(log: Log) -> None:
-    with pytest.raises(Refused, match="no need"):
+    with pytest.raises(Refused, match="is not needed"):
         begin_epoch(log.ledger.store, log.ledger.recorder, log.place, reason="tidying up")
 
 

@@ -96,7 +96,10 @@ def test_declared_deployments_are_among_what_changed(told: Ledger, client: Flask
 def test_what_is_more_than_can_be_compared_says_so(client: FlaskClient, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("tagtrail.store.compare.MOST_COMPARED", 3)
     page = visit(client, between(0, 70))
-    assert "There are too many moves since 2026-04-20 12:00:00 UTC to compare at once: this comparison begins at" in page.text
+    assert (
+        "There are too many moves since 2026-04-20 12:00:00 UTC to compare at once: this comparison begins at"
+        in page.text
+    )
 
 
 def test_many_tags_are_cut_with_those_of_environments_shown(told: Ledger, client: FlaskClient) -> None:

@@ -16,14 +16,14 @@ import msgspec
 VERSION = 1
 LONGEST = 60_000  # bytes of a line
 
-Kind = Literal[
+EntryKind = Literal[
     "push", "delete", "deployment", "observed", "gap_opened", "gap_closed", "quarantined", "annotation", "exported",
     "erased", "pruned", "token", "registry", "configuration", "key", "started", "stopped",
 ]  # fmt: skip
 Assurance = Literal["verified", "claimed", "absent"]
 
 
-class Member(msgspec.Struct, frozen=True, omit_defaults=True, forbid_unknown_fields=True):
+class IndexMember(msgspec.Struct, frozen=True, omit_defaults=True, forbid_unknown_fields=True):
     """A manifest in an index, with its platform (`linux/arm64/v8`) if the registry sent it."""
 
     digest: str
@@ -56,7 +56,7 @@ class Entry(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, forbi
     v: int = 0
     seq: int = -1
     at: str = ""
-    kind: Kind
+    kind: EntryKind
     registry: str | None = None
     host: str | None = None
     event: str | None = None
@@ -68,7 +68,7 @@ class Entry(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, forbi
     media_type: str | None = None
     size: int | None = None
     request: str | None = None
-    references: tuple[Member, ...] = ()
+    references: tuple[IndexMember, ...] = ()
     references_left_out: int = 0
     actor_assurance: Assurance | None = None
     who: str | None = None

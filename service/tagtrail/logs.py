@@ -14,7 +14,7 @@ from typing import Literal, TypeAlias
 
 from tagtrail.trail.instant import format_instant
 
-Format: TypeAlias = Literal["text", "json"]
+RecordFormat: TypeAlias = Literal["text", "json"]
 _ExceptionInfo: TypeAlias = tuple[type[BaseException], BaseException, TracebackType | None]
 
 _BARE = re.compile(r"[!#-&(-<>-\[\]-~]+")  # visible ASCII that needs no quotes in a readable line
@@ -23,7 +23,7 @@ _as_json = json.JSONEncoder(ensure_ascii=True, separators=(",", ":"), default=st
 _as_readable_json = json.JSONEncoder(ensure_ascii=False, default=str).encode
 
 
-def configure(log_format: Format, level: str) -> None:
+def configure(log_format: RecordFormat, level: str) -> None:
     """Send every record of `level` and above to standard error, Python's warnings included.
 
     Call it once, before the server forks. `level` is a level's name in `logging`, in upper or lower case. Raises

@@ -11,7 +11,6 @@ from tagtrail.access.redaction import Admit, Redaction
 from tagtrail.access.scopes import Scope
 from tagtrail.api.annotations import add_annotating
 from tagtrail.api.deliveries import add_delivering
-from tagtrail.api.describing import describe_digest
 from tagtrail.api.listings import LISTINGS, Listing
 from tagtrail.api.openapi import describe_api
 from tagtrail.api.rendering import Answering, document_response, entity_tag
@@ -88,7 +87,7 @@ def _add_digest(blueprint: Blueprint, *, store: Store, rules: Callable[[], Rules
         with store.snapshot() as db:
             tag = entity_tag(request, "json", get_last_seq(db), redaction)
             answer = get_digest(db, Query(rules(), filters, limit))
-        return document_response(request, describe_digest(answer, rules().hosts), redaction=redaction, tag=tag)
+        return document_response(request, answer, redaction=redaction, tag=tag)
 
 
 def _add_declaring(blueprint: Blueprint, *, store: Store, recorder: Recorder, admit: Admit) -> None:

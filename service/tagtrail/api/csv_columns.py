@@ -10,6 +10,8 @@ from typing import Any, Final
 
 import msgspec
 
+from tagtrail.line import Who
+from tagtrail.store.entries import LoggedEntry
 from tagtrail.trail.instant import Instant
 from tagtrail.wording.spreadsheet import Cell
 
@@ -46,3 +48,28 @@ def derive_columns(
         elif name not in _LEFT_OUT:
             columns.append(CsvColumn(name, name))
     return tuple(sorted(columns, key=lambda column: column.name != _IMAGE))
+
+
+# A line has columns of its own: its facts are in fields of the line, of the person and of the tags that it moved.
+
+
+_NOBODY: Final = Who()
+ENTRY_COLUMNS: Final = (
+    "image", "seq", "at", "occurred", "kind", "registry", "repository", "tag", "digest", "media_type", "size", "actor",
+    "actor_assurance", "address", "user_agent", "changes", "violation", "environments", "environment", "change",
+    "reason", "request", "event", "instance",
+)  # fmt: skip
+
+
+def read_entry_cells(row: LoggedEntry) -> tuple[Cell, ...]:
+    """An entry's cells."""
+    entry, who = row.entry, row.who or _NOBODY
+    return (
+        row.reference or "", str(row.seq), entry.at, entry.occurred or "", entry.kind,
+        entry.registry or "", entry.repository or "", entry.tag or "", entry.digest or "", entry.media_type or "",
+        str(entry.size or ""), who.actor, entry.actor_assurance or "", who.address, who.user_agent,
+        " ".join([f"{change.tag}:{change.kind}" for change in row.changes]),
+        "true" if any(change.violation for change in row.changes) else "false", " ".join(row.environments),
+        entry.environment or "", entry.change or "", entry.reason or "", entry.request or "", entry.event or "",
+        entry.instance or "",
+    )  # fmt: skip

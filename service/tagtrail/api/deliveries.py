@@ -4,15 +4,13 @@ import msgspec
 from flask import Blueprint, Response, request
 
 from tagtrail.access.redaction import Admit
-from tagtrail.api.describing import describe_attempted
-from tagtrail.api.documents import AttemptedDocument
 from tagtrail.api.rendering import document_response
 from tagtrail.api.requests import read_body, read_parameters
 from tagtrail.errors import NotRecorded, Refused
 from tagtrail.ledger.record import Recorder
 from tagtrail.store.database import Store
 from tagtrail.store.filters import refuse_unknown
-from tagtrail.store.outbox import get_attempted, retry
+from tagtrail.store.outbox import DeliveryHistory, get_delivery_history, retry
 
 
 class Retry(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -41,9 +39,9 @@ def add_delivering(blueprint: Blueprint, *, store: Store, recorder: Recorder, ad
         return document_response(request, _find(store, id), redaction=redaction)
 
 
-def _find(store: Store, delivery: str) -> AttemptedDocument:
+def _find(store: Store, delivery: str) -> DeliveryHistory:
     with store.snapshot() as db:
-        found = get_attempted(db, delivery)
+        found = get_delivery_history(db, delivery)
     if found is None:
         raise NotRecorded(f"there is no delivery {delivery[:80]!r}")
-    return describe_attempted(found)
+    return found

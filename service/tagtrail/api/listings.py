@@ -7,21 +7,24 @@ from typing import Any, Final
 import msgspec
 
 from tagtrail.access.redaction import IDENTITY_FIELDS
-from tagtrail.api import columns, describing, documents
-from tagtrail.api.columns import Column, reader_of
-from tagtrail.api.csv_columns import derive_columns
-from tagtrail.api.describing import describe_delivery
+from tagtrail.api.csv_columns import ENTRY_COLUMNS, derive_columns, read_entry_cells
 from tagtrail.store.database import Connection
 from tagtrail.store.deployments import RecordedDeployment, find_deployments
 from tagtrail.store.entries import LoggedEntry, find_entries, find_lines
 from tagtrail.store.environments import EnvironmentState, find_environments
 from tagtrail.store.history import TagMove, find_history
-from tagtrail.store.outbox import find_deliveries
+from tagtrail.store.outbox import RecordedDelivery, find_deliveries
 from tagtrail.store.query import Page, Query
-from tagtrail.store.registries import find_quarantined, find_registries, find_traffic
+from tagtrail.store.registries import (
+    KnownRegistry,
+    Quarantined,
+    Traffic,
+    find_known_registries,
+    find_quarantined,
+    find_traffic,
+)
 from tagtrail.store.releases import Violation, find_violations
 from tagtrail.store.tags import TaggedDigest, find_tags
-from tagtrail.trail.rules import Hosts
 from tagtrail.wording.spreadsheet import Cell
 
 Find = Callable[[Connection, Query], Page[Any]]
@@ -55,16 +58,6 @@ class Listing:
         return not IDENTITY_FIELDS.isdisjoint(self.names)
 
 
-def _described(describe: Callable[[Any, Query], msgspec.Struct], shown: Sequence[Column]) -> dict[str, Any]:
-    """The three fields of a list whose CSV is made of its documents."""
-    read = reader_of(shown)
-    return {
-        "describe": describe,
-        "names": tuple(column.name for column in shown),
-        "read_cells": lambda answer, query: read(describe(answer, query)),
-    }
-
-
 def _shown(struct: type[msgspec.Struct], nested: Mapping[str, Mapping[str, str]] | None = None) -> dict[str, Any]:
     """The three fields of a list whose rows are shown as they are."""
     found = derive_columns(struct, nested)
@@ -75,14 +68,6 @@ def _shown(struct: type[msgspec.Struct], nested: Mapping[str, Mapping[str, str]]
     }
 
 
-def _with_hosts(describe: Callable[[Any, Hosts], msgspec.Struct]) -> Callable[[Any, Query], msgspec.Struct]:
-    return lambda answer, query: describe(answer, query.rules.hosts)
-
-
-def _find_registries(db: Connection, query: Query) -> Page[Any]:
-    return Page(tuple(describing.describe_registries(find_registries(db), query.rules)))
-
-
 ENTRIES: Final = Listing(
     name="entries",
     summary="The audit log: every line of the ledger, newest first. As NDJSON it is the exact lines: the evidence.",
@@ -91,8 +76,8 @@ ENTRIES: Final = Listing(
     find=find_entries,
     find_lines=find_lines,
     describe=lambda row, _: row,
-    names=columns.ENTRY_NAMES,
-    read_cells=lambda row, _: columns.read_entry(row),
+    names=ENTRY_COLUMNS,
+    read_cells=lambda row, _: read_entry_cells(row),
     key=(int,),
 )
 TAGS: Final = Listing(
@@ -176,41 +161,41 @@ VIOLATIONS: Final = Listing(
 QUARANTINE: Final = Listing(
     name="quarantine",
     summary="What was received and could not be recorded as what it claims to be, newest first.",
-    document=documents.QuarantinedDocument,
+    document=Quarantined,
     filters=("registry", "since", "until"),
     find=find_quarantined,
     key=(int,),
-    **_described(lambda answer, _: describing.describe_quarantined(answer), columns.QUARANTINE),
+    **_shown(Quarantined),
 )
 TRAFFIC: Final = Listing(
     name="traffic",
     summary="Events that are no evidence of change, counted by registry, UTC day and action; newest day first.",
-    document=documents.TrafficDocument,
+    document=Traffic,
     filters=("registry", "since", "until"),
     find=find_traffic,
     key=(str, str, str),
     is_ledger=False,
-    **_described(lambda answer, _: describing.describe_traffic(answer), columns.TRAFFIC),
+    **_shown(Traffic),
 )
 DELIVERIES: Final = Listing(
     name="deliveries",
     summary="The messages to channels, the youngest first, and what became of them.",
-    document=documents.DeliveryDocument,
+    document=RecordedDelivery,
     filters=("channel", "state", "since", "until"),
     find=find_deliveries,
     key=(str,),
     is_ledger=False,
-    **_described(lambda answer, _: describe_delivery(answer), columns.DELIVERIES),
+    **_shown(RecordedDelivery),
 )
 REGISTRIES: Final = Listing(
     name="registries",
     summary="The registries that are configured or were heard of, by name; always all of them.",
-    document=documents.RegistryDocument,
+    document=KnownRegistry,
     filters=(),
-    find=_find_registries,
+    find=find_known_registries,
     key=(),
     is_ledger=False,
-    **_described(lambda document, _: document, columns.REGISTRIES),
+    **_shown(KnownRegistry),
 )
 
 LISTINGS: Final = (

@@ -6,8 +6,8 @@ from typing import Any, Final
 import msgspec
 
 from tagtrail import __version__
-from tagtrail.api import documents
 from tagtrail.api.listings import LISTINGS, Listing
+from tagtrail.api.problems import ProblemDocument
 from tagtrail.api.requests import accepted_by
 from tagtrail.api.status import StatusDocument
 from tagtrail.export.query import LONGEST_NOTE, MOST_DRAWN, PARAMETERS
@@ -16,9 +16,11 @@ from tagtrail.ledger.annotate import Annotation
 from tagtrail.ledger.declare import KEY, LONGEST_KEY, Declaration
 from tagtrail.ledger.declare import LONGEST as LONGEST_FIELDS
 from tagtrail.store.annotations import AnnotationList, RecordedAnnotation
+from tagtrail.store.digests import RecordedDigest
 from tagtrail.store.environments import DeclaredDeployment
 from tagtrail.store.fields import describe_structs
 from tagtrail.store.filters import DEFAULT_LIMIT, KINDS, LONGEST, MOST, STATES
+from tagtrail.store.outbox import DeliveryHistory
 
 Schema = dict[str, Any]
 
@@ -193,7 +195,7 @@ def _digest_operation() -> Schema:
         "schema": _DIGEST,
         "description": _PARAMETERS["digest"][1],
     }
-    document = {"$ref": _REF.format(name="DigestDocument")}
+    document = {"$ref": _REF.format(name="RecordedDigest")}
     return {
         "operationId": "digest",
         "summary": "Every tag that named a digest, from when to when, every environment, and its index or platforms.",
@@ -237,7 +239,7 @@ def _annotations_path() -> Schema:
 
 
 def _delivery_operation() -> Schema:
-    answer = {"$ref": _REF.format(name="AttemptedDocument")}
+    answer = {"$ref": _REF.format(name="DeliveryHistory")}
     return {
         "operationId": "delivery",
         "summary": "A message to a channel, with every try to send it.",
@@ -247,7 +249,7 @@ def _delivery_operation() -> Schema:
 
 
 def _retry_operation() -> Schema:
-    answer = {"$ref": _REF.format(name="AttemptedDocument")}
+    answer = {"$ref": _REF.format(name="DeliveryHistory")}
     return {
         "operationId": "retry_delivery",
         "summary": "Try a message that was given up once more. Takes the scope `admin`.",
@@ -302,8 +304,8 @@ def _declaration() -> Schema:
 def _schemas() -> Schema:
     types = [listing.document for listing in LISTINGS]
     types += [
-        documents.DigestDocument, DeclaredDeployment, RecordedAnnotation,
-        AnnotationList, documents.AttemptedDocument, StatusDocument, documents.ProblemDocument,
+        RecordedDigest, DeclaredDeployment, RecordedAnnotation,
+        AnnotationList, DeliveryHistory, StatusDocument, ProblemDocument,
     ]  # fmt: skip
     return describe_structs(types, ref_template=_REF)
 

@@ -1,6 +1,7 @@
 """Failures as `application/problem+json` (RFC 9457): each kind is translated here, once."""
 
 from collections.abc import Mapping
+from typing import Literal
 
 import msgspec
 from flask import Flask, Response
@@ -8,12 +9,21 @@ from werkzeug.exceptions import HTTPException
 
 from tagtrail.access.callers import NotAllowed, UnknownToken
 from tagtrail.access.throttle import TooManyFailures
-from tagtrail.api.documents import ProblemDocument
 from tagtrail.errors import BadParameter, ConfigurationError, Contradicted, NotRecorded, Refused, StorageUnavailable
 
 MEDIA_TYPE = "application/problem+json"
 RETRY_AFTER = "5"  # seconds
 CANNOT_SIGN = "the service cannot sign its log any more; its own log says why"
+
+
+class ProblemDocument(msgspec.Struct, frozen=True, omit_defaults=True):
+    """Why there is no answer (RFC 9457)."""
+
+    title: str
+    status: int
+    detail: str
+    type: Literal["about:blank"] = "about:blank"
+    parameter: str | None = None
 
 
 def register_errors(app: Flask) -> None:

@@ -93,8 +93,8 @@ def annotate(
 ) -> None:
     """Tie a ticket, a commit, an approval, an incident or a note to a line of the ledger.
 
-    `tagtrail log` shows the number of each LINE. The annotation is a line of its own and stays in the ledger for ever,
-    so name no person in it, except in --note and --actor.
+    `tagtrail log` shows the number of each LINE. The annotation is a line of its own and stays in the ledger for ever:
+    write names of persons only in --note and --actor, which can be erased.
     """
     store = query.trail.store
     annotated = _read_annotation(changes, note, actor)

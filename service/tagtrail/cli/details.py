@@ -6,23 +6,22 @@ from typing import Literal
 import click
 import msgspec
 
-from tagtrail.api.describing import describe_digest
 from tagtrail.cli.lists import line_column, release_tags
-from tagtrail.cli.output import TableColumn, time_column
 from tagtrail.cli.query import TrailQuery, query_options
 from tagtrail.cli.references import Subject, find_environment, find_subject, read_reference
+from tagtrail.cli.table import WHOLE, TableColumn, time_column
 from tagtrail.cli.text import STYLES, duration, local_time
 from tagtrail.errors import BadParameter, NotRecorded
-from tagtrail.store.answers import (
-    DigestAnswer,
-    Held,
-    Member,
-    Naming,
-    Publishing,
-    Usage,
-)
 from tagtrail.store.deployments import EarlierDigest, RecordedDeployment
-from tagtrail.store.digests import get_digest
+from tagtrail.store.digests import (
+    EnvironmentUse,
+    HoldingRepository,
+    IndexUse,
+    PlatformManifest,
+    RecordedDigest,
+    TagUse,
+    get_digest,
+)
 from tagtrail.store.environments import EnvironmentState, find_environments
 from tagtrail.store.query import Query
 from tagtrail.trail.rules import Rules, TagRule
@@ -50,50 +49,50 @@ def digest(query: TrailQuery, text: str) -> None:
     with query.trail.store.snapshot() as db:
         answer = get_digest(db, Query(query.trail.rules, query.filter, limit=query.most or _MOST))
     if query.as_json:
-        query.output.json([describe_digest(answer, query.trail.hosts)])
+        query.output.json([answer])
     else:
         _show_digest(query, answer)
 
 
-def _show_digest(query: TrailQuery, answer: DigestAnswer) -> None:
+def _show_digest(query: TrailQuery, answer: RecordedDigest) -> None:
     output = query.output
     output.copyable(answer.digest)
     for held in answer.held:
         output.say(_where(query, held))
-    _show_usage(query, answer.usage)
+    _show_uses(query, answer)
     for index in answer.indexes:
         output.say("")
         platform = f" for {index.platform}" if index.platform else ""
-        output.copyable(f"It is the image{platform} of the index {index.usage.digest}")
-        _show_usage(query, index.usage)
+        output.copyable(f"It is the image{platform} of the index {index.digest}")
+        _show_uses(query, index)
     if answer.platforms:
         output.say("")
         output.say("It is an index of these images:")
         output.table(_PLATFORMS, answer.platforms)
-    if not all(usage.is_whole for usage in (answer.usage, *(index.usage for index in answer.indexes))):
+    if not (answer.whole and all(index.whole for index in answer.indexes)):
         output.aside("There are more: use --limit.")
 
 
-def _where(query: TrailQuery, held: Held) -> str:
+def _where(query: TrailQuery, held: HoldingRepository) -> str:
     name = query.trail.style(is_whole=True).name(held.registry, held.host, held.repository, None, None)
     facts = [held.media_type] if held.media_type else []
     facts += [f"a manifest of {size(held.size)}"] if held.size is not None else []
-    facts += [f"first pushed in line {held.pushed_seq}" if held.pushed_seq is not None else "its push was not seen"]
+    facts += [f"first pushed in line {held.seq}" if held.seq is not None else "its push was not seen"]
     return f"in {name}: {', '.join(facts)}"
 
 
-def _show_usage(query: TrailQuery, usage: Usage) -> None:
-    if not (usage.tags or usage.environments):
+def _show_uses(query: TrailQuery, found: RecordedDigest | IndexUse) -> None:
+    if not (found.tags or found.environments):
         query.output.say("No tag ever named it.")
-    if usage.tags:
+    if found.tags:
         query.output.say("")
-        query.output.table(_tag_columns(query), usage.tags)
-    if usage.environments:
+        query.output.table(_tag_columns(query), found.tags)
+    if found.environments:
         query.output.say("")
-        query.output.table(_environment_columns(query), usage.environments)
+        query.output.table(_environment_columns(query), found.environments)
 
 
-def _tag_columns(query: TrailQuery) -> list[TableColumn[Naming]]:
+def _tag_columns(query: TrailQuery) -> list[TableColumn[TagUse]]:
     whole, short = query.trail.style(is_whole=True), query.trail.style(is_whole=False)
     return [
         TableColumn("TAG", lambda row: whole.name(row.registry, row.host, row.repository, row.tag, None), only="pipe"),
@@ -102,20 +101,20 @@ def _tag_columns(query: TrailQuery) -> list[TableColumn[Naming]]:
             lambda row: short.name(row.registry, row.host, row.repository, row.tag, None),
             only="terminal",
             style="bold",
-            unbroken=True,
+            unbroken=WHOLE,
         ),
-        TableColumn("KIND", lambda row: "release" if row.is_release else "moving"),
+        TableColumn("KIND", lambda row: "release" if row.release else "moving"),
         *_period_columns(),
         TableColumn("BY", lambda row: row.actor or ""),
         line_column(),
     ]
 
 
-def _environment_columns(query: TrailQuery) -> list[TableColumn[Publishing]]:
+def _environment_columns(query: TrailQuery) -> list[TableColumn[EnvironmentUse]]:
     short = query.trail.style(is_whole=False)
     return [
         TableColumn("ENVIRONMENT", lambda row: row.environment, style="bold"),
-        TableColumn("TAG", lambda row: short.name(row.registry, None, row.repository, row.tag, None), unbroken=True),
+        TableColumn("TAG", lambda row: short.name(row.registry, None, row.repository, row.tag, None), unbroken=WHOLE),
         TableColumn("WENT", lambda row: (row.direction, STYLES[row.direction])),
         *_period_columns(),
         TableColumn("BASIS", lambda row: row.basis, only="pipe"),
@@ -123,16 +122,16 @@ def _environment_columns(query: TrailQuery) -> list[TableColumn[Publishing]]:
     ]
 
 
-def _period_columns() -> "list[TableColumn[Naming | Publishing]]":
+def _period_columns() -> "list[TableColumn[TagUse | EnvironmentUse]]":
     return [
         time_column("SINCE", lambda row: row.since),
         time_column("UNTIL", lambda row: row.until, missing="now"),
     ]
 
 
-_PLATFORMS: list[TableColumn[Member]] = [
+_PLATFORMS: list[TableColumn[PlatformManifest]] = [
     TableColumn("PLATFORM", lambda row: row.platform or "unknown", style="bold"),
-    TableColumn("DIGEST", lambda row: row.digest),
+    TableColumn("DIGEST", lambda row: row.digest, unbroken=WHOLE, narrow="below"),
 ]
 
 
@@ -209,7 +208,7 @@ def _compared_columns(query: TrailQuery) -> list[TableColumn[_Compared]]:
         TableColumn("RELEASE", lambda row: release_tags(row.image)),
         TableColumn("DIGEST", lambda row: whole.digest(row.image.digest), only="pipe"),
         TableColumn(
-            "DIGEST", lambda row: short.digest(row.image.digest), only="terminal", unbroken=True, narrow="below"
+            "DIGEST", lambda row: short.digest(row.image.digest), only="terminal", unbroken=WHOLE, narrow="below"
         ),
         time_column("SINCE", lambda row: row.image.at),
         time_column("UNTIL", lambda row: row.image.until, missing="now"),

@@ -7,22 +7,25 @@ from typing import Any, Final, Generic, Protocol, TypeVar
 
 import msgspec
 
-from tagtrail.api import describing
-from tagtrail.api.documents import RegistryDocument
 from tagtrail.cli.open_trail import OpenTrail
-from tagtrail.cli.output import TableColumn, time_column
 from tagtrail.cli.query import TrailQuery
+from tagtrail.cli.table import WHOLE, TableColumn, time_column
 from tagtrail.cli.text import STYLES, Cell, Piece, duration, local_time
-from tagtrail.store.answers import Quarantined, Traffic
 from tagtrail.store.deployments import EarlierDigest, RecordedDeployment, find_deployments
 from tagtrail.store.entries import LoggedEntry, find_entries
 from tagtrail.store.environments import EnvironmentState, find_environments
 from tagtrail.store.history import TagMove, find_history
 from tagtrail.store.names import find_repositories
-from tagtrail.store.registries import find_quarantined, find_registries, find_traffic
+from tagtrail.store.registries import (
+    KnownRegistry,
+    Quarantined,
+    Traffic,
+    find_known_registries,
+    find_quarantined,
+    find_traffic,
+)
 from tagtrail.store.releases import Violation, find_violations
 from tagtrail.store.tags import TaggedDigest, TagHead, find_heads, read_heads
-from tagtrail.trail.instant import parse_instant
 from tagtrail.trail.versions import version_key
 from tagtrail.wording.clauses import MOVE_WORDS
 from tagtrail.wording.text import listed, size
@@ -89,8 +92,8 @@ def image_columns(trail: OpenTrail, of: Callable[[T], ImageRow | None], *, delet
 
     return [
         TableColumn("IMAGE", name, only="pipe"),
-        TableColumn("TAG", tag, only="terminal", style="bold", unbroken=True),
-        TableColumn("DIGEST", digest, only="terminal", unbroken=True, narrow="below"),
+        TableColumn("TAG", tag, only="terminal", style="bold", unbroken=WHOLE),
+        TableColumn("DIGEST", digest, only="terminal", unbroken=WHOLE, narrow="below"),
     ]
 
 
@@ -118,18 +121,18 @@ def _actor(row: Any) -> str:
     return row.actor or ""
 
 
-_BY: Final[TableColumn[Any]] = TableColumn("BY", _actor)
+_BY: Final[TableColumn[Any]] = TableColumn("BY", _actor, narrow="below")
 
 
 def _entry_columns(trail: OpenTrail) -> list[TableColumn[LoggedEntry]]:
-    from tagtrail.wording.line_text import Narrator, ReleaseTags  # noqa: PLC0415 - only the log needs it
+    from tagtrail.wording.line_text import LineText, ReleaseTags  # noqa: PLC0415 - only the log needs it
 
     reader = ReleaseTags(trail.store.reader)
-    whole, short = (Narrator(trail.style(is_whole=is_whole), reader) for is_whole in (True, False))
+    whole, short = (LineText(trail.style(is_whole=is_whole), reader) for is_whole in (True, False))
 
-    def sentence(row: LoggedEntry, narrator: Narrator) -> Cell:
+    def sentence(row: LoggedEntry, text: LineText) -> Cell:
         cell: list[Piece] = []
-        for clause in narrator.tell(row):
+        for clause in text.describe(row):
             cell += [("  ", "")] if cell else []
             cell += [(part.text, STYLES.get(part.role, "")) for part in clause]
         return cell
@@ -138,7 +141,7 @@ def _entry_columns(trail: OpenTrail) -> list[TableColumn[LoggedEntry]]:
         time_column("WHEN", lambda row: row.occurred_at),
         line_column(),
         TableColumn("ENTRY", lambda row: sentence(row, whole), only="pipe"),
-        TableColumn("ENTRY", lambda row: sentence(row, short), only="terminal"),
+        TableColumn("ENTRY", lambda row: sentence(row, short), only="terminal", unbroken=56),
     ]
 
 
@@ -209,7 +212,7 @@ HISTORY: Final[TrailList[TagMove]] = TrailList(
     columns=lambda trail: [
         time_column("SINCE", lambda row: row.at),
         time_column("UNTIL", lambda row: row.until, missing="now", only="pipe"),
-        TableColumn("FOR", lambda row: duration(row.at, row.until), only="terminal", right=True),
+        TableColumn("FOR", lambda row: duration(row.at, row.until), only="terminal", narrow="below"),
         TableColumn("MOVE", _move),
         TableColumn(
             "IMAGE",
@@ -220,7 +223,7 @@ HISTORY: Final[TrailList[TagMove]] = TrailList(
             "DIGEST",
             lambda row: trail.style(is_whole=False).digest(row.digest) if row.digest else "",
             only="terminal",
-            unbroken=True,
+            unbroken=WHOLE,
         ),
         TableColumn("RELEASE", lambda row: listed(row.release_tags)),
         TableColumn("REPEATED", lambda row: f"{row.repeated}x" if row.repeated else "", only="pipe", right=True),
@@ -253,7 +256,7 @@ DEPLOYMENTS: Final[TrailList[RecordedDeployment]] = TrailList(
         TableColumn("RELEASE", release_tags),
         TableColumn("WENT", lambda row: (row.direction, STYLES[row.direction]), narrow="below"),
         TableColumn("BASIS", lambda row: row.basis, only="pipe"),
-        _BY,
+        TableColumn("BY", _actor),
         TableColumn("CHANGE", lambda row: row.change or "", only="pipe"),
         TableColumn("BEFORE", lambda row: _before(row, trail), narrow="omit"),
         TableColumn("LASTED", _lasted, narrow="below"),
@@ -296,7 +299,7 @@ ENVIRONMENTS: Final[TrailList[EnvironmentState]] = TrailList(
             lambda row: release_tags(row.published) if row.published else ("withdrawn", STYLES["withdrawn"]),
         ),
         time_column("SINCE", lambda row: row.published.at if row.published else row.withdrawn_at),
-        TableColumn("BY", lambda row: row.published.actor or "" if row.published else ""),
+        TableColumn("BY", lambda row: row.published.actor or "" if row.published else "", narrow="below"),
         TableColumn("BACK TO", lambda row: _roll_back(row, trail)),
         line_column(lambda row: row.published.seq if row.published else None),
     ],
@@ -319,7 +322,7 @@ VIOLATIONS: Final[TrailList[Violation]] = TrailList(
         TableColumn("MOVE", lambda row: (_VIOLATION_WORDS[row.kind], STYLES[row.kind])),
         *image_columns(trail, lambda row: row, deleted="none"),
         TableColumn("WAS", _previous(trail, is_whole=True), only="pipe"),
-        TableColumn("WAS", _previous(trail, is_whole=False), only="terminal", unbroken=True),
+        TableColumn("WAS", _previous(trail, is_whole=False), only="terminal", unbroken=WHOLE),
         _BY,
         line_column(),
     ],
@@ -329,14 +332,14 @@ VIOLATIONS: Final[TrailList[Violation]] = TrailList(
 QUARANTINE: Final[TrailList[Quarantined]] = TrailList(
     rows=lambda query, _: query.rows(find_quarantined),
     columns=lambda _: [
-        time_column("WHEN", lambda row: row.received_at),
+        time_column("WHEN", lambda row: row.at),
         TableColumn("REGISTRY", lambda row: row.registry, style="bold"),
         TableColumn("SIZE", lambda row: size(row.size), right=True),
         TableColumn("REASON", lambda row: row.reason),
-        TableColumn("SHA-256", lambda row: row.sha256.hex() if row.sha256 else "", only="pipe"),
+        TableColumn("SHA-256", lambda row: row.sha256 or "", only="pipe"),
         line_column(),
     ],
-    describe=lambda row, _: describing.describe_quarantined(row),
+    describe=lambda row, _: row,
     nothing="Nothing is in quarantine.",
 )
 TRAFFIC: Final[TrailList[Traffic]] = TrailList(
@@ -347,34 +350,27 @@ TRAFFIC: Final[TrailList[Traffic]] = TrailList(
         TableColumn("ACTION", lambda row: row.action.replace("_", " ")),
         TableColumn("EVENTS", lambda row: f"{row.events:,}", right=True),
     ],
-    describe=lambda row, _: describing.describe_traffic(row),
+    describe=lambda row, _: row,
     nothing="No traffic was counted.",
 )
 
 
-def _registries(query: TrailQuery) -> Iterator[RegistryDocument]:
-    with query.trail.store.snapshot() as db:
-        heard = find_registries(db)
-    documents = describing.describe_registries(heard, query.trail.rules)
-    return (each for each in documents if query.filter.registry in (None, each.registry))
+def _registries(query: TrailQuery) -> Iterator[KnownRegistry]:
+    return (each for each in query.rows(find_known_registries) if query.filter.registry in (None, each.registry))
 
 
-def _instant(text: str | None) -> int | None:
-    return parse_instant(text) if text else None
+def _ago(row: KnownRegistry) -> str:
+    return f"{duration(row.last_seen, None)} ago" if row.last_seen else ""
 
 
-def _ago(row: RegistryDocument) -> str:
-    return f"{duration(parse_instant(row.last_seen), None)} ago" if row.last_seen else ""
-
-
-REGISTRIES: Final[TrailList[RegistryDocument]] = TrailList(
+REGISTRIES: Final[TrailList[KnownRegistry]] = TrailList(
     rows=lambda query, _: _registries(query),
     columns=lambda _: [
         TableColumn("REGISTRY", lambda row: row.registry, style="bold"),
         TableColumn("HOST", lambda row: ", ".join([row.host or "", *row.aliases]).strip(", ")),
-        time_column("LAST EVENT", lambda row: _instant(row.last_seen), missing="never"),
+        time_column("LAST EVENT", lambda row: row.last_seen, missing="never"),
         TableColumn("AGO", _ago, right=True),
-        time_column("FIRST SEEN", lambda row: _instant(row.first_seen), only="pipe"),
+        time_column("FIRST SEEN", lambda row: row.first_seen, only="pipe"),
         TableColumn("STARTS", lambda row: str(row.starts), right=True),
         TableColumn("LOGIN", lambda row: row.authentication or "not configured", only="pipe"),
         TableColumn("INSTANCE", lambda row: row.instance or "", only="pipe"),

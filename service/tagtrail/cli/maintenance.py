@@ -142,7 +142,7 @@ def _print_traces(traces: Traces, actor: str, store: Store) -> None:
         " others, as a part of something longer."
     )
     if not (kept.lines or kept.disclosures or kept.actors):
-        click.echo("  None of it belongs to the ledger: look at these files.")
+        click.echo("  These files are not part of the ledger: look at them.")
 
 
 @click.command()

@@ -10,11 +10,11 @@ from typing import Final
 import click
 import msgspec
 
-from tagtrail.api.describing import describe_delivery
 from tagtrail.cli.groups import LazyCommand, LazyGroup
 from tagtrail.cli.open_trail import find_ledger
 from tagtrail.cli.options import config_path, data_directory, data_path, json_option, location_options, notify_config
-from tagtrail.cli.output import Output, TableColumn, time_column
+from tagtrail.cli.output import Output
+from tagtrail.cli.table import TableColumn, time_column
 from tagtrail.config.load import load
 from tagtrail.errors import BadParameter, NotDelivered, NotRecorded
 from tagtrail.ledger.rulebook import load_rulebook
@@ -25,7 +25,7 @@ from tagtrail.store.leases import drop as drop_deliveries
 from tagtrail.store.outbox import (
     Attempt,
     ChannelState,
-    DeliveryAnswer,
+    RecordedDelivery,
     find_attempts,
     find_channels,
     find_deliveries,
@@ -192,19 +192,19 @@ def _describe(row: _ChannelRow) -> ChannelDocument:
 def _show_deliveries(db: Connection, output: Output, wanted: Filter, *, limit: int, as_json: bool) -> None:
     rows = list(islice(_iterate_deliveries(db, wanted), limit))
     if as_json:
-        output.json(map(describe_delivery, rows))
+        output.json(rows)
         return
-    attempts = {row.delivery.id: find_attempts(db, row.delivery.id) for row in rows}
+    attempts = {row.id: find_attempts(db, row.id) for row in rows}
 
-    def last_result(row: DeliveryAnswer) -> str:
-        tried = attempts[row.delivery.id]
+    def last_result(row: RecordedDelivery) -> str:
+        tried = attempts[row.id]
         return _result(tried[-1]) if tried else ""
 
     if not output.table([*_DELIVERIES, TableColumn("LAST ANSWER", last_result)], rows):
         output.aside("There are no such deliveries.")
 
 
-def _iterate_deliveries(db: Connection, wanted: Filter) -> Iterator[DeliveryAnswer]:
+def _iterate_deliveries(db: Connection, wanted: Filter) -> Iterator[RecordedDelivery]:
     query = Query(load_rulebook(db).latest, wanted, limit=_PAGE)
     while True:
         page = find_deliveries(db, query)
@@ -233,11 +233,11 @@ _CHANNELS: Final[list[TableColumn[_ChannelRow]]] = [
     time_column("LAST SENT", lambda row: row.state.last_sent_at, missing="never"),
     TableColumn("LAST PROBLEM", lambda row: _result(row.problem) if row.problem else ""),
 ]
-_DELIVERIES: Final[list[TableColumn[DeliveryAnswer]]] = [
-    TableColumn("ID", lambda row: row.delivery.id, style="bold"),
-    TableColumn("CHANNEL", lambda row: row.delivery.channel),
-    TableColumn("STATE", lambda row: row.delivery.state, narrow="below"),
-    TableColumn("ABOUT", lambda row: row.delivery.subject),
-    time_column("DUE", lambda row: row.delivery.due_at),
-    TableColumn("TRIES", lambda row: str(row.delivery.attempts), right=True),
+_DELIVERIES: Final[list[TableColumn[RecordedDelivery]]] = [
+    TableColumn("ID", lambda row: row.id, style="bold"),
+    TableColumn("CHANNEL", lambda row: row.channel),
+    TableColumn("STATE", lambda row: row.state, narrow="below"),
+    TableColumn("ABOUT", lambda row: row.subject),
+    time_column("DUE", lambda row: row.due_at),
+    TableColumn("TRIES", lambda row: str(row.attempts), right=True),
 ]

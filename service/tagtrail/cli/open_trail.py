@@ -11,7 +11,7 @@ from tagtrail.errors import ConfigurationError, StorageUnavailable
 from tagtrail.ledger.rulebook import load_rulebook
 from tagtrail.store.database import Store
 from tagtrail.trail.rules import Hosts, Rules
-from tagtrail.wording.clauses import Manner
+from tagtrail.wording.clauses import Style
 
 if TYPE_CHECKING:  # a question does not need the configuration, nor the key that signs
     from tagtrail.config.document import Node
@@ -32,9 +32,9 @@ class OpenTrail:
     rules: Rules
     hosts: Hosts
 
-    def style(self, *, is_whole: bool) -> Manner:
+    def style(self, *, is_whole: bool) -> Style:
         """How references and digests are written: whole for a program, short for a person."""
-        return Manner(self.hosts, self.rules.has_several_registries, is_whole)
+        return Style(self.hosts, self.rules.has_several_registries, is_whole)
 
 
 @dataclass(frozen=True, slots=True)

@@ -70,7 +70,7 @@ _FILTERS: Final = {
     ),
     "repository": click.option("--repository", metavar="NAME", help="Only this repository, or a glob: 'team/**'."),
     "tag": click.option("--tag", metavar="TAG", help="Only this tag."),
-    "digest": click.option("--digest", metavar="DIGEST", help="Only this digest, or the one that begins so."),
+    "digest": click.option("--digest", metavar="DIGEST", help="Only this digest, whole or its first characters."),
     "actor": click.option("--actor", metavar="NAME", help="Only what this actor did."),
     "kind": click.option("--kind", metavar="KIND", help="Only lines of this kind: push, delete, deployment ..."),
     "environment": click.option("--environment", metavar="NAME", help="Only this environment."),

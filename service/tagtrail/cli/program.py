@@ -38,7 +38,7 @@ PIPE_CLOSED: Final = 141  # 128 + SIGPIPE
 
 COMMANDS: Final[dict[str, dict[str, LazyCommand]]] = {
     "Questions to the trail": {
-        "log": LazyCommand("questions:log", "The audit log; also verify, recover and the signing key."),
+        "log": LazyCommand("questions:log", "The audit log. Subcommands verify and repair the signed log."),
         "tags": LazyCommand("questions:tags", "What every tag points at, now or at a time."),
         "history": LazyCommand("questions:history", "Every move of one tag."),
         "at": LazyCommand("questions:at", "What a tag, a repository or an environment was at a time."),
@@ -59,7 +59,7 @@ COMMANDS: Final[dict[str, dict[str, LazyCommand]]] = {
         "serve": LazyCommand("service:serve", "Start the service."),
         "registry-config": LazyCommand("service:registry_config", "Print the settings for the registry."),
         "check": LazyCommand("service:check", "Check the configuration and print what is in force."),
-        "dispatch": LazyCommand("service:dispatch", "Send the notifications, apart from the service."),
+        "dispatch": LazyCommand("service:dispatch", "Send notifications, in a process apart from the service."),
         "notify": LazyCommand("notify:notify", "Test channels, see failed deliveries, and retry them."),
         "token": LazyCommand("token:token", "Make, list and revoke API tokens."),
     },
@@ -78,8 +78,8 @@ Times: RFC 3339, or local as '2026-04-20 14:03', 'yesterday 14:03',
 'last tuesday 14:03', '3 days ago', 2h. Output is local time with its offset (TZ).
 \b
 Exit codes:
-  0  success; an empty list is an answer
-  1  the trail has no record of the name in the command
+  0  success, also for an empty list
+  1  nothing is recorded under the name in the command
   2  the command or one of its parameters is not valid
   3  the configuration is not valid, or there is no ledger
   4  the ledger cannot be read or written

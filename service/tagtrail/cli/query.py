@@ -11,7 +11,8 @@ import msgspec
 
 from tagtrail.cli.open_trail import OpenTrail, open_trail
 from tagtrail.cli.options import data_directory, decorate, filter_options, json_option, location_options, read_texts
-from tagtrail.cli.output import Output, TableColumn
+from tagtrail.cli.output import Output
+from tagtrail.cli.table import TableColumn
 from tagtrail.errors import NotRecorded
 from tagtrail.store.database import Connection
 from tagtrail.store.filters import read_filter

@@ -161,7 +161,7 @@ def quarantine(query: TrailQuery) -> None:
 def registries(query: TrailQuery) -> None:
     """The registries: when each sent its last event, and how often it was seen to start.
 
-    A registry that is silent for longer than usual may have lost its token, or its queue.
+    A registry that is silent for longer than usual may have lost its token or its queue of events.
     """
     lists.REGISTRIES.write(query, is_named=True)
 
@@ -169,7 +169,7 @@ def registries(query: TrailQuery) -> None:
 @click.command()
 @query_options("registry", "since", "until")
 def traffic(query: TrailQuery) -> None:
-    """Pulls and uploads by day (UTC) and registry. They are counted, and are no lines of the ledger."""
+    """Pulls and uploads by day (UTC) and registry. They are only counted: the ledger has no lines for them."""
     lists.TRAFFIC.write(query)
 
 

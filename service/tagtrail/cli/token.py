@@ -11,7 +11,8 @@ from tagtrail.access.scopes import SCOPES
 from tagtrail.access.tokens import make_token, revoke_token
 from tagtrail.cli.open_trail import find_ledger
 from tagtrail.cli.options import data_directory, location_options
-from tagtrail.cli.output import Output, TableColumn
+from tagtrail.cli.output import Output
+from tagtrail.cli.table import TableColumn
 from tagtrail.cli.text import local_time
 from tagtrail.cli.when import parse_when
 from tagtrail.ledger.record import Recorder
@@ -71,8 +72,8 @@ def token() -> None:
 def create(name: str, scopes: tuple[str, ...], expires_at: int | None) -> None:
     """Make a token and print it, once.
 
-    NAME stays in the ledger for ever and is used only once: let it say what uses the token, not who. As soon as there
-    is a token, reading without one is no longer open on loopback. The service need not run, and need not be restarted.
+    NAME stays in the ledger for ever and is used only once: let it say what uses the token, not who. Reading is open
+    on loopback until there is a first token. The service need not run, and need not be restarted.
     """
     with _store() as store:
         text = make_token(Recorder(store), name, scopes, expires_at=expires_at)

@@ -18,7 +18,7 @@ from tagtrail.export.deployments import Deployments, Past
 from tagtrail.export.gaps import Gaps
 from tagtrail.export.lines import write_disclosures, write_lines, write_pushes
 from tagtrail.export.manifest import write_manifest
-from tagtrail.export.proof import Log, get_checkpoint, load_log, read_earlier, write_proof
+from tagtrail.export.proof import ProvedLog, get_checkpoint, load_log, read_earlier, write_proof
 from tagtrail.export.query import Question
 from tagtrail.export.selection import INCLUDED, Reading, Selection, choose
 from tagtrail.ledger.record import Recorder
@@ -94,8 +94,8 @@ class _Sink:
 FORMAT: Final = "bundle"
 COMMAND_LINE: Final = "the command line"
 BEGUN: Final = "begun"  # the `action` of the first line
-INTERRUPTED: Final = "broken off by whoever asked"
-FAILED: Final = "broken off by a failure of the service"
+INTERRUPTED: Final = "interrupted by the caller"
+FAILED: Final = "interrupted by a failure of the service"
 
 Told = Callable[[int], None]
 
@@ -106,7 +106,7 @@ class Bundle:
 
     reading: Reading
     question: Question
-    log: Log
+    log: ProvedLog
     earlier: Checkpoint | None
     book: RuleBook
     selection: Selection

@@ -16,8 +16,8 @@ from tagtrail.line import Entry, read_line, read_note, read_who
 from tagtrail.store.database import Connection
 from tagtrail.store.events import find_facts
 from tagtrail.store.export import (
-    Named,
     PublishingTag,
+    StoredRepository,
     find_declared,
     find_images,
     find_repositories_of_lines,
@@ -48,7 +48,7 @@ class Past:
     book: RuleBook
     size: int
 
-    def derive(self, db: Connection, repository: Named, environment: str) -> list[Deployment[int]]:
+    def derive(self, db: Connection, repository: StoredRepository, environment: str) -> list[Deployment[int]]:
         """The environment's whole history in the repository, oldest first, including withdrawals."""
         reported = (
             Publication(move.moment, move.seq, move.digest)
@@ -59,7 +59,7 @@ class Past:
         declared = find_declared(db, Place(environment, repository.id), size=self.size)
         return derive_deployments([*reported, *declared])
 
-    def _tags_of(self, db: Connection, repository: Named, environment: str) -> list[PublishingTag]:
+    def _tags_of(self, db: Connection, repository: StoredRepository, environment: str) -> list[PublishingTag]:
         """The tags that ever meant the environment there."""
         deciding = [
             rules.environments_in(repository.registry, repository.name).get(environment) for rules in self.book.editions
@@ -68,7 +68,7 @@ class Past:
         tags = (find_tag(db, repository.id, name) for name in sorted(names))
         return [tag for tag in tags if tag is not None]
 
-    def _means(self, environment: str, repository: Named, tag: str, seq: int) -> bool:
+    def _means(self, environment: str, repository: StoredRepository, tag: str, seq: int) -> bool:
         there = self.book.at(seq).environments_of(repository.registry, repository.name, tag)
         return any(rule.name == environment for rule in there)
 
@@ -78,7 +78,7 @@ class Past:
         return derive_moves(fact for fact in facts if fact.seq < self.size)
 
 
-class ReleaseTags:
+class PastReleaseTags:
     """Which release tags pointed to a manifest, and when, according to the first lines."""
 
     def __init__(self, past: Past) -> None:
@@ -91,7 +91,7 @@ class ReleaseTags:
         db: Connection,
         tags: Iterable[PublishingTag],
         *,
-        repository: Named,
+        repository: StoredRepository,
         manifest_id: int,
         since: int,
         until: int | None,
@@ -111,7 +111,7 @@ class ReleaseTags:
         """Whether the tag was ever a release tag; a moving tag's history may be long and is not read."""
         return any(rules.is_release(repository, tag) for rules in self._past.book.editions)
 
-    def _find_named(self, db: Connection, repository: Named, tag: PublishingTag) -> list[Interval[int]]:
+    def _find_named(self, db: Connection, repository: StoredRepository, tag: PublishingTag) -> list[Interval[int]]:
         known = self._named.get(tag.id)
         if known is None:
             known = self._named[tag.id] = list(self._derive_named(db, repository, tag))
@@ -119,7 +119,9 @@ class ReleaseTags:
                 self._named.popitem(last=False)
         return known
 
-    def _derive_named(self, db: Connection, repository: Named, tag: PublishingTag) -> Iterator[Interval[int]]:
+    def _derive_named(
+        self, db: Connection, repository: StoredRepository, tag: PublishingTag
+    ) -> Iterator[Interval[int]]:
         moves = self._past.derive_moves(db, repository.id, tag.id)
         naming = (move for move in moves if move.digest is not None)
         for move, interval in zip(naming, intervals(moves), strict=True):
@@ -181,7 +183,7 @@ class Deployments:
         self._environments = sorted(past.book.environments)
         self._asked = environment
         self._identities = identities
-        self._release_tags = ReleaseTags(past)
+        self._release_tags = PastReleaseTags(past)
 
     def write(self) -> Iterator[bytes]:
         """The table, in pieces."""
@@ -207,7 +209,7 @@ class Deployments:
                             previous = _NEVER if deployment.previous is None else deployment.previous
                             yield _Deployed(seq, number, direction, until, previous).pack()
 
-    def _repositories(self) -> Iterator[Named]:
+    def _repositories(self) -> Iterator[StoredRepository]:
         """The repositories of the lines in the range."""
         after = ("", "")
         while True:
@@ -225,7 +227,7 @@ class Deployments:
         tags = find_tags_pushed(db, {manifest for _, manifest in images.values()}, size=self._past.size)
         for each in some:
             entry, (repository_id, manifest) = entries[each.seq], images[each.seq]
-            repository = Named(repository_id, entry.registry or "", entry.repository or "")
+            repository = StoredRepository(repository_id, entry.registry or "", entry.repository or "")
             since, until = parse_instant(entry.occurred or entry.at), None if each.until == _NEVER else each.until
             release_tags = self._release_tags.choose(
                 db, tags[manifest], repository=repository, manifest_id=manifest, since=since, until=until

@@ -131,8 +131,8 @@ def _first_heard(entry: Entry) -> Gap:
 def _began_anew(last_kept: int | None, entry: Entry) -> Gap:
     since = format_instant(last_kept, 6) if last_kept is not None else ""
     said = (
-        f"the log began anew as {entry.origin}; of what was signed before, the first {entry.kept or 0} lines are known"
-        f" to be here, and none after them: {entry.reason or 'no reason was given'}"
+        f"the log began anew as {entry.origin}; of the lines signed before, only the first {entry.kept or 0} are known"
+        f" to be here: {entry.reason or 'no reason was given'}"
     )
     return Gap("", since, entry.at, "gap", entry.seq, said)
 

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from typing import Any
 
 from tagtrail import __version__
-from tagtrail.export.proof import Log
+from tagtrail.export.proof import ProvedLog
 from tagtrail.export.query import Question
 from tagtrail.export.selection import INCLUDED, PRUNED, WITHHELD, Draw, Reading, Selection
 from tagtrail.ledger.rulebook import RuleBook
@@ -23,7 +23,7 @@ _REPORTED_ONLY = (
 def write_manifest(
     reading: Reading,
     selection: Selection,
-    log: Log,
+    log: ProvedLog,
     book: RuleBook,
     question: Question,
     *,
@@ -71,7 +71,7 @@ def _count_kinds(reading: Reading, selection: Selection) -> dict[str, int]:
 
 
 def _coverage(
-    reading: Reading, selection: Selection, log: Log, book: RuleBook, *, registry: str | None
+    reading: Reading, selection: Selection, log: ProvedLog, book: RuleBook, *, registry: str | None
 ) -> list[dict[str, Any]]:
     """How reliable each registry's record is; at present always REPORTED-ONLY."""
     with reading.page() as db:

@@ -11,7 +11,7 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
 from tagtrail.errors import Contradicted, NotRecorded, Refused
-from tagtrail.export.selection import INCLUDED, PRUNED, Reading, Selection, Window
+from tagtrail.export.selection import INCLUDED, PRUNED, MarkedRange, Reading, Selection
 from tagtrail.store.database import Connection
 from tagtrail.store.export import find_sizes_around
 from tagtrail.store.tree import StoredCheckpoint, StoredHashes, find_checkpoint, find_first_checkpoint, find_keys
@@ -23,7 +23,7 @@ from tagtrail.tlog.tree import Node, Tree
 
 
 @dataclass(frozen=True, slots=True)
-class Log:
+class ProvedLog:
     """A checkpoint, the keys of its log up to its size, and the notes of their rotations; both oldest first."""
 
     checkpoint: StoredCheckpoint
@@ -61,7 +61,7 @@ def get_checkpoint(db: Connection, size: int) -> StoredCheckpoint:
     return checkpoint
 
 
-def load_log(db: Connection, checkpoint: StoredCheckpoint) -> Log:
+def load_log(db: Connection, checkpoint: StoredCheckpoint) -> ProvedLog:
     """The log at the time of the checkpoint, independent of later lines.
 
     Raises Contradicted if the ledger contradicts the checkpoint.
@@ -73,14 +73,14 @@ def load_log(db: Connection, checkpoint: StoredCheckpoint) -> Log:
         )
     known = [key for key in find_keys(db) if key.epoch == checkpoint.epoch and key.since_size <= checkpoint.size]
     rotations = [find_first_checkpoint(db, epoch=key.epoch, size=key.since_size) for key in known if key.number]
-    return Log(
+    return ProvedLog(
         checkpoint,
         tuple(read_verifier_key(key.key) for key in known),
         tuple(rotation.note for rotation in rotations if rotation is not None),
     )
 
 
-def read_earlier(db: Connection, text: str, log: Log) -> Checkpoint:
+def read_earlier(db: Connection, text: str, log: ProvedLog) -> Checkpoint:
     """The checkpoint that an auditor kept, if the log has grown from it. Raises Refused with an explanation."""
     try:
         note = read_note(text)
@@ -92,7 +92,7 @@ def read_earlier(db: Connection, text: str, log: Log) -> Checkpoint:
     if earlier.origin != log.origin:
         raise Refused(
             f"the earlier checkpoint is of the log {earlier.origin}, and this is {log.origin}: another log, or another"
-            " epoch of it; the line that began this epoch says why"
+            " epoch; the line that began this epoch says why"
         )
     if earlier.size > log.size:
         raise Refused(
@@ -115,7 +115,7 @@ def _has_root(db: Connection, size: int, root: bytes) -> bool:
         return False
 
 
-def write_proof(reading: Reading, selection: Selection, log: Log, earlier: Checkpoint | None) -> Iterator[bytes]:
+def write_proof(reading: Reading, selection: Selection, log: ProvedLog, earlier: Checkpoint | None) -> Iterator[bytes]:
     """The proof, in pieces."""
     yield _write_head(reading, selection, log, earlier).encode()
     separator = b""
@@ -129,7 +129,7 @@ def write_proof(reading: Reading, selection: Selection, log: Log, earlier: Check
     yield b"\n]}\n" if separator else b"]}\n"
 
 
-def _write_head(reading: Reading, selection: Selection, log: Log, earlier: Checkpoint | None) -> str:
+def _write_head(reading: Reading, selection: Selection, log: ProvedLog, earlier: Checkpoint | None) -> str:
     with reading.page() as db:
         tree = Tree(StoredHashes(db))
         left, right = tree.cover(0, selection.first), tree.cover(selection.end, log.size)
@@ -149,7 +149,7 @@ def _write_nodes(nodes: Iterable[Node]) -> str:
     return json.dumps([[node.level, _base64(node.hash)] for node in nodes], separators=(",", ":"))
 
 
-def _write_withheld(window: Window, leaves: list[bytes]) -> Iterator[bytes]:
+def _write_withheld(window: MarkedRange, leaves: list[bytes]) -> Iterator[bytes]:
     for seq, (mark, leaf) in enumerate(zip(window.marks, leaves, strict=True), start=window.first):
         if mark != INCLUDED:
             pruned = b',"pruned"' if mark == PRUNED else b""

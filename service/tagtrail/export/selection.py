@@ -60,7 +60,7 @@ Fits = Callable[[Candidate], bool]
 
 
 @dataclass(frozen=True, slots=True)
-class Window:
+class MarkedRange:
     """A part of the range: from `first` to before `end`, with a mark for each line."""
 
     first: int
@@ -102,18 +102,18 @@ class Selection:
         """The number of lines with the mark."""
         return self.marks.count(mark)
 
-    def windows(self) -> Iterator[Window]:
+    def windows(self) -> Iterator[MarkedRange]:
         """The range in parts."""
         for first in range(self.first, self.end, _WINDOW):
             marks = self.marks[first - self.first : first - self.first + _WINDOW]
-            yield Window(first, first + len(marks), marks)
+            yield MarkedRange(first, first + len(marks), marks)
 
-    def included(self) -> Iterator[Window]:
+    def included(self) -> Iterator[MarkedRange]:
         """The parts that have included lines; each begins and ends with one."""
         for window in self.windows():
             low, high = window.marks.find(INCLUDED), window.marks.rfind(INCLUDED)
             if low >= 0:
-                yield Window(window.first + low, window.first + high + 1, window.marks[low : high + 1])
+                yield MarkedRange(window.first + low, window.first + high + 1, window.marks[low : high + 1])
 
 
 def choose(reading: Reading, question: Question, book: RuleBook, *, size: int) -> Selection:

@@ -7,7 +7,7 @@ import msgspec
 from tagtrail.access.tokens import Sender
 from tagtrail.intake.wire import Event, Platform, decode_event, split_envelope
 from tagtrail.ledger.submission import Counted, Draft, Item
-from tagtrail.line import Assurance, Entry, Member, Who, commitment, disclosure, event_key
+from tagtrail.line import Assurance, Entry, IndexMember, Who, commitment, disclosure, event_key
 from tagtrail.trail.instant import DAY, day_of, format_instant, parse_instant
 from tagtrail.trail.moves import Moment
 from tagtrail.trail.names import is_digest, is_host, is_repository, is_tag
@@ -147,12 +147,12 @@ def _draft(event: Event, raw: bytes, sender: Sender, moment: Moment) -> Draft:
     return Draft(entry, who=who_document, raw=raw_document, moment=moment)
 
 
-def _members(event: Event) -> tuple[tuple[Member, ...], int]:
+def _members(event: Event) -> tuple[tuple[IndexMember, ...], int]:
     """The manifests of a pushed index, and the number of those that exceed the line."""
     if event.target.media_type not in _INDEXES:
         return (), 0
     found = [
-        Member(reference.digest, _platform_of(reference.platform))
+        IndexMember(reference.digest, _platform_of(reference.platform))
         for reference in event.target.references or ()
         if is_digest(reference.digest)
     ]

@@ -13,7 +13,7 @@ from tagtrail.store.database import Connection, Store
 from tagtrail.store.lines import find_window
 from tagtrail.store.outbox import SERVICE, Delivery, get_channel_state
 from tagtrail.store.query import Filter
-from tagtrail.store.registries import find_registries
+from tagtrail.store.registries import find_last_seen
 from tagtrail.store.status import find_verification
 from tagtrail.trail.instant import DAY, SECOND, now
 from tagtrail.wording.text import counted
@@ -90,11 +90,10 @@ class ServiceAlerts:
 
     def _find_silent(self, db: Connection, at: int) -> Iterator[_Problem]:
         """Registries that sent nothing for too long. Time in which the service was stopped does not count."""
-        for registry in find_registries(db):
-            if registry.registry in self._registries:
-                since = registry.last_seen_at
-                if at - since - stored.get_time_down(db, since=since) > self._silent_after:
-                    yield _Problem("silent", registry.registry, since)
+        for registry, since in find_last_seen(db).items():
+            silent_for = at - since - stored.get_time_down(db, since=since)
+            if registry in self._registries and silent_for > self._silent_after:
+                yield _Problem("silent", registry, since)
 
     def _find_quarantined(self, db: Connection, known: dict[tuple[AlertKind, str], int], at: int) -> Iterator[_Problem]:
         """Registries that recently sent events that cannot be read."""

@@ -15,9 +15,8 @@ from tagtrail.notify.routes import Notification, Routes
 from tagtrail.notify.texts import alerts, deployments, moves, summaries, violations
 from tagtrail.notify.texts.draft import MessageContext, MessageDraft
 from tagtrail.store.alerts import count_given_up, get_alert
-from tagtrail.store.answers import Publishing
 from tagtrail.store.database import Connection, Store
-from tagtrail.store.digests import get_digest
+from tagtrail.store.digests import EnvironmentUse, get_digest
 from tagtrail.store.messages import MessageData, MessageDeployment, MessageMove, find_message_data
 from tagtrail.store.moves import TagFilter
 from tagtrail.store.outbox import SERVICE, SUMMARY, Delivery, find_lines, get_last_problem
@@ -100,7 +99,7 @@ def _write_draft(db: Connection, context: MessageContext, data: MessageData) -> 
     if data.deployments:
         head = deployments.choose_headline(data.deployments)
         draft = deployments.draft(context, head, [one for one in data.deployments if one is not head])
-        if head.answer is None:
+        if head.recorded is None:
             draft = replace(draft, sentences=(*moves.describe_delete(data.lines), *draft.sentences))
         others = [move for move in data.moves if not _is_published(move, data.deployments)]
         return draft.also(*moves.list_others(others), *moves.list_outdated(context, others))
@@ -140,10 +139,10 @@ def _keep_latest(data: MessageData) -> MessageData:
 
 def _merge(known: MessageDeployment, one: MessageDeployment) -> MessageDeployment:
     """The later deployment; if it only repeats the earlier one, that one with the change and note of the later."""
-    if known.answer is None or one.answer is None or one.answer.direction != "again":
+    if known.recorded is None or one.recorded is None or one.recorded.direction != "again":
         return one
-    change, note = known.answer.change or one.answer.change, known.answer.note or one.answer.note
-    return replace(known, answer=msgspec.structs.replace(known.answer, change=change, note=note))
+    change, note = known.recorded.change or one.recorded.change, known.recorded.note or one.recorded.note
+    return replace(known, recorded=msgspec.structs.replace(known.recorded, change=change, note=note))
 
 
 def _was_broken(tags: dict[str, MessageMove], move: MessageMove) -> bool:
@@ -160,13 +159,13 @@ def _order_tags(data: MessageData, headline: tuple[str, ...]) -> tuple[str, ...]
     return tuple(dict.fromkeys((*releases, *headline, *(move.tag for move in data.moves))))
 
 
-def _find_affected(db: Connection, rules: Rules, broken: MessageMove) -> tuple[Publishing, ...]:
+def _find_affected(db: Connection, rules: Rules, broken: MessageMove) -> tuple[EnvironmentUse, ...]:
     """The environments for which the image that lost its release tag was published, newest first."""
     if broken.previous is None:
         return ()
     filters = Filter(registry=broken.registry, repository=broken.repository, digest=broken.previous.digest)
     try:
-        return get_digest(db, Query(rules, filters, limit=_MOST_USES)).usage.environments
+        return get_digest(db, Query(rules, filters, limit=_MOST_USES)).environments
     except TagtrailError:
         return ()
 

@@ -34,18 +34,18 @@ def read_notifications(data: MessageData) -> list[Notification]:
                 move.tag,
                 move.kind,
                 violates=move.violates,
-                is_deployed=any(one.answer is not None for one in published),
+                is_deployed=any(one.recorded is not None for one in published),
                 environments=(one.environment for one in published),
             )
         )
-    declared = [one for one in data.deployments if one.answer is not None and one.answer.basis == "declared"]
+    declared = [one for one in data.deployments if one.recorded is not None and one.recorded.basis == "declared"]
     return found + [notify_declaration(one.registry, one.repository, one.tag, one.environment) for one in declared]
 
 
 def explain_routes(
     config: NotifyConfig, notifications: Sequence[Notification], subject: Notification
 ) -> list[RouteDecision]:
-    """What each route decides for notifications that are sent as one message.
+    """The decision of each route for notifications that are sent as one message.
 
     If a route matches none of them, `why` says which of its conditions `subject` does not meet.
     """

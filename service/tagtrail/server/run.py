@@ -1,13 +1,11 @@
 """`tagtrail serve`: prepares the data directory, says how to wire the registry, and runs until it is told to stop."""
 
 import atexit
-import fcntl
 import logging
 import os
 import shlex
 import shutil
 import sys
-import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -23,6 +21,7 @@ from tagtrail.config.secrets import prepare_data_directory
 from tagtrail.errors import ConfigurationError, StorageUnavailable
 from tagtrail.ledger.lifecycle import record_start, record_stop
 from tagtrail.ledger.record import Recorder
+from tagtrail.locks import hold_lock
 from tagtrail.notify.leader import has_no_leader
 from tagtrail.server.companion import Companion
 from tagtrail.server.gunicorn import serve
@@ -116,27 +115,13 @@ def only_service(data: Path, *, patience: float = _PATIENCE) -> Iterator[None]:
 
     Waits `patience` seconds for it. Raises ConfigurationError while another service, or a rebuild, holds it.
     """
-    descriptor = os.open(data / SERVICE_LOCK, os.O_CREAT | os.O_RDWR, 0o600)
-    try:
-        _lock(descriptor, data, until=time.monotonic() + patience)
+    with hold_lock(data / SERVICE_LOCK, patience=patience) as is_ours:
+        if not is_ours:
+            raise ConfigurationError(
+                f"data is {str(data)!r}, which another tagtrail is using;"
+                " stop that one first, or name another directory"
+            )
         yield
-    finally:
-        os.close(descriptor)
-
-
-def _lock(descriptor: int, data: Path, *, until: float) -> None:
-    while True:
-        try:
-            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            if time.monotonic() >= until:
-                raise ConfigurationError(
-                    f"data is {str(data)!r}, which another tagtrail is using;"
-                    " stop that one first, or name another directory"
-                ) from None
-            time.sleep(0.1)
-        else:
-            return
 
 
 @contextmanager

@@ -1,4 +1,4 @@
-"""What is published for each environment, now or at an instant, and what it could go back to."""
+"""The image published for each environment, now or at an instant, and the target of a rollback."""
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
@@ -27,12 +27,12 @@ from tagtrail.trail.deployments import Direction
 from tagtrail.trail.instant import LATEST, Instant
 from tagtrail.trail.rules import Rules
 
-MOST_LOOKED_BACK: Final = 1_000  # publications looked at for one to return to
+MOST_LOOKED_BACK: Final = 1_000  # publications examined for a rollback target
 
-MOST_RECENT: Final = 500  # publications of one environment on the board
+MOST_RECENT: Final = 500  # publications per environment on the overview
 
 _FIRST_READ = 4  # publications read at a time, growing
-_MOST_EXAMINED = 1_000  # places looked at for one page
+_MOST_EXAMINED = 1_000  # environments and repositories examined for one page
 
 
 class EnvironmentState(msgspec.Struct, frozen=True):
@@ -98,9 +98,9 @@ class Step:
 
 
 def find_environments(db: Connection, query: Query) -> Page[EnvironmentState]:
-    """What is published for each environment in each repository now, or at the instant `at` of the query.
+    """The image published for each environment in each repository now, or at the instant `at` of the query.
 
-    By environment, registry and repository, which also make the key. Looks at those of the filter.
+    Ordered by environment, registry and repository, which form the key; the filter may restrict all three.
     """
     found: list[_Standing] = []
     after: Key | None = None
@@ -280,11 +280,10 @@ class Choice:
 
 
 def choose_step(steps: Iterable[Step], *, is_deleted: Callable[[Step], bool]) -> Choice | None:
-    """Where to return to in an environment's history, given newest first; None where there was only one digest.
+    """The rollback target in an environment's history, given newest first; None if there was only one digest.
 
-    It is the newest earlier deployment of another digest than the present one. Passed over, while there is another,
-    are digests that the registry no longer has, and then those that were left by going back: somebody found them
-    wanting.
+    It is the newest earlier deployment of another digest. Digests that the registry no longer has, and then digests
+    that were themselves left by a rollback, count only if there is no other.
     """
     first: Choice | None = None
     first_kept: Choice | None = None

@@ -32,7 +32,7 @@ class MessageLine:
 
 
 @dataclass(frozen=True, slots=True)
-class TaggedDigest:
+class MessageImage:
     """A digest with the other release tags that named it then, and those that name it now."""
 
     digest: str
@@ -64,17 +64,17 @@ class MessageMove:
     seq: int
     is_release: bool
     violates: bool
-    digest: TaggedDigest | None
-    previous: TaggedDigest | None
+    digest: MessageImage | None
+    previous: MessageImage | None
     lasted: Period | None
     had: Period | None
-    present: TaggedDigest | None
+    present: MessageImage | None
     present_since: int
 
 
 @dataclass(frozen=True, slots=True)
 class MessageDeployment:
-    """A deployment, or, without an `answer`, the withdrawal of `previous`.
+    """A deployment, or, without a `recorded` deployment, the withdrawal of `previous`.
 
     `lasted` is how long `previous` was published without a break, `had` the last earlier period of the new digest,
     `state` the environment's state now.
@@ -86,8 +86,8 @@ class MessageDeployment:
     tag: str | None
     occurred_at: int
     seq: int
-    answer: RecordedDeployment | None
-    previous: TaggedDigest | None
+    recorded: RecordedDeployment | None
+    previous: MessageImage | None
     lasted: Period | None
     had: Period | None
     state: EnvironmentState | None
@@ -197,10 +197,10 @@ def _read_move(db: Connection, key: Sequence[Any], releases: Releases) -> Messag
 
 def _name(
     releases: Releases, manifest_id: int | None, digest: str | None, at: int, tag: str | None
-) -> TaggedDigest | None:
+) -> MessageImage | None:
     if manifest_id is None or digest is None:
         return None
-    return TaggedDigest(digest, _others(releases.at(manifest_id, at), tag), _others(releases.now(manifest_id), tag))
+    return MessageImage(digest, _others(releases.at(manifest_id, at), tag), _others(releases.now(manifest_id), tag))
 
 
 def _others(named: tuple[ReleaseName, ...], tag: str | None) -> tuple[str, ...]:
@@ -238,7 +238,7 @@ def _find_deployments(
 def _read_deployment(db: Connection, row: tuple[Any, ...], rules: Rules, releases: Releases) -> MessageDeployment:
     key, (seq, manifest_id, registry, repository, tag, _) = row[: len(KEY)], row[len(KEY) :]
     occurred_at, _, environment, repository_id, _ = key
-    answer = read_deployments(db, [key], rules, releases)[0] if manifest_id is not None else None
+    recorded = read_deployments(db, [key], rules, releases)[0] if manifest_id is not None else None
     before = db.execute(
         "SELECT p.manifest_id, m.digest, p.occurred_at FROM publications p JOIN manifests m ON m.id = p.manifest_id"
         " WHERE p.environment = ? AND p.repository_id = ? AND (p.occurred_at, p.event, p.tag_id) < (?, ?, ?)"
@@ -257,7 +257,7 @@ def _read_deployment(db: Connection, row: tuple[Any, ...], rules: Rules, release
         tag=tag,
         occurred_at=occurred_at,
         seq=seq,
-        answer=answer,
+        recorded=recorded,
         previous=previous,
         lasted=_find_publication(db, key, before_id),
         had=_find_publication(db, key, manifest_id),

@@ -3,12 +3,17 @@
 import secrets
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Final, Literal
+from typing import Annotated, Final, Literal
 from uuid import UUID
 
+import msgspec
+from msgspec import Meta
+
 from tagtrail.store.database import Connection
+from tagtrail.store.fields import Count
 from tagtrail.store.query import Filter, Page, Query
 from tagtrail.store.series import MOST_EXAMINED
+from tagtrail.trail.instant import Instant
 
 DeliveryState = Literal["waiting", "sending", "sent", "failed", "merged"]
 AttemptOutcome = Literal["sent", "postponed", "failed"]
@@ -204,23 +209,51 @@ _AFTER_ALL = "n"  # sorts after every id, which begin with `msg_`
 _MOST_LINES = 100  # of a summary there may be thousands
 
 
-@dataclass(frozen=True, slots=True)
-class DeliveryAnswer:
-    """A delivery with the ledger lines that it reports, oldest first; at most 100 of a summary."""
+class RecordedDelivery(msgspec.Struct, frozen=True):
+    """A message to a channel."""
 
-    delivery: Delivery
-    lines: tuple[int, ...]
+    id: Annotated[str, Meta(description="The same in every attempt, so that a receiver recognizes a repeated message.")]
+    channel: str
+    subject: Annotated[
+        str,
+        Meta(
+            description="Messages about one subject are sent in order: a registry's repository, `service` for alerts,"
+            " `*` for a summary."
+        ),
+    ]
+    state: DeliveryState
+    made_at: Instant
+    due_at: Annotated[Instant, Meta(description="When it was first due; the time until giving up starts here.")]
+    not_before: Annotated[
+        Instant | None, Meta(description="When it is tried next, at the earliest; null once finished.")
+    ]
+    attempts: Annotated[Count, Meta(description="Attempts so far, with the one under way.")]
+    finished_at: Instant | None
+    merged_into: Annotated[str | None, Meta(description="The summary that was sent instead.")]
+    lines: Annotated[tuple[int, ...], Meta(description="The ledger's lines that it reports; at most 100 are shown.")]
 
 
-@dataclass(frozen=True, slots=True)
-class AttemptedDelivery:
-    """A delivery with its attempts."""
+class RecordedAttempt(msgspec.Struct, frozen=True):
+    """An attempt to send a message, and its outcome."""
 
-    answer: DeliveryAnswer
-    attempts: tuple[Attempt, ...]
+    number: Annotated[int, Meta(ge=1)]
+    at: Instant
+    outcome: AttemptOutcome
+    status: Annotated[int | None, Meta(description="Of the answer, where there was one over HTTP.")]
+    detail: Annotated[
+        str | None,
+        Meta(description="Why it was not sent, or what is wrong with a template; takes the scope `identity`."),
+    ]
 
 
-def find_deliveries(db: Connection, query: Query) -> Page[DeliveryAnswer]:
+class DeliveryHistory(msgspec.Struct, frozen=True):
+    """A message to a channel with its attempts, the first first."""
+
+    delivery: RecordedDelivery
+    attempts: tuple[RecordedAttempt, ...]
+
+
+def find_deliveries(db: Connection, query: Query) -> Page[RecordedDelivery]:
     """Deliveries, the youngest first. Key: (id,). Looks at `channel`, `state`, `since`, `until` (by the id)."""
     filters = query.filters
     below = query.after[0] if query.after else _AFTER_ALL if filters.until is None else _least_id(filters.until)
@@ -230,10 +263,26 @@ def find_deliveries(db: Connection, query: Query) -> Page[DeliveryAnswer]:
         (below, "" if filters.since is None else _least_id(filters.since), most),
     ).fetchall()
     fitting = [found for found in (Delivery(*row) for row in rows) if _fits(found, filters)]
-    items = tuple(DeliveryAnswer(each, find_lines(db, each.id)[:_MOST_LINES]) for each in fitting[: query.limit])
+    items = tuple(_show_delivery(db, each) for each in fitting[: query.limit])
     if len(fitting) > query.limit:
-        return Page(items, (items[-1].delivery.id,))
+        return Page(items, (items[-1].id,))
     return Page(items, (rows[-1][0],) if len(rows) == most else None)
+
+
+def _show_delivery(db: Connection, delivery: Delivery) -> RecordedDelivery:
+    return RecordedDelivery(
+        id=delivery.id,
+        channel=delivery.channel,
+        subject=delivery.subject,
+        state=delivery.state,
+        made_at=Instant(delivery.made_at),
+        due_at=Instant(delivery.due_at),
+        not_before=Instant(delivery.not_before) if delivery.finished_at is None else None,
+        attempts=delivery.attempts,
+        finished_at=Instant.maybe(delivery.finished_at),
+        merged_into=delivery.merged_into,
+        lines=find_lines(db, delivery.id)[:_MOST_LINES],
+    )
 
 
 def _fits(delivery: Delivery, filters: Filter) -> bool:
@@ -245,13 +294,16 @@ def _least_id(instant: int) -> str:
     return make_id(instant)[: len("msg_00000000-0000-7000")]
 
 
-def get_attempted(db: Connection, delivery: str) -> AttemptedDelivery | None:
+def get_delivery_history(db: Connection, delivery: str) -> DeliveryHistory | None:
     """The delivery with that id and its attempts, in order; None if there is none."""
     found = get_delivery(db, delivery)
     if found is None:
         return None
-    answer = DeliveryAnswer(found, find_lines(db, delivery)[:_MOST_LINES])
-    return AttemptedDelivery(answer, tuple(find_attempts(db, delivery)))
+    attempts = (
+        RecordedAttempt(each.number, Instant(each.at), each.outcome, each.status, each.detail or None)
+        for each in find_attempts(db, delivery)
+    )
+    return DeliveryHistory(_show_delivery(db, found), tuple(attempts))
 
 
 def find_channels(db: Connection) -> tuple[str, ...]:

@@ -1,19 +1,23 @@
-"""The registries that were heard of, the traffic that was only counted, and what was quarantined."""
+"""The registries that sent events, the counted traffic, and the quarantine."""
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from heapq import merge
 from itertools import islice
-from typing import Final, cast
+from typing import Annotated, Final, cast
 
-from tagtrail.store.answers import HeardRegistry, Quarantined, Traffic
+import msgspec
+from msgspec import Meta
+
 from tagtrail.store.database import Connection
+from tagtrail.store.fields import Count, RecordedTime, Seq
 from tagtrail.store.lines import find_window
 from tagtrail.store.query import Filter, Page, Query
 from tagtrail.store.series import Series, Source, Span, gather, walk
-from tagtrail.trail.instant import SECOND, day_of
+from tagtrail.trail.instant import SECOND, ServiceInstant, day_of
+from tagtrail.trail.rules import Authentication, RegistryIdentity
 
-MOST_QUARANTINED: Final = 1_000  # of one registry that are counted: one that nobody understands sends nothing else
+MOST_QUARANTINED: Final = 1_000  # the largest count per registry: an incompatible registry sends nothing else
 
 _QUARANTINE = Series("quarantine", ("seq",), ("registry",))
 _LAST_DAY = "9999-12-31"
@@ -21,8 +25,50 @@ _READ = 256  # rows read at a time
 _AFTER_ALL = "~"  # sorts after every action
 
 
+class Quarantined(msgspec.Struct, frozen=True):
+    """Something received that could not be recorded as what it claims to be."""
+
+    seq: Seq
+    at: RecordedTime
+    registry: str
+    reason: str
+    size: Annotated[Count, Meta(description="In bytes.")]
+    sha256: Annotated[
+        str | None,
+        Meta(
+            description="Of what was received, in hexadecimal digits. It would confirm a guess at a name in it, so it"
+            " takes the scope `identity`."
+        ),
+    ]
+
+
+class Traffic(msgspec.Struct, frozen=True):
+    """Events of one UTC day that are no evidence of change: `pull_manifest`, `head_blob`, `push_blob` and others."""
+
+    day: Annotated[str, Meta(extra_json_schema={"format": "date"})]
+    registry: str
+    action: str
+    events: Count
+
+
+class KnownRegistry(msgspec.Struct, frozen=True):
+    """A registry that is configured, or that sent events."""
+
+    registry: str
+    configured: bool
+    host: str | None
+    aliases: tuple[str, ...]
+    authentication: Authentication | None
+    instance: Annotated[str | None, Meta(description="The running registry, by the id it gave itself at its start.")]
+    first_seen: ServiceInstant | None
+    last_seen: Annotated[
+        ServiceInstant | None, Meta(description="When its last event arrived, by this service's clock.")
+    ]
+    starts: Annotated[Count, Meta(description="How many starts of it were seen.")]
+
+
 def find_quarantined(db: Connection, query: Query) -> Page[Quarantined]:
-    """What was quarantined, newest first. Key: (seq,). Looks at `registry`, `since`, `until` (our clock)."""
+    """The quarantine, newest first. Key: (seq,). Looks at `registry`, `since`, `until` (our clock)."""
     filters = query.filters
     window = find_window(db, filters)
     span = Span(query.after or (window.last + 1,), window.first)
@@ -36,7 +82,7 @@ def find_quarantined(db: Connection, query: Query) -> Page[Quarantined]:
 
 
 def count_quarantined(db: Connection, registry: str) -> int:
-    """How much was quarantined of the registry, counted up to MOST_QUARANTINED."""
+    """The number of the registry's quarantined lines, counted up to MOST_QUARANTINED."""
     (count,) = db.execute(
         "SELECT count(*) FROM (SELECT 1 FROM quarantine WHERE registry = ? LIMIT ?)", (registry, MOST_QUARANTINED)
     ).fetchone()
@@ -49,7 +95,10 @@ def _read_quarantined(db: Connection, seq: int) -> Quarantined:
         " JOIN entries e ON e.seq = q.seq WHERE q.seq = ?",
         (seq,),
     ).fetchone()
-    return Quarantined(*row)
+    seq, received_at, registry, reason, size, content = row
+    return Quarantined(
+        seq, ServiceInstant(received_at), registry, reason, size, content.hex() if content is not None else None
+    )
 
 
 def find_traffic(db: Connection, query: Query) -> Page[Traffic]:
@@ -61,7 +110,7 @@ def find_traffic(db: Connection, query: Query) -> Page[Traffic]:
     names = [filters.registry] if filters.registry is not None else _find_counted_registries(db)
     walks = (_walk_traffic(db, name, filters, cast("tuple[str, str, str] | None", query.after)) for name in names)
     rows = list(islice(merge(*walks, reverse=True), query.limit + 1))
-    items = tuple(Traffic(registry, day, action, events) for day, registry, action, events in rows[: query.limit])
+    items = tuple(Traffic(day, registry, action, events) for day, registry, action, events in rows[: query.limit])
     return Page(items, rows[query.limit - 1][:3] if len(rows) > query.limit else None)
 
 
@@ -98,19 +147,51 @@ def _find_counted_registries(db: Connection) -> list[str]:
         names.append(row[0])
 
 
-def find_registries(db: Connection) -> tuple[HeardRegistry, ...]:
-    """Every registry that was heard of, by name, with its running instance: the one heard of last."""
-    rows = db.execute(
+def find_known_registries(db: Connection, query: Query) -> Page[KnownRegistry]:
+    """Every registry that the query's rules configure or that sent events, by name: always all of them."""
+    heard = {row[0]: row for row in _find_heard(db)}
+    configured = {registry.name: registry for registry in query.rules.registries}
+    names = sorted(heard.keys() | configured.keys())
+    return Page(tuple(_join_registry(name, configured.get(name), heard.get(name)) for name in names))
+
+
+def find_last_seen(db: Connection) -> dict[str, int]:
+    """When the last event of each registry arrived, by our clock, in nanoseconds UTC."""
+    return {row[0]: row[4] for row in _find_heard(db)}
+
+
+def _find_heard(db: Connection) -> list[tuple[str, str, str, int, int, int]]:
+    """(name, host, instance, first seen, last seen, starts) of each registry that sent events.
+
+    Host and instance are those of the running instance: the one that was heard last.
+    """
+    return db.execute(
         "SELECT c.registry, c.host, c.instance, s.first_seen_at, s.last_seen_at, s.starts FROM ("
         " SELECT registry, min(first_seen_at) AS first_seen_at, max(last_seen_at) AS last_seen_at, count(*) AS starts"
         " FROM contacts GROUP BY registry) s JOIN contacts c ON c.registry = s.registry AND c.instance = ("
         " SELECT n.instance FROM contacts n WHERE n.registry = s.registry"
         " ORDER BY n.last_seen_at DESC, n.first_seen_at DESC, n.instance LIMIT 1) ORDER BY c.registry"
+    ).fetchall()
+
+
+def _join_registry(
+    name: str, configured: RegistryIdentity | None, heard: tuple[str, str, str, int, int, int] | None
+) -> KnownRegistry:
+    _, called, instance, first_seen_at, last_seen_at, starts = heard or (name, None, None, None, None, 0)
+    return KnownRegistry(
+        registry=name,
+        configured=configured is not None,
+        host=(configured.host if configured else None) or called or None,
+        aliases=configured.aliases if configured else (),
+        authentication=configured.authentication if configured else None,
+        instance=instance,
+        first_seen=ServiceInstant.maybe(first_seen_at),
+        last_seen=ServiceInstant.maybe(last_seen_at),
+        starts=starts,
     )
-    return tuple(HeardRegistry(*row) for row in rows)
 
 
-# What never becomes a line: counted events, the registries we hear from, the quarantine's index, readiness.
+# Rows that no line holds: counted events, running registries, the quarantine's index, readiness.
 
 
 _KEY = 16  # bytes of an event's key
@@ -119,7 +200,7 @@ _REMEMBERED = 64  # counted events that a contact remembers
 
 @dataclass(frozen=True, slots=True)
 class Contact:
-    """One running registry as its events name it; `at` is when we heard of it, by our clock."""
+    """One running registry instance; `at` is the time of its last event, by our clock."""
 
     registry: str
     instance: str
@@ -128,7 +209,7 @@ class Contact:
 
 
 def touch_contact(tx: Connection, contact: Contact) -> bool:
-    """Remember, to the second, that we heard from the registry; true the first time after each of its starts."""
+    """Record, to the second, that the registry sent an event; true the first time after each of its starts."""
     row = tx.execute(
         "SELECT last_seen_at FROM contacts WHERE registry = ? AND instance = ?", (contact.registry, contact.instance)
     ).fetchone()
@@ -148,7 +229,7 @@ def touch_contact(tx: Connection, contact: Contact) -> bool:
 
 
 def count_event(tx: Connection, *, registry: str, instance: str, event: bytes, day: str, action: str) -> bool:
-    """Count an event once; false where the contact remembers it: a repeated delivery."""
+    """Count an event once; false if the contact remembers it as a repeated event."""
     (counted,) = tx.execute(
         "SELECT counted FROM contacts WHERE registry = ? AND instance = ?", (registry, instance)
     ).fetchone()
@@ -181,7 +262,7 @@ def add_quarantined(tx: Connection, *, seq: int, registry: str, reason: str, siz
 
 
 def note_readiness(tx: Connection, at: int) -> None:
-    """Write something, to learn whether it can be written."""
+    """Write a row, to test whether writing works."""
     tx.execute(
         "INSERT INTO readiness (id, checked_at) VALUES (1, ?) ON CONFLICT (id) DO UPDATE SET checked_at = ?", (at, at)
     )

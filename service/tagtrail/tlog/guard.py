@@ -44,9 +44,9 @@ def refuse_contradiction(db: Connection, tree: Tree, journal: Journal) -> None:
         _compare(tree, size, read_checkpoint(read_note(own.note).text), "its own newest checkpoint")
         if journalled is None:
             raise Contradicted(
-                f"the ledger was signed, and the journal {journal.directory} tells of no checkpoint: its disk is not"
-                " mounted, or its files were not brought along; put them there (ledger: journal: names the directory),"
-                f" or, if they are lost, begin a new epoch: {_NEW_EPOCH}"
+                f"the ledger was signed, but the journal {journal.directory} has no checkpoint: its disk is not"
+                " mounted, or its files were left behind; put them there (ledger: journal: names the directory) or, if"
+                f" they are lost, begin a new epoch: {_NEW_EPOCH}"
             )
     if journalled is not None:
         _compare(tree, size, journalled, f"the journal {journal.directory}")
@@ -93,20 +93,20 @@ def _compare_last(db: Connection, size: int, last: tuple[int, bytes], where: str
         raise _another_history(seq + 1, where)
 
 
-def _missing(size: int, told: int, where: str) -> Contradicted:
-    missing = f"line {size} is" if told == size + 1 else f"lines {size} to {told - 1} are"
+def _missing(size: int, known: int, where: str) -> Contradicted:
+    missing = f"line {size} is" if known == size + 1 else f"lines {size} to {known - 1} are"
     return Contradicted(
-        f"the ledger has {size} lines, and {where} tells of {told}: {missing} missing, as after a backup was"
-        " put back; append what is missing again from the journal with `tagtrail log recover`, or go on without it:"
+        f"the ledger has {size} lines, but {where} has {known}: {missing} missing, as after restoring a backup;"
+        " append the missing lines from the journal with `tagtrail log recover`, or continue without them:"
         f" {_NEW_EPOCH}"
     )
 
 
 def _another_history(size: int, where: str) -> Contradicted:
     return Contradicted(
-        f"the first {size} lines of the ledger are not those that {where} tells of: this is another history;"
-        " put back the database that belongs to the journal (then `tagtrail log recover` appends what is missing),"
-        f" or go on with this one: {_NEW_EPOCH}"
+        f"the first {size} lines of the ledger are not those of {where}: this is another history;"
+        " restore the database that belongs to the journal (then `tagtrail log recover` appends missing lines),"
+        f" or continue with this one: {_NEW_EPOCH}"
     )
 
 

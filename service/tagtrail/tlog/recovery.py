@@ -154,7 +154,7 @@ def _check(tx: Connection, directory: Path, epoch: int) -> None:
     size = get_last_seq(tx) + 1
     if signed is None or signed.size > size or Tree(StoredHashes(tx)).root(signed.size) != signed.root:
         raise Contradicted(
-            "with the journal's lines the ledger would still not be what was signed of it: this is another history, and"
+            "with the journal's lines the ledger would still contradict its checkpoints: this is another history, and"
             " only a new epoch can go on with it (tagtrail log new-epoch --reason TEXT)"
         )
 
@@ -197,7 +197,7 @@ def _refuse_without_need(store: Store, place: LogPlace) -> None:
     keys = stored.find_keys(store.reader())
     private = read_key(place.key)
     if not keys or (private and private.public_key().public_bytes_raw() == read_verifier_key(keys[-1].key).public):
-        raise Refused("the ledger is what was signed of it, and its key is there: there is no need for a new epoch")
+        raise Refused("the ledger matches its checkpoints and its key is present: a new epoch is not needed")
 
 
 def _find_journalled_note(directory: Path) -> str | None:

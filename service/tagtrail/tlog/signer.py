@@ -4,8 +4,6 @@ A checkpoint is written to the journal before the database, so that the journal 
 an earlier state. A checkpoint that contradicts an earlier one is never signed.
 """
 
-import fcntl
-import os
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -17,6 +15,7 @@ from tagtrail.errors import ConfigurationError, StorageUnavailable
 from tagtrail.ledger.record import Recorder
 from tagtrail.ledger.submission import Draft
 from tagtrail.line import Entry
+from tagtrail.locks import hold_lock
 from tagtrail.store import tree as stored
 from tagtrail.store.database import Connection, Store
 from tagtrail.store.events import get_tail
@@ -117,12 +116,8 @@ class LogSigner:
     def locked(self) -> Iterator[None]:
         """Exclude all other signers. Raises StorageUnavailable if the disk fails inside."""
         try:
-            lock = os.open(self._store.directory / SIGN_LOCK, os.O_CREAT | os.O_RDWR | os.O_CLOEXEC, 0o600)
-            try:
-                fcntl.flock(lock, fcntl.LOCK_EX)
+            with hold_lock(self._store.directory / SIGN_LOCK):
                 yield
-            finally:
-                os.close(lock)
         except OSError as error:
             raise StorageUnavailable(
                 f"the ledger cannot be signed, with its journal in {self._place.journal}: {error}"

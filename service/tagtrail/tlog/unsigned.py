@@ -41,6 +41,6 @@ def describe_unsigned_lag(lag: UnsignedLag, *, at: int, checkpoint_every: float)
         return None
     wait = "line waits" if lag.lines == 1 else "lines wait"
     return (
-        f"the ledger is not being signed any more: {lag.lines} {wait} for a checkpoint, since"
+        f"the ledger is no longer signed: {lag.lines} {wait} for a checkpoint, since"
         f" {format_instant(lag.since, 0)}; the service's own log says why"
     )

@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 
 Letters = frozenset[str]
 State = frozenset[int]  # the positions at which a walk may be
-Make = Callable[["Builder"], "Part"]
+Make = Callable[["Builder"], "Fragment"]
 
 _MOST_POSITIONS = 500
 _MOST_STEPS = 10_000  # from one position to another; bounds the work for each letter of a text
@@ -20,7 +20,7 @@ _START: State = frozenset({0})
 
 
 @dataclass(frozen=True, slots=True)
-class Part:
+class Fragment:
     """A piece of a pattern: whether it matches nothing at all, and the positions it begins and ends with."""
 
     empty: bool
@@ -28,7 +28,7 @@ class Part:
     last: State
 
 
-EMPTY = Part(empty=True, first=frozenset(), last=frozenset())
+EMPTY = Fragment(empty=True, first=frozenset(), last=frozenset())
 
 
 class Builder:
@@ -39,29 +39,29 @@ class Builder:
         self.follow: list[set[int]] = [set()]
         self.steps = 0
 
-    def letter(self, letters: Letters) -> Part:
+    def letter(self, letters: Letters) -> Fragment:
         """One character out of `letters`."""
         position = len(self.letters)
         if position > _MOST_POSITIONS:
             raise ValueError("is too large; split it into several rules")
         self.letters.append(letters)
         self.follow.append(set())
-        return Part(empty=False, first=frozenset({position}), last=frozenset({position}))
+        return Fragment(empty=False, first=frozenset({position}), last=frozenset({position}))
 
-    def join(self, one: Part, other: Part) -> Part:
+    def join(self, one: Fragment, other: Fragment) -> Fragment:
         """One part and then the other."""
         self._connect(one.last, other.first)
-        return Part(
+        return Fragment(
             empty=one.empty and other.empty,
             first=one.first | other.first if one.empty else one.first,
             last=one.last | other.last if other.empty else other.last,
         )
 
-    def either(self, one: Part, other: Part) -> Part:
+    def either(self, one: Fragment, other: Fragment) -> Fragment:
         """One part or the other."""
-        return Part(empty=one.empty or other.empty, first=one.first | other.first, last=one.last | other.last)
+        return Fragment(empty=one.empty or other.empty, first=one.first | other.first, last=one.last | other.last)
 
-    def repeat(self, make: Make, *, least: int, most: int | None) -> Part:
+    def repeat(self, make: Make, *, least: int, most: int | None) -> Fragment:
         """`least` to `most` times what `make` makes; `None` is without end. `most` is at least 1."""
         if most is None:
             part = self._loop(make(self))
@@ -75,7 +75,7 @@ class Builder:
             part = self.join(make(self), part)
         return part
 
-    def _loop(self, part: Part) -> Part:
+    def _loop(self, part: Fragment) -> Fragment:
         self._connect(part.last, part.first)
         return part
 
@@ -88,9 +88,9 @@ class Builder:
             raise ValueError("is too intricate; split it into several rules")
 
 
-def optional(part: Part) -> Part:
+def optional(part: Fragment) -> Fragment:
     """The part or nothing."""
-    return Part(empty=True, first=part.first, last=part.last)
+    return Fragment(empty=True, first=part.first, last=part.last)
 
 
 @dataclass(frozen=True, slots=True, eq=False)

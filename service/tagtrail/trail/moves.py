@@ -64,7 +64,7 @@ class Head(Generic[D]):
 
 
 def decide(head: Head[D], fact: Push[D] | Delete[D], *, had: Callable[[D], bool]) -> Move[D] | None:
-    """What the fact does to the head; None for a repeated push, or a delete of what is not there.
+    """The move that a push or delete makes; None for a repeated push or a delete without effect.
 
     `had(digest)` tells whether the tag pointed to the digest at any time before.
     """

@@ -23,7 +23,7 @@ from collections.abc import Sequence
 from functools import lru_cache, partial, reduce
 from typing import Final
 
-from tagtrail.trail.automaton import EMPTY, Automaton, Builder, Letters, Make, Part, build
+from tagtrail.trail.automaton import EMPTY, Automaton, Builder, Fragment, Letters, Make, build
 
 REPOSITORY_ALPHABET: Final = string.ascii_lowercase + string.digits + "._-/"
 TAG_ALPHABET: Final = string.ascii_letters + string.digits + "._-"
@@ -234,23 +234,23 @@ class _Expression(_Reader):
         return least, most
 
 
-def _one(letters: Letters, builder: Builder) -> Part:
+def _one(letters: Letters, builder: Builder) -> Fragment:
     return builder.letter(letters)
 
 
-def _any_number(letters: Letters, builder: Builder) -> Part:
+def _any_number(letters: Letters, builder: Builder) -> Fragment:
     return builder.repeat(partial(_one, letters), least=0, most=None)
 
 
-def _segments(alphabet: Letters, builder: Builder) -> Part:
+def _segments(alphabet: Letters, builder: Builder) -> Fragment:
     """Any number of whole segments with their slashes: what `**/` stands for."""
     path = [partial(_any_number, alphabet), partial(_one, frozenset("/"))]
     return builder.repeat(partial(_join, path), least=0, most=1)
 
 
-def _join(makes: Sequence[Make], builder: Builder) -> Part:
+def _join(makes: Sequence[Make], builder: Builder) -> Fragment:
     return reduce(builder.join, [make(builder) for make in makes], EMPTY)
 
 
-def _either(makes: Sequence[Make], builder: Builder) -> Part:
+def _either(makes: Sequence[Make], builder: Builder) -> Fragment:
     return reduce(builder.either, [make(builder) for make in makes])

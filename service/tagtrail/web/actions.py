@@ -14,7 +14,7 @@ from tagtrail.ledger.annotate import RELATIONS, Annotation, annotate
 from tagtrail.ledger.declare import Origin
 from tagtrail.ledger.record import Recorder
 from tagtrail.store.database import Store
-from tagtrail.store.outbox import get_attempted, retry
+from tagtrail.store.outbox import get_delivery_history, retry
 
 _PICKED: Final = re.compile(r"(\d{4}-\d\d-\d\d)(?:[T ](\d\d:\d\d)(?::(\d\d(?:\.\d{1,9})?))?)?", re.ASCII)
 
@@ -26,13 +26,13 @@ def add_actions(blueprint: Blueprint, *, store: Store, recorder: Recorder, admit
     def retry_delivery(delivery: str) -> AnyResponse:
         admit("admin")
         with store.snapshot() as db:
-            found = get_attempted(db, delivery)
+            found = get_delivery_history(db, delivery)
         if found is None:
             raise NotRecorded("there is no such message")
         with store.writing() as tx:
             is_retried = bool(retry(tx, at=recorder.now(), delivery=delivery))
         if not is_retried:
-            state = found.answer.delivery.state
+            state = found.delivery.state
             raise Refused(f"the message is {state}; only one that failed can be tried again")
         return redirect(url_for("web.message", delivery=delivery), 303)
 

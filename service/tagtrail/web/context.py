@@ -13,8 +13,8 @@ from tagtrail.store.database import Connection
 from tagtrail.store.filters import read_cursor, read_filter, read_instant, read_text
 from tagtrail.store.query import Filter, Query
 from tagtrail.trail.rules import Hosts, Rules
-from tagtrail.wording.clauses import Manner
-from tagtrail.wording.line_text import Narrator, ReleaseTags
+from tagtrail.wording.clauses import Style
+from tagtrail.wording.line_text import LineText, ReleaseTags
 
 T = TypeVar("T")
 Blocks = Mapping[str, "RenderBlock"]  # by the names of the configured registries
@@ -59,10 +59,10 @@ class PageContext:
         return self.rules.has_several_registries
 
     @property
-    def line_text(self) -> Narrator:
+    def line_text(self) -> LineText:
         """Writes lines of the ledger as sentences, without identities if the caller may not see them."""
-        manner = Manner(self.hosts, self.has_several_registries)
-        return Narrator(manner, ReleaseTags(lambda: self.db), names_people=self.caller.sees_identities)
+        style = Style(self.hosts, self.has_several_registries)
+        return LineText(style, ReleaseTags(lambda: self.db), names_people=self.caller.sees_identities)
 
     def redact(self, shown: T) -> T:
         """The same value without identities, unless the caller may see them."""

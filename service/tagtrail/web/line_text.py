@@ -9,7 +9,7 @@ from markupsafe import Markup, escape
 from tagtrail.store.entries import LoggedEntry
 from tagtrail.trail.instant import SECOND
 from tagtrail.web.context import PageContext
-from tagtrail.wording.clauses import Clause, Named, Part
+from tagtrail.wording.clauses import Clause, LinkTarget, Part
 
 _LATE: Final = 300 * SECOND  # a longer delay between an event and its line is shown
 
@@ -38,7 +38,7 @@ def show_lines(context: PageContext, entries: Iterable[LoggedEntry]) -> Iterator
     """Each line as a sentence, without identities if the caller may not see them."""
     line_text = context.line_text
     for logged in context.redact(tuple(entries)):
-        clauses = tuple(line_text.tell(logged))
+        clauses = tuple(line_text.describe(logged))
         yield ShownLine(logged.seq, logged.kind, logged.occurred_at, logged.at, _tone_of(logged), clauses)
 
 
@@ -80,7 +80,7 @@ def _render_digest(digest: str, text: str, link: Link) -> str:
     )
 
 
-def _address(named: Named, link: Link) -> str:
+def _address(named: LinkTarget, link: Link) -> str:
     if named.tag is not None:
         return link("tag", registry=named.registry, repository=named.repository, tag=named.tag)
     return link("repository", registry=named.registry, repository=named.repository)

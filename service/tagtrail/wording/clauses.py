@@ -21,7 +21,7 @@ MOVE_WORDS: Final[dict[MoveKind, str]] = {
 
 
 @dataclass(frozen=True, slots=True)
-class Named:
+class LinkTarget:
     """The image or digest that a part names, as far as the line tells; a page links to it."""
 
     registry: str
@@ -36,7 +36,7 @@ class Part:
 
     text: str
     role: Role = "text"
-    named: Named | None = None
+    named: LinkTarget | None = None
     seq: int | None = None
 
 
@@ -44,7 +44,7 @@ Clause = tuple[Part, ...]
 
 
 @dataclass(frozen=True, slots=True)
-class Manner:
+class Style:
     """How references and digests are written: whole with their host for a pipe, shortened for a person's eyes."""
 
     hosts: Hosts

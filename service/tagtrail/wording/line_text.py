@@ -18,11 +18,11 @@ from tagtrail.store.names import Repository, find_manifest_ids, find_repositorie
 from tagtrail.store.query import Filter
 from tagtrail.store.releases import Releases
 from tagtrail.trail.instant import parse_instant
-from tagtrail.wording.clauses import MOVE_WORDS, Clause, Manner, Named, Part
+from tagtrail.wording.clauses import MOVE_WORDS, Clause, LinkTarget, Part, Style
 from tagtrail.wording.text import counted, listed, size, visible
 
 VIOLATION: Final = "VIOLATION: a release tag never moves"
-_READINGS: Final = ("json", "csv", "ndjson", "html")  # formats of `exported` lines that tell of a reading
+_READINGS: Final = ("json", "csv", "ndjson", "html")  # formats of `exported` lines about a reading
 
 _MOST_ANNOTATIONS = 5  # shown beside a line
 _MOST_CHANGES = 5  # tags named of a delete that took many
@@ -56,14 +56,14 @@ class ReleaseTags:
 
 
 @dataclass(frozen=True, slots=True)
-class Narrator:
-    """Tells what lines of the ledger say; of people only where `names_people`."""
+class LineText:
+    """Describes lines of the ledger in words; names people only if `names_people`."""
 
-    manner: Manner
+    style: Style
     releases: ReleaseTags
     names_people: bool = True
 
-    def tell(self, logged: LoggedEntry) -> list[Clause]:
+    def describe(self, logged: LoggedEntry) -> list[Clause]:
         """The clauses of one line, the most important first."""
         entry = logged.entry
         clauses = self._about_image(entry, logged) if entry.repository else self._about_service(entry)
@@ -75,7 +75,7 @@ class Narrator:
 
     def _about_image(self, entry: Entry, logged: LoggedEntry) -> Iterator[Clause]:
         tag = entry.tag or (logged.changes[0].tag if len(logged.changes) == 1 else None)
-        shown = self.manner.name(entry.registry or "", entry.host, entry.repository or "", tag, entry.digest)
+        shown = self.style.name(entry.registry or "", entry.host, entry.repository or "", tag, entry.digest)
         yield (Part(shown, "image", _named(entry, tag=tag, digest=None if tag else entry.digest)),)
         match entry.kind:
             case "push":
@@ -110,7 +110,7 @@ class Narrator:
     def _delete(self, entry: Entry, logged: LoggedEntry) -> Clause:
         changes = logged.changes
         if not changes:
-            return (Part("deleted, no tag pointed there" if entry.tag is None else "deleted, it pointed at nothing"),)
+            return (Part("deleted, no tag pointed there" if entry.tag is None else "already deleted"),)
         if len(changes) == 1:
             return self._move(entry, changes[0])
         return (Part("deleted", "deleted"), Part(f": {_tags(changes)}"))
@@ -123,13 +123,13 @@ class Narrator:
 
     def _digest(self, entry: Entry, digest: str) -> Clause:
         """A digest with the release tags that named it."""
-        shown = Part(self.manner.digest(digest), "digest", _named(entry, digest=digest))
+        shown = Part(self.style.digest(digest), "digest", _named(entry, digest=digest))
         names = self._release_tags(entry, digest)
         return (*names, Part(" "), shown) if names else (shown,)
 
     def _digest_now(self, entry: Entry, digest: str) -> Clause:
         """The same, without the digest where the image's reference before it has it."""
-        return self._release_tags(entry, digest) if self.manner.is_whole else self._digest(entry, digest)
+        return self._release_tags(entry, digest) if self.style.is_whole else self._digest(entry, digest)
 
     def _release_tags(self, entry: Entry, digest: str) -> Clause:
         at = parse_instant(entry.occurred or entry.at)
@@ -166,8 +166,8 @@ def annotation(annotated: RecordedAnnotation) -> str:
     return f"{what}: {visible(annotated.note)}" if annotated.note else what
 
 
-def _named(entry: Entry, *, tag: str | None = None, digest: str | None = None) -> Named:
-    return Named(entry.registry or "", entry.repository or "", tag, digest)
+def _named(entry: Entry, *, tag: str | None = None, digest: str | None = None) -> LinkTarget:
+    return LinkTarget(entry.registry or "", entry.repository or "", tag, digest)
 
 
 def _service(entry: Entry) -> str:

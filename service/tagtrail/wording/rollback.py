@@ -61,10 +61,10 @@ _UNCLEAR: Final = (
 
 @dataclass(frozen=True, slots=True)
 class WayBack:
-    """How to go back to `target`: `pinned` is its reference, `tag` the one to put back (None: no rule names one).
+    """The rollback to `target`: `pinned` is its reference, `tag` the tag to move back (None: no rule names one).
 
-    `doubts` are sentences for whoever is about to do it, `docker_doubt` is one for whoever would do it with docker.
-    `obstacle` says why there are no commands: the registry's host is not known well enough.
+    `doubts` are warnings before a rollback, `docker_doubt` is one about docker. `obstacle` says why there are no
+    commands: the registry's host is not known well enough.
     """
 
     target: EarlierDigest
@@ -77,7 +77,7 @@ class WayBack:
 
 
 def make_way_back(db: Connection, target: EarlierDigest, *, tag: str | None) -> WayBack:
-    """The way back to what was published before, under this tag."""
+    """The rollback to the earlier digest, under this tag."""
     host = target.host
     return WayBack(
         target=target,
@@ -91,13 +91,13 @@ def make_way_back(db: Connection, target: EarlierDigest, *, tag: str | None) -> 
 
 
 def doubts_of(target: EarlierDigest) -> tuple[str, ...]:
-    """What speaks against going back to it, in sentences."""
+    """Warnings against the rollback, as sentences."""
     doubts = [(target.rolled_back, _ROLLED_BACK), (target.deleted, _DELETED)]
     return tuple(said for holds, said in doubts if holds)
 
 
 def choose_tag(rules: Rules, target: EarlierDigest, environment: str) -> str | None:
-    """The tag that means the environment in the target's repository; None where no rule in force names one."""
+    """The tag that means the environment in the target's repository; None if no rule in force names one."""
     rule = rules.environments_in(target.registry, target.repository).get(environment)
     return rule.tag if rule else None
 

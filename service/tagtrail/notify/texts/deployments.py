@@ -5,10 +5,10 @@ from typing import Final
 
 from tagtrail.notify.message import Fact, MessageTone
 from tagtrail.notify.texts.draft import MessageContext, MessageDraft
-from tagtrail.notify.texts.phrases import duration, from_to, image, pinned, retag_command, short, tagged_digest
+from tagtrail.notify.texts.phrases import duration, from_to, image, message_image, pinned, retag_command, short
 from tagtrail.store.deployments import EarlierDigest, RecordedDeployment
 from tagtrail.store.environments import EnvironmentState
-from tagtrail.store.messages import MessageDeployment, TaggedDigest
+from tagtrail.store.messages import MessageDeployment, MessageImage
 from tagtrail.trail.deployments import Direction
 from tagtrail.trail.names import Reference
 
@@ -32,31 +32,31 @@ def choose_headline(deployments: Sequence[MessageDeployment]) -> MessageDeployme
 
 
 def _weigh(one: MessageDeployment) -> tuple[bool, int]:
-    weight = _WEIGHTS[one.answer.direction] if one.answer is not None else _WITHDRAWAL_WEIGHT
+    weight = _WEIGHTS[one.recorded.direction] if one.recorded is not None else _WITHDRAWAL_WEIGHT
     return _is_current(one), weight
 
 
 def draft(context: MessageContext, head: MessageDeployment, others: Sequence[MessageDeployment]) -> MessageDraft:
     """The message about a deployment; `others` are the deployments to further environments of the repository."""
-    if head.answer is None:
+    if head.recorded is None:
         return _draft_withdrawal(context, head, others)
-    answer, to = head.answer, tagged_digest(head.answer)
+    recorded, to = head.recorded, message_image(head.recorded)
     environments = _find_alike(head, others)
-    sentences = [_describe(context, head, answer, to, environments), *_describe_previous(head, answer)]
+    sentences = [_describe(context, head, recorded, to, environments), *_describe_previous(head, recorded)]
     sentences += [
         sentence
         for one in others
         if one.environment not in environments
         for sentence in _describe_briefly(context, one)
     ]
-    if answer.unpinned:
+    if recorded.unpinned:
         sentences.append(_UNPINNED)
     sentences += _describe_present(context, [head, *others])
-    reference = pinned(context, head.registry, answer.host, head.repository, to)
-    title = f"{_title(head, answer, to)}{_describe_earlier_run(context, head, answer)}"
-    tone: MessageTone = "warning" if answer.unpinned else _TONES[answer.direction]
+    reference = pinned(context, head.registry, recorded.host, head.repository, to)
+    title = f"{_title(head, recorded, to)}{_describe_earlier_run(context, head, recorded)}"
+    tone: MessageTone = "warning" if recorded.unpinned else _TONES[recorded.direction]
     return MessageDraft(
-        kind="declared" if answer.basis == "declared" else "deployed",
+        kind="declared" if recorded.basis == "declared" else "deployed",
         tone=tone if _is_current(head) else "notice",
         title=_headline(context, head, environments, title),
         sentences=(*sentences, *_warn_of_rollback(head)),
@@ -64,9 +64,9 @@ def draft(context: MessageContext, head: MessageDeployment, others: Sequence[Mes
         repository=head.repository,
         tags=_tags([head, *others]),
         copy=(Fact("Pinned reference", reference, is_code=True), *_list_rollbacks(context, [head, *others])),
-        facts=_change(answer, context),
+        facts=_change(recorded, context),
         environment=head.environment,
-        digest=answer.digest,
+        digest=recorded.digest,
         previous_digest=head.previous.digest if head.previous else None,
         reference=reference,
     )
@@ -82,8 +82,8 @@ def _find_alike(head: MessageDeployment, others: Sequence[MessageDeployment]) ->
     """The environments with the same change as the headline's, which comes first."""
 
     def change(one: MessageDeployment) -> tuple[object, ...]:
-        answer = one.answer
-        how = (answer.direction, answer.basis) if answer else ()
+        recorded = one.recorded
+        how = (recorded.direction, recorded.basis) if recorded else ()
         return (*how, one.previous.digest if one.previous else None)
 
     return list(dict.fromkeys([head.environment, *(one.environment for one in others if change(one) == change(head))]))
@@ -94,8 +94,8 @@ def _headline(context: MessageContext, head: MessageDeployment, environments: Se
     return f"{place}: {what}{'' if _is_current(head) else _OUTDATED}"
 
 
-def _title(head: MessageDeployment, answer: RecordedDeployment, to: TaggedDigest) -> str:
-    match answer.direction:
+def _title(head: MessageDeployment, recorded: RecordedDeployment, to: MessageImage) -> str:
+    match recorded.direction:
         case "first":
             return f"{short(to)} (first deployment)"
         case "forward":
@@ -103,22 +103,22 @@ def _title(head: MessageDeployment, answer: RecordedDeployment, to: TaggedDigest
         case "back":
             return f"rollback to {short(to)}"
         case _:
-            return f"{short(to)} declared" if answer.basis == "declared" else f"{short(to)} again"
+            return f"{short(to)} declared" if recorded.basis == "declared" else f"{short(to)} again"
 
 
 def _describe(
     context: MessageContext,
     head: MessageDeployment,
-    answer: RecordedDeployment,
-    to: TaggedDigest,
+    recorded: RecordedDeployment,
+    to: MessageImage,
     environments: Sequence[str],
 ) -> str:
     """The change, with both images."""
-    if answer.basis == "declared":
-        return _describe_declared(context, head, answer, to)
+    if recorded.basis == "declared":
+        return _describe_declared(context, head, recorded, to)
     tag = head.tag or ""
     before = f" from {image(head.previous)}" if head.previous else ""
-    match answer.direction:
+    match recorded.direction:
         case "first":
             return f"{tag} is new: {image(to)}. Nothing was published for {' or '.join(environments)} before."
         case "back":
@@ -130,41 +130,41 @@ def _describe(
 
 
 def _describe_declared(
-    context: MessageContext, head: MessageDeployment, answer: RecordedDeployment, to: TaggedDigest
+    context: MessageContext, head: MessageDeployment, recorded: RecordedDeployment, to: MessageImage
 ) -> str:
     what = f"A pipeline declared {image(to)} for {head.environment}"
-    if answer.direction == "again" and head.had is not None:
+    if recorded.direction == "again" and head.had is not None:
         return f"{what}, where it has been published since {context.when(head.had.since)}."
     if head.previous is None:
         return f"{what}. Nothing was published for it before."
     return f"{what}, in place of {image(head.previous)}."
 
 
-def _describe_earlier_run(context: MessageContext, head: MessageDeployment, answer: RecordedDeployment) -> str:
+def _describe_earlier_run(context: MessageContext, head: MessageDeployment, recorded: RecordedDeployment) -> str:
     """When the environment had the image of a rollback before."""
-    if head.had is None or answer.direction != "back":
+    if head.had is None or recorded.direction != "back":
         return ""
     return f", which {head.environment} ran for {duration(head.had)} until {context.when(head.had.until)}"
 
 
-def _describe_previous(head: MessageDeployment, answer: RecordedDeployment) -> list[str]:
-    if head.previous is None or head.lasted is None or answer.direction == "again":
+def _describe_previous(head: MessageDeployment, recorded: RecordedDeployment) -> list[str]:
+    if head.previous is None or head.lasted is None or recorded.direction == "again":
         return []
     return [f"Before, {head.environment} ran {short(head.previous)} for {duration(head.lasted)}."]
 
 
 def _describe_briefly(context: MessageContext, one: MessageDeployment) -> list[str]:
     """Another environment's deployment in one sentence."""
-    if one.answer is None:
+    if one.recorded is None:
         return [f"{one.environment}: nothing is published any more, because its tag {one.tag} was deleted."]
-    to = tagged_digest(one.answer)
-    return [f"{one.environment}: {_title(one, one.answer, to)}{_describe_earlier_run(context, one, one.answer)}."]
+    to = message_image(one.recorded)
+    return [f"{one.environment}: {_title(one, one.recorded, to)}{_describe_earlier_run(context, one, one.recorded)}."]
 
 
 def _is_current(one: MessageDeployment) -> bool:
     """Whether the environment still has the image that was published."""
     published = one.state.published if one.state else None
-    digest = one.answer.digest if one.answer else None
+    digest = one.recorded.digest if one.recorded else None
     return digest == (published.digest if published else None)
 
 
@@ -182,7 +182,7 @@ def _describe_state(context: MessageContext, environment: str, state: Environmen
         since = context.when(state.withdrawn_at or 0)
         return f"No longer current: nothing has been published for {environment} since {since}."
     since = context.when(state.published.at)
-    return f"No longer current: {environment} has had {image(tagged_digest(state.published))} since {since}."
+    return f"No longer current: {environment} has had {image(message_image(state.published))} since {since}."
 
 
 def _tags(deployments: Sequence[MessageDeployment]) -> tuple[str, ...]:
@@ -200,19 +200,19 @@ def _list_rollbacks(context: MessageContext, deployments: Sequence[MessageDeploy
 
 
 def _is_change(one: MessageDeployment) -> bool:
-    return one.answer is None or one.answer.direction != "again"
+    return one.recorded is None or one.recorded.direction != "again"
 
 
 def _make_rollback(context: MessageContext, one: MessageDeployment, target: EarlierDigest, *, which: str) -> Fact:
     """The command for the rollback; for a declared deployment the reference that the pipeline should deploy."""
-    name = short(tagged_digest(target))
-    is_undoing = one.answer is not None and one.answer.direction == "back"
+    name = short(message_image(target))
+    is_undoing = one.recorded is not None and one.recorded.direction == "back"
     label = f"{'To undo, back' if is_undoing else 'To go back'} to {name}{which}"
-    if one.answer is None:
+    if one.recorded is None:
         label = f"To publish {name} again{which}"
-    elif one.answer.basis == "declared":
+    elif one.recorded.basis == "declared":
         return Fact(
-            label, pinned(context, one.registry, target.host, one.repository, tagged_digest(target)), is_code=True
+            label, pinned(context, one.registry, target.host, one.repository, message_image(target)), is_code=True
         )
     rule = context.rules.environments_in(one.registry, one.repository).get(one.environment)
     image = Reference(one.repository, rule.tag, target.digest) if rule else None
@@ -224,17 +224,17 @@ def _warn_of_rollback(head: MessageDeployment) -> list[str]:
     target = head.state.roll_back_to if head.state and _is_current(head) and _is_change(head) else None
     if target is None:
         return []
-    name, warnings = short(tagged_digest(target)), []
-    if target.rolled_back and (head.answer is None or head.answer.direction != "back"):
+    name, warnings = short(message_image(target)), []
+    if target.rolled_back and (head.recorded is None or head.recorded.direction != "back"):
         warnings.append(f"Think twice before you go back to {name}: it was itself rolled back.")
     if target.deleted:
         warnings.append(f"Going back to {name} may fail: the registry reported that it was deleted.")
     return warnings
 
 
-def _change(answer: RecordedDeployment, context: MessageContext) -> tuple[Fact, ...]:
+def _change(recorded: RecordedDeployment, context: MessageContext) -> tuple[Fact, ...]:
     """The ticket or commit. A note may name people, so it needs `identities`."""
-    facts = (Fact("Change", answer.change or ""), Fact("Note", (answer.note or "") if context.identities else ""))
+    facts = (Fact("Change", recorded.change or ""), Fact("Note", (recorded.note or "") if context.identities else ""))
     return tuple(fact for fact in facts if fact.value)
 
 

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from tagtrail.notify.message import Fact
 from tagtrail.notify.texts.draft import MessageContext, MessageDraft
 from tagtrail.notify.texts.phrases import duration, from_to, image, list_tags, pinned, short
-from tagtrail.store.messages import MessageLine, MessageMove, TaggedDigest
+from tagtrail.store.messages import MessageImage, MessageLine, MessageMove
 from tagtrail.trail.names import short_digest
 
 
@@ -104,9 +104,9 @@ def _is_new(move: MessageMove) -> bool:
     return move.kind == "created" and move.previous is None and is_current(move)
 
 
-def _name_by_own_tag(move: MessageMove, to: TaggedDigest) -> TaggedDigest:
+def _name_by_own_tag(move: MessageMove, to: MessageImage) -> MessageImage:
     """The digest with the moved tag as its name, if that is a release tag and still names it."""
-    return TaggedDigest(to.digest, to.then, (move.tag,)) if move.is_release and is_current(move) else to
+    return MessageImage(to.digest, to.then, (move.tag,)) if move.is_release and is_current(move) else to
 
 
 def _describe_other(move: MessageMove) -> str:

@@ -6,7 +6,7 @@ from typing import Final
 
 from tagtrail.notify.texts.draft import MessageContext
 from tagtrail.store.deployments import EarlierDigest, RecordedDeployment
-from tagtrail.store.messages import Period, TaggedDigest
+from tagtrail.store.messages import MessageImage, Period
 from tagtrail.trail.instant import SECOND
 from tagtrail.trail.names import Reference, short_digest
 from tagtrail.wording.rollback import make_commands
@@ -17,18 +17,18 @@ _MOST_TAGS: Final = 8  # tags in a sentence
 _LONGEST_TAG: Final = 128
 
 
-def short(named: TaggedDigest) -> str:
+def short(named: MessageImage) -> str:
     """An image in a title: its release tags, or else its short digest."""
     return _releases(named) or short_digest(named.digest)
 
 
-def image(named: TaggedDigest) -> str:
+def image(named: MessageImage) -> str:
     """An image in a sentence: `1.1.0 (sha256:5208e615ff04)`."""
     releases = _releases(named)
     return f"{releases} ({short_digest(named.digest)})" if releases else short_digest(named.digest)
 
 
-def from_to(before: TaggedDigest | None, to: TaggedDigest) -> str:
+def from_to(before: MessageImage | None, to: MessageImage) -> str:
     """Two images in a title: `1.0.0 → 1.1.0`; with their digests if they have the same release tags."""
     if before is None:
         return f"→ {short(to)}"
@@ -37,9 +37,9 @@ def from_to(before: TaggedDigest | None, to: TaggedDigest) -> str:
     return f"{short(before)} → {short(to)}"
 
 
-def tagged_digest(published: EarlierDigest | RecordedDeployment) -> TaggedDigest:
+def message_image(published: EarlierDigest | RecordedDeployment) -> MessageImage:
     """The digest that was published, with its release tags."""
-    return TaggedDigest(published.digest, published.release_tags_then, published.release_tags_now)
+    return MessageImage(published.digest, published.release_tags_then, published.release_tags_now)
 
 
 def duration(period: Period) -> str:
@@ -57,7 +57,7 @@ def join(clauses: Sequence[str]) -> str:
     return " and ".join(filter(None, (", ".join(clauses[:-1]), clauses[-1])))
 
 
-def pinned(context: MessageContext, registry: str, host: str | None, repository: str, image: TaggedDigest) -> str:
+def pinned(context: MessageContext, registry: str, host: str | None, repository: str, image: MessageImage) -> str:
     """The reference to deploy: by digest, and with a release tag if one names the digest now."""
     return context.hosts.reference(registry, host, repository, next(iter(image.now), None), image.digest)
 
@@ -76,5 +76,5 @@ def rescue_tag(tag: str) -> str:
     return f"{tag[: _LONGEST_TAG - len('-before')]}-before"
 
 
-def _releases(named: TaggedDigest) -> str:
+def _releases(named: MessageImage) -> str:
     return listed(named.then or named.now, most=_MOST_RELEASES)

@@ -5,8 +5,8 @@ from typing import Final
 
 from tagtrail.notify.message import Message, MessageTone
 from tagtrail.notify.texts.draft import MessageContext
-from tagtrail.notify.texts.phrases import image, tagged_digest
-from tagtrail.store.messages import TaggedDigest
+from tagtrail.notify.texts.phrases import image, message_image
+from tagtrail.store.messages import MessageImage
 from tagtrail.store.summaries import SummaryEnvironment, SummaryTag, TagSummary
 from tagtrail.wording.line_text import VIOLATION
 from tagtrail.wording.text import counted
@@ -71,13 +71,13 @@ def _describe_environment(context: MessageContext, one: SummaryEnvironment) -> s
     name = f"{context.place(one.registry, one.repository)} in {one.environment}"
     if one.published is None:
         return f"{name}: nothing is published"
-    return f"{name} is {image(tagged_digest(one.published))}"
+    return f"{name} is {image(message_image(one.published))}"
 
 
 def _describe_tag(context: MessageContext, tag: SummaryTag) -> str:
     """The present state of a tag; it is at least as new as the merged deliveries."""
     name = f"{context.place(tag.registry, tag.repository)}:{tag.tag}"
-    present = "deleted" if tag.digest is None else image(TaggedDigest(tag.digest, (), tag.releases))
+    present = "deleted" if tag.digest is None else image(MessageImage(tag.digest, (), tag.releases))
     verb = "withdrawn from" if tag.digest is None else "published for"
     environments = f", {verb} {', '.join(tag.environments)}" if tag.environments else ""
     times = f", after {tag.moves} changes" if tag.moves > 1 else ""

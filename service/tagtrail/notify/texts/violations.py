@@ -7,8 +7,8 @@ from tagtrail.notify.message import Fact
 from tagtrail.notify.texts.draft import MessageContext, MessageDraft
 from tagtrail.notify.texts.moves import describe_delete, is_current
 from tagtrail.notify.texts.phrases import duration, image, join, list_tags, pinned, rescue_tag, retag_command, short
-from tagtrail.store.answers import Publishing
-from tagtrail.store.messages import MessageLine, MessageMove, TaggedDigest
+from tagtrail.store.digests import EnvironmentUse
+from tagtrail.store.messages import MessageImage, MessageLine, MessageMove
 from tagtrail.trail.names import Reference
 
 MOST_DESCRIBED: Final = 5  # release tags with sentences of their own
@@ -21,7 +21,7 @@ def draft(
     context: MessageContext,
     broken: Sequence[MessageMove],
     lines: Sequence[MessageLine],
-    affected: Sequence[Publishing],
+    affected: Sequence[EnvironmentUse],
     *,
     is_gone: bool,
     left_out: int,
@@ -44,7 +44,7 @@ def draft(
     host = entry.host if entry else None
     reference = None
     if head.digest is not None:
-        now = TaggedDigest(head.digest.digest, (), (head.tag,) if is_current(head) else ())
+        now = MessageImage(head.digest.digest, (), (head.tag,) if is_current(head) else ())
         reference = pinned(context, head.registry, host, head.repository, now)
     return MessageDraft(
         kind="violation",
@@ -114,12 +114,12 @@ def _is_repaired(move: MessageMove) -> bool:
     return move.present is not None and move.previous is not None and move.present.digest == move.previous.digest
 
 
-def _describe_affected(context: MessageContext, affected: Sequence[Publishing], *, count: int) -> str:
+def _describe_affected(context: MessageContext, affected: Sequence[EnvironmentUse], *, count: int) -> str:
     """The environments that had the earlier image: they get another one when they next deploy by this tag."""
     earlier = "earlier image" if count == 1 else "earlier images"
     if not affected:
         return f"No environment is known to have had the {earlier}."
-    newest: dict[str, Publishing] = {}
+    newest: dict[str, EnvironmentUse] = {}
     for one in sorted(affected, key=lambda one: _FOREVER if one.until is None else one.until, reverse=True):
         newest.setdefault(one.environment, one)
     clauses = [
@@ -143,7 +143,7 @@ def _advise(head: MessageMove, *, is_gone: bool) -> str:
 def _list_copies(context: MessageContext, head: MessageMove, host: str | None, *, is_gone: bool) -> list[Fact]:
     if head.previous is None or is_gone or _is_repaired(head):
         return []
-    earlier = TaggedDigest(head.previous.digest, (), head.previous.now)
+    earlier = MessageImage(head.previous.digest, (), head.previous.now)
     copies = [
         Fact("The earlier image", pinned(context, head.registry, host, head.repository, earlier), is_code=True),
     ]

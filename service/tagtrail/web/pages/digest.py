@@ -3,8 +3,7 @@
 from dataclasses import dataclass, replace
 from typing import Final
 
-from tagtrail.store.answers import DigestAnswer
-from tagtrail.store.digests import get_digest
+from tagtrail.store.digests import RecordedDigest, get_digest
 from tagtrail.store.query import Query
 from tagtrail.web.context import PageContext, WebPage
 
@@ -13,20 +12,16 @@ _MOST: Final = 200  # tags and environments of each kind
 
 @dataclass(frozen=True, slots=True)
 class DigestView:
-    """The digest, and its reference in each repository that holds it."""
+    """The digest."""
 
-    found: DigestAnswer
-    references: tuple[str, ...]
+    found: RecordedDigest
 
 
 def make_digest(context: PageContext, *, digest: str) -> DigestView:
     """The digest with this value or prefix. Raises BadParameter and NotRecorded."""
     filters = context.filter("registry", "repository")
     found = get_digest(context.db, Query(context.rules, replace(filters, digest=digest), limit=_MOST))
-    references = tuple(
-        context.hosts.reference(held.registry, held.host, held.repository, digest=found.digest) for held in found.held
-    )
-    return DigestView(found, references)
+    return DigestView(found)
 
 
 DIGEST: Final = WebPage("digest", "/digests/<digest:digest>", make_digest)

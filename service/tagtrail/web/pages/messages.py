@@ -5,13 +5,13 @@ from typing import Final
 
 from tagtrail.errors import NotRecorded
 from tagtrail.store.outbox import (
-    AttemptedDelivery,
     ChannelState,
-    DeliveryAnswer,
+    DeliveryHistory,
+    RecordedDelivery,
     find_channels,
     find_deliveries,
-    get_attempted,
     get_channel_state,
+    get_delivery_history,
 )
 from tagtrail.web.context import PageContext, WebPage
 from tagtrail.web.paging import Paging
@@ -22,7 +22,7 @@ class MessagesView:
     """One page of the list, newest first, and the state of each channel."""
 
     channels: tuple[ChannelState, ...]
-    items: tuple[DeliveryAnswer, ...]
+    items: tuple[RecordedDelivery, ...]
     paging: Paging
 
 
@@ -30,7 +30,7 @@ class MessagesView:
 class MessageView:
     """One message; `may_retry` if it failed and the caller has the scope `admin`."""
 
-    found: AttemptedDelivery
+    found: DeliveryHistory
     may_retry: bool
 
 
@@ -44,10 +44,10 @@ def make_messages(context: PageContext) -> MessagesView:
 
 def make_message(context: PageContext, *, delivery: str) -> MessageView:
     """A message by its id. Raises NotRecorded."""
-    found = get_attempted(context.db, delivery)
+    found = get_delivery_history(context.db, delivery)
     if found is None:
         raise NotRecorded(f"there is no message {delivery[:80]!r}")
-    return MessageView(found, found.answer.delivery.state == "failed" and "admin" in context.caller.scopes)
+    return MessageView(found, found.delivery.state == "failed" and "admin" in context.caller.scopes)
 
 
 MESSAGES: Final = WebPage("messages", "/messages", make_messages, shows_identities=False)

@@ -130,7 +130,7 @@ def make_overview(context: PageContext) -> OverviewView:
         move_groups=group_moves(find_moves(context.db, Query(context.rules, limit=_MOVES)).items),
         violations=_find_open_violations(context),
         wiring=wiring,
-        blocks=_render_blocks(context) if not any(registry.last_seen_at for registry in wiring) else (),
+        blocks=_render_blocks(context) if not any(registry.last_seen for registry in wiring) else (),
         form=context.block_form(),
         environments=find_environment_choices(context),
     )

@@ -3,8 +3,7 @@
 from dataclasses import dataclass
 from typing import Final
 
-from tagtrail.store.answers import Quarantined
-from tagtrail.store.registries import find_quarantined
+from tagtrail.store.registries import Quarantined, find_quarantined
 from tagtrail.web.context import PageContext, WebPage
 from tagtrail.web.paging import Paging
 

@@ -5,9 +5,8 @@ from typing import Final
 
 from tagtrail.config.notifications import PLACEHOLDER, BlockForm
 from tagtrail.errors import NotRecorded
-from tagtrail.store.answers import Traffic
 from tagtrail.store.query import Filter, Query
-from tagtrail.store.registries import find_traffic
+from tagtrail.store.registries import Traffic, find_traffic
 from tagtrail.store.search import MOST_COUNTED, Listed, find_listed
 from tagtrail.trail.instant import DAY
 from tagtrail.web.context import PageContext, WebPage
