@@ -1,4 +1,4 @@
-"""The lists that can be asked for: what each accepts, where its answers come from and how they are shown."""
+"""The lists of the API: each with its parameters, its query of the store and its columns."""
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
@@ -32,10 +32,10 @@ Find = Callable[[Connection, Query], Page[Any]]
 
 @dataclass(frozen=True, slots=True)
 class Listing:
-    """A list: `find` gives a page of it, `describe` a document of each row, `read_cells` its cells under `names`.
+    """A list: `find` returns a page, `describe` the document of a row, `read_cells` its cells under `names`.
 
-    `key` are the types of its cursor's parts. `find_lines` gives its NDJSON where that is not the documents.
-    `is_ledger` tells that nothing but a new line of the ledger can change the answer.
+    `key` are the types of the cursor's parts. `find_lines` returns the NDJSON if that differs from the documents.
+    `is_ledger` is true if only a new line of the ledger can change the answer.
     """
 
     name: str
@@ -54,12 +54,12 @@ class Listing:
 
     @property
     def tells_of_people(self) -> bool:
-        """Whether its documents and its CSV do, for whoever may see it."""
+        """Whether its documents and its CSV contain data about people."""
         return not IDENTITY_FIELDS.isdisjoint(self.names)
 
 
 def _shown(struct: type[msgspec.Struct], nested: Mapping[str, Mapping[str, str]] | None = None) -> dict[str, Any]:
-    """The three fields of a list whose rows are shown as they are."""
+    """The three fields of a list whose rows are its documents."""
     found = derive_columns(struct, nested)
     return {
         "describe": lambda row, _: row,

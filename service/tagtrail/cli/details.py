@@ -25,7 +25,7 @@ from tagtrail.store.digests import (
 from tagtrail.store.environments import EnvironmentState, find_environments
 from tagtrail.store.query import Query
 from tagtrail.trail.rules import Rules, TagRule
-from tagtrail.wording.rollback import Commands, WayBack, choose_tag, make_way_back
+from tagtrail.wording.rollback import Commands, RollbackPlan, choose_tag, plan_rollback
 from tagtrail.wording.text import listed, size
 
 _MOST = 1_000  # tags and environments of one digest, where no limit is given
@@ -158,7 +158,7 @@ def rollback(query: TrailQuery, place: str) -> None:
         raise NotRecorded(f"{environment} of {subject.repository} never had another digest to go back to")
     with query.trail.store.snapshot() as db:
         tag = choose_tag(query.trail.rules, target, state.environment)
-        way = make_way_back(db, target, tag=tag)
+        way = plan_rollback(db, target, tag=tag)
     if query.as_json:
         query.output.json([RollBack(state, way.tag, way.commands)])
         return
@@ -183,7 +183,7 @@ class _Compared:
     image: RecordedDeployment | EarlierDigest
 
 
-def _show_rollback(query: TrailQuery, state: EnvironmentState, way: WayBack) -> None:
+def _show_rollback(query: TrailQuery, state: EnvironmentState, way: RollbackPlan) -> None:
     output = query.output
     output.say((f"{state.repository}@{state.environment}", "bold"), f" in registry {state.registry}")
     if state.published is None:
@@ -217,7 +217,7 @@ def _compared_columns(query: TrailQuery) -> list[TableColumn[_Compared]]:
     ]
 
 
-def _show_commands(query: TrailQuery, way: WayBack) -> None:
+def _show_commands(query: TrailQuery, way: RollbackPlan) -> None:
     query.output.say("")
     query.output.say(f"To put the tag {way.tag} back, use one of these (tagtrail never writes to a registry):")
     for command in (*way.commands.skopeo, *way.commands.crane, *way.commands.docker):
@@ -256,7 +256,7 @@ def explain(query: TrailQuery, tag: str) -> None:
         return
     meaning = "a release tag: it may never move" if explanation.kind == "release" else "a moving tag"
     query.output.say(f"{reference.repository}:{reference.tag} is {meaning}. It {explanation.reason}.")
-    query.output.say(f"Decided by {explanation.rule}; `tagtrail check` prints all rules.")
+    query.output.say(f"Decided by {explanation.rule}; `tagtrail check --all` prints all rules.")
     if explanation.environments:
         query.output.say(f"The image that it points at is deployed to {listed(explanation.environments, most=None)}.")
 

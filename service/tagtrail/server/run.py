@@ -13,7 +13,7 @@ from wsgiref.types import WSGIApplication
 
 from tagtrail import logs
 from tagtrail.app import create_app
-from tagtrail.config.describe import find_warnings
+from tagtrail.config.consistency import find_warnings, refuse_open_service
 from tagtrail.config.load import with_ingest_token
 from tagtrail.config.model import Config
 from tagtrail.config.notifications import render_notifications, service_url
@@ -28,7 +28,7 @@ from tagtrail.server.gunicorn import serve
 from tagtrail.server.terms import Terms
 from tagtrail.server.watch import Watch
 from tagtrail.store.database import Store
-from tagtrail.store.tokens import find_tokens
+from tagtrail.store.tokens import has_live_token
 from tagtrail.tlog.guard import check_ledger
 from tagtrail.tlog.place import log_place, make_log_signer, refuse_other_name
 from tagtrail.trail.instant import now
@@ -66,26 +66,12 @@ def _prepare(config: Config) -> None:
     store = Store(config.data)
     store.prepare()
     try:
-        refuse_open_doors(config, store)
+        refuse_open_service(config, has_stored_token=has_live_token(store.reader(), at=now()))
         refuse_other_name(store, config.ledger)
         check_ledger(store, log_place(config.data, config.ledger).journal)
         make_log_signer(store, config.ledger, public_url=config.public_url).check_key()
     finally:
         store.close()
-
-
-def refuse_open_doors(config: Config, store: Store) -> None:
-    """Beyond loopback nothing is open. Ingest never is: the token in the data directory counts as an ingest token.
-
-    Raises ConfigurationError where nobody could ask.
-    """
-    if config.needs_stored_token and not any(token.is_live(now()) for token in find_tokens(store.reader())):
-        raise ConfigurationError(
-            f"listen is {str(config.listen)!r}, which other machines can reach, and access.read has no token; "
-            "give it at least one, or make one with `tagtrail token create NAME --scope read`, or name an "
-            "access.proxy, or listen on 127.0.0.1 (ingest always needs a token: without "
-            "configured ones, the one in the data directory)"
-        )
 
 
 def _make_app(config: Config) -> WSGIApplication:

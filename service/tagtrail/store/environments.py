@@ -62,7 +62,7 @@ class DeclaredDeployment(msgspec.Struct, frozen=True):
 
 @dataclass(frozen=True, slots=True)
 class RecentPublication:
-    """A publication on the board, in nanoseconds UTC; a withdrawal has no direction."""
+    """A publication on the overview, in nanoseconds UTC; a withdrawal has no direction."""
 
     occurred_at: int
     direction: Direction | None
@@ -70,7 +70,7 @@ class RecentPublication:
 
 @dataclass(frozen=True, slots=True)
 class BoardEnvironment:
-    """An environment on the board of its repository, and its recent publications, oldest first."""
+    """An environment on the overview, with its recent publications, oldest first."""
 
     state: EnvironmentState
     recent: tuple[RecentPublication, ...]
@@ -78,7 +78,7 @@ class BoardEnvironment:
 
 @dataclass(frozen=True, slots=True)
 class BoardRow:
-    """A repository on the board, with each environment that it was ever published for."""
+    """A repository on the overview, with each environment that it was ever published for."""
 
     registry: str
     repository: str
@@ -118,7 +118,7 @@ def find_environments(db: Connection, query: Query) -> Page[EnvironmentState]:
 def find_board(db: Connection, query: Query, *, recent_since: int) -> Page[BoardRow]:
     """Each repository that was ever published, by name, with its environments. Key: (registry, repository).
 
-    With each environment comes what was published since the instant, the newest MOST_RECENT of it. Looks at
+    Each environment has its publications since the instant, at most the newest MOST_RECENT. Looks at
     `registry`, `repository` and `environment` of the filter.
     """
     filters = query.filters

@@ -36,7 +36,7 @@ class Quarantined(msgspec.Struct, frozen=True):
     sha256: Annotated[
         str | None,
         Meta(
-            description="Of what was received, in hexadecimal digits. It would confirm a guess at a name in it, so it"
+            description="Of the content, in hexadecimal digits. It would confirm a guess at its text, so it"
             " takes the scope `identity`."
         ),
     ]
@@ -64,7 +64,7 @@ class KnownRegistry(msgspec.Struct, frozen=True):
     last_seen: Annotated[
         ServiceInstant | None, Meta(description="When its last event arrived, by this service's clock.")
     ]
-    starts: Annotated[Count, Meta(description="How many starts of it were seen.")]
+    starts: Annotated[Count, Meta(description="The number of its observed starts.")]
 
 
 def find_quarantined(db: Connection, query: Query) -> Page[Quarantined]:

@@ -28,6 +28,11 @@ def find_tokens(db: Connection) -> list[StoredToken]:
     return [_read(row) for row in db.execute(f"SELECT {_COLUMNS} FROM tokens ORDER BY made_at, name").fetchall()]
 
 
+def has_live_token(db: Connection, *, at: int) -> bool:
+    """Whether a token is live at that instant, in nanoseconds since 1970, UTC."""
+    return any(token.is_live(at) for token in find_tokens(db))
+
+
 def get_token(db: Connection, name: str) -> StoredToken | None:
     """The token of that name, live or not."""
     row = db.execute(f"SELECT {_COLUMNS} FROM tokens WHERE name = ?", (name,)).fetchone()

@@ -1,7 +1,8 @@
 """Signs checkpoints as the ledger grows, one process at a time, and publishes them.
 
 A checkpoint is written to the journal before the database, so that the journal reveals a database that was restored to
-an earlier state. A checkpoint that contradicts an earlier one is never signed.
+an earlier state. A checkpoint that contradicts an earlier one is never signed. A new key is announced in a
+line under the old key, and both sign the next checkpoint.
 """
 
 from collections.abc import Callable, Iterator, Mapping
@@ -231,9 +232,6 @@ def _write_journal(db: Connection, journal: Journal, checkpoint: StoredCheckpoin
         if key.epoch == journal.epoch:
             journal.append_key(key.key)
     journal.append_checkpoint(checkpoint.note, day=format_instant(checkpoint.signed_at)[:10])
-
-
-# A new key for the log: announced under the old key, and signed by both.
 
 
 def rotate_key(store: Store, recorder: Recorder, log_signer: LogSigner, place: LogPlace, *, reason: str) -> VerifierKey:
