@@ -31,7 +31,7 @@ from tagtrail.ledger.record import Recorder
 from tagtrail.ledger.submission import Conflict, Line, Outcome, Recorded, Repeated, Submission
 from tagtrail.store import moves
 from tagtrail.store.alerts import count_quarantined
-from tagtrail.store.database import Store, StoreBusy
+from tagtrail.store.database import Store, StoreBusy, WriteBack
 from tagtrail.store.lines import get_end
 from tagtrail.store.rebuilding import dump_projection
 from tagtrail.trail.rules import EnvironmentRule, Rules
@@ -121,6 +121,28 @@ def test_a_repeated_quarantined_event_is_known_before_it_is_projected(front: Fro
     front.append(odd)
     front.front.project()
     assert front.rows("SELECT count(*) FROM quarantine") == [(1,)]
+
+
+def test_a_clock_that_was_set_back_is_never_behind_the_ledger(front: FrontLedger) -> None:
+    front.append(push("prod", "a", 1))
+    appended_at = front.recorder.now()
+    front.recorder.clock = lambda: appended_at - 30 * 86_400 * 10**9
+    front.append(push("prod", "b", 2))
+    assert front.recorder.now() >= appended_at
+
+
+def test_a_log_that_is_written_back_grows_no_more(front: FrontLedger) -> None:
+    write_back = WriteBack(front.store, every=50)
+    write_back.start()
+    sizes = []
+    for number in range(400):
+        front.append(push("prod", f"{number}", number))
+        front.front.project() if number % 16 == 0 else None
+        write_back.note(1)
+        if number % 50 == 49:
+            time.sleep(0.2)
+            sizes.append(front.store.path.with_name("tagtrail.db-wal").stat().st_size)
+    assert sizes[-1] <= 2 * sizes[1]
 
 
 def test_counted_events_are_counted_when_they_are_appended(front: FrontLedger) -> None:
@@ -243,6 +265,19 @@ def test_a_line_that_cannot_be_projected_stops_no_other_and_does_not_vanish(
     [alert] = count_quarantined(front.store.reader(), since_seq=0)
     assert (alert.registry, alert.count, alert.seq) == ("main", 1, 2)
     assert front.append(event) == [Repeated(2)]
+
+
+def test_rows_that_contradict_the_mark_stop_no_line_and_a_rebuild_cures_them(front: FrontLedger) -> None:
+    front.append(push("prod", "a", 1))
+    front.front.project()
+    with front.store.writing() as tx:
+        tx.execute("UPDATE derivation SET projected = projected - 1")  # as if a row had come from nowhere
+    front.append(push("prod", "b", 2))
+    front.front.project()
+    assert front.rows("SELECT count(*) FROM entries") == [(3,)]
+    rebuild(front.store)
+    assert front.rows("SELECT kind FROM moves ORDER BY seq") == [("created",), ("moved",)]
+    assert front.rows("SELECT count(*) FROM quarantine") == [(0,)]
 
 
 def test_rebuild_tries_a_line_again_that_could_not_be_projected(front: FrontLedger, cursed: Callable[[], None]) -> None:

@@ -82,13 +82,14 @@ class FrontIntake:
     def _finish(self, sender: Sender, items: Sequence[Item], result: list[Outcome] | Exception) -> bool:
         """Quarantine what is in conflict with a line, and record one by one what could not be recorded together."""
         try:
-            if isinstance(result, StorageUnavailable):
-                raise result
             if isinstance(result, Exception):
                 accept(self._recorder, sender, items)
             elif conflicts := hold_conflicts(items, result, sender):
                 self._recorder.record(Submission(conflicts))
         except StorageUnavailable as error:
             logs.error(_log, "events were not stored", registry=sender.registry, reason=str(error))
+            return False
+        except Exception as error:  # a defect that even the quarantine meets: the registry tries again
+            logs.error(_log, "events were not stored", registry=sender.registry, cause=error)
             return False
         return True

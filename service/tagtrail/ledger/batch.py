@@ -22,7 +22,7 @@ from tagtrail.ledger.submission import Line, TagMove
 from tagtrail.line import event_key, write_line
 from tagtrail.store import moves
 from tagtrail.store.database import Connection, is_trouble_of_the_disk
-from tagtrail.store.events import EntryRow, add_entries
+from tagtrail.store.events import EntryRow, add_entries, remove_entry
 from tagtrail.store.lines import LedgerEnd, set_projected
 from tagtrail.store.moves import JudgedMove, MoveEnd, MoveRow, TagStateRow, had_manifest
 from tagtrail.store.names import find_registry_id, pushed_manifest_id
@@ -249,7 +249,14 @@ def _quarantine(tx: Connection, line: Line, error: Exception) -> None:
     registry_id = find_registry_id(tx, entry.registry) if entry.registry is not None else None
     is_event = registry_id is not None and entry.event is not None
     event = event_key(entry.event) if is_event and entry.event is not None else None
-    add_entries(tx, [EntryRow(line.seq, line.received_at, entry.kind, registry_id, event=event)])
+    try:
+        with _savepoint(tx):
+            add_entries(tx, [EntryRow(line.seq, line.received_at, entry.kind, registry_id, event=event)])
+    except Exception as conflict:  # the projection contradicts itself; only a rebuild helps
+        if is_trouble_of_the_disk(conflict):
+            raise
+        remove_entry(tx, line.seq)
+        add_entries(tx, [EntryRow(line.seq, line.received_at, entry.kind)])
     stored = write_line(entry)
     add_quarantined(
         tx,

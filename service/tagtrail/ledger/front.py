@@ -97,6 +97,7 @@ class FrontRecorder:
         self._received_at = tail.received_at
         self._lines += tail.lines
         self._identities |= tail.identities
+        recorder.note_time(tail.received_at)
         recorder.report(caught_up)
         return outcomes
 

@@ -121,6 +121,10 @@ class Recorder:
             lines = [as_line(stored) for stored in iterate_lines(tx, first=end.projected + 1)]
         return _as_recorded(lines, projector.project(tx, lines))
 
+    def note_time(self, received_at: int) -> None:
+        """Remember when the newest line was appended, so that `now` is never behind it."""
+        self._latest = max(self._latest, received_at)
+
     def report(self, recorded: Sequence[Recorded]) -> None:
         """Tell that these lines are projected and committed."""
         self._report(recorded)
@@ -142,7 +146,7 @@ class Recorder:
             try:
                 db = self.store.raw_reader()
                 projector = self._projector = Projector(load_rulebook(db), end=get_end(db), outbox=self._outbox)
-                self._latest = max(self._latest, get_newest_time(db))
+                self.note_time(get_newest_time(db))
             except Exception as error:
                 if is_trouble_of_the_disk(error):
                     raise StorageUnavailable(f"the ledger cannot be read: {error}") from error
@@ -168,7 +172,7 @@ class Recorder:
                 received_at = get_newest_time(tx)
                 tail = Tail(tx, seq=get_end(tx).seq, received_at=received_at, clock=self.clock())
                 yield tail
-        self._latest = tail.received_at
+        self.note_time(tail.received_at)
         self._report(caught_up)
 
     def _project_tail(self, tail: Tail) -> dict[int, Recorded]:

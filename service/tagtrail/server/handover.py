@@ -36,15 +36,16 @@ class Handover:
 
     def take(self, *, wait: bool = True, held: int) -> ClientConnection | None:
         """The next connection; None if none has come for a moment, or without `wait` if none is there."""
-        try:
-            received, descriptors, _, _ = socket.recv_fds(self._taking, _LARGEST, 1, 0 if wait else socket.MSG_DONTWAIT)
-        except BlockingIOError:
-            return None
-        sock = socket.socket(fileno=descriptors[0])
-        with suppress(OSError):  # the client has gone meanwhile
-            return ClientConnection(sock, sock.getpeername(), sock.getsockname(), held=held, received=received)
-        sock.close()
-        return None
+        while True:
+            try:
+                flags = 0 if wait else socket.MSG_DONTWAIT
+                received, descriptors, _, _ = socket.recv_fds(self._taking, _LARGEST, 1, flags)
+            except BlockingIOError:
+                return None
+            sock = socket.socket(fileno=descriptors[0])
+            with suppress(OSError):  # the client has gone meanwhile
+                return ClientConnection(sock, sock.getpeername(), sock.getsockname(), held=held, received=received)
+            sock.close()
 
 
 class Handovers:

@@ -31,6 +31,11 @@ def add_entries(tx: Connection, rows: Iterable[EntryRow]) -> None:
     )
 
 
+def remove_entry(tx: Connection, seq: int) -> None:
+    """Remove the row of a line."""
+    tx.execute("DELETE FROM entries WHERE seq = ?", (seq,))
+
+
 def find_event(db: Connection, registry: str, event: bytes) -> int | None:
     """The seq of the projected line that recorded this event of the registry, by the event's key."""
     row = db.execute(
