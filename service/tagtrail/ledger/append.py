@@ -20,7 +20,7 @@ from tagtrail.store.database import Connection
 from tagtrail.store.events import find_event
 from tagtrail.store.lines import append_line, get_line
 from tagtrail.store.registries import Contact
-from tagtrail.trail.instant import MICROSECOND, format_instant
+from tagtrail.trail.instant import MICROSECOND, SECOND, format_instant
 
 Identity = tuple[str, str, bytes]  # by what a repeated draft is known: its kind of identity, its registry, its key
 
@@ -29,7 +29,8 @@ class Tail:
     """The growing end of the ledger during one write transaction.
 
     `seq` and `received_at` are those of the newest line, `clock` is our time in nanoseconds. `unprojected` holds the
-    identities of lines that are appended and not projected yet: the projection cannot find those.
+    identities of lines that are appended and not projected yet: the projection cannot find those. `heard_at` says when
+    a registry's instance was heard from last, as far as that was written down.
     """
 
     def __init__(
@@ -40,6 +41,7 @@ class Tail:
         received_at: int,
         clock: int,
         unprojected: Mapping[Identity, int] | None = None,
+        heard_at: Mapping[tuple[str, str], int] | None = None,
     ) -> None:
         self.tx = tx
         self.lines: list[Line] = []
@@ -48,7 +50,7 @@ class Tail:
         self._next_seq = seq + 1
         # Our clock may be set back; the ledger's time is not, and no two lines share a microsecond.
         self._received_at = max(clock, received_at + MICROSECOND)
-        self._heard_of: set[tuple[str, str]] = set()
+        self.heard_at = dict(heard_at or {})
 
     @property
     def seq(self) -> int:
@@ -103,9 +105,12 @@ class Tail:
         source = item.entry if isinstance(item, Draft) else item
         instance = source.instance or ""
         is_event = isinstance(item, Counted) or item.entry.kind in ("push", "delete")
-        if source.registry is None or not is_event or (source.registry, instance) in self._heard_of:
+        if source.registry is None or not is_event:
             return
-        self._heard_of.add((source.registry, instance))
+        heard_at = self.heard_at.get((source.registry, instance))
+        if heard_at is not None and heard_at <= self._received_at < heard_at + SECOND:
+            return
+        self.heard_at[source.registry, instance] = self._received_at
         contact = Contact(source.registry, instance, source.host or "", self._received_at)
         if registries.touch_contact(self.tx, contact):
             self.append(

@@ -30,6 +30,7 @@ class FrontRecorder:
         self._received_at = 0
         self._lines: list[Line] = []
         self._identities: dict[Identity, int] = {}
+        self._heard_at: dict[tuple[str, str], int] = {}
 
     @property
     def lag(self) -> int:
@@ -86,6 +87,7 @@ class FrontRecorder:
                     received_at=self._received_at,
                     clock=recorder.clock(),
                     unprojected=self._identities,
+                    heard_at=self._heard_at,
                 )
                 outcomes = [tail.record(submission) for submission in group]
         except StoreBusy:
@@ -97,6 +99,7 @@ class FrontRecorder:
         self._received_at = tail.received_at
         self._lines += tail.lines
         self._identities |= tail.identities
+        self._heard_at = tail.heard_at
         recorder.note_time(tail.received_at)
         recorder.report(caught_up)
         return outcomes
@@ -109,4 +112,4 @@ class FrontRecorder:
 
     def _forget(self) -> None:
         self._end = None
-        self._lines, self._identities = [], {}
+        self._lines, self._identities, self._heard_at = [], {}, {}
