@@ -15,7 +15,7 @@ from tagtrail.ledger.record import Recorder
 from tagtrail.ledger.submission import Item, Outcome, Submission
 from tagtrail.store.database import StoreBusy, WriteBack
 
-_WRITE_BACK_EVERY: Final = 500  # lines; their rows fill about 8 MiB of the write-ahead log
+_WRITE_BACK_EVERY: Final = 500  # lines; their rows fill 10 to 20 MiB of the write-ahead log
 _log = logging.getLogger(__name__)
 
 

@@ -35,7 +35,7 @@ DATABASE_NAME = "tagtrail.db"
 
 _WRITER_CACHE = 8_192  # KiB of cached pages per writer
 _READER_CACHE = 2_048  # KiB of cached pages per reading thread; the system caches the rest
-_WAL_PAGES = 4_000  # of 4 KiB: a commit writes the log back at 16 MiB, unless `WriteBack` has done so before
+_WAL_PAGES = 8_000  # of 4 KiB: at 32 MiB a commit writes the log back, unless `WriteBack` has done so before
 _SAFE_VERSION = (3, 51, 3)  # of SQLite: from here on a checkpoint may run while another connection writes
 _PATIENCE = 0.1  # seconds for another process to project what a reader waits for
 _POLL = 0.001  # seconds between two looks at how far it is
@@ -264,14 +264,17 @@ class WriteBack:
 
     def _run(self) -> None:
         connection = self._store.open_for_write_back() if sqlite3.sqlite_version_info >= _SAFE_VERSION else None
+        # Never closed: that would release the locks which SQLite has on the file in this process.
+        database = os.open(self._store.path, os.O_RDONLY | os.O_CLOEXEC)
         while self._due.wait():
             self._due.clear()
             try:
                 if connection is not None:
                     connection.execute("PRAGMA wal_checkpoint(PASSIVE)").fetchall()
+                    os.fsync(database)  # SQLite flushes only where nothing was written meanwhile
                 with self._store.alone() as writer:
                     writer.execute("PRAGMA wal_checkpoint(PASSIVE)").fetchall()
-            except (StorageUnavailable, sqlite3.Error) as error:  # the next one tries again
+            except (StorageUnavailable, sqlite3.Error, OSError) as error:  # the next one tries again
                 logs.warning(_log, "the write-ahead log was not written back", reason=str(error))
 
 
