@@ -3,6 +3,8 @@
 import os
 import pickle
 import re
+import subprocess
+import sys
 from collections.abc import Callable
 from pathlib import Path
 
@@ -442,7 +444,7 @@ def test_a_contradiction_is_refused_with_both_sides(refusal: Callable[..., str],
         # An earlier rule excepts the environment's tag, or its repositories, from the rule that would fix it.
         "tag_rules: [{tag: prod, kind: moving}, {tag: '*', kind: release}]\nenvironments: [{name: p, tag: prod}]",
         "{tag_rules: [{repository: a/**, tag: x, kind: release}], environments: [{name: p, repository: b/**, tag: x}]}",
-        # Nobody wrote the default environments, so they contradict nobody.
+        # The operator did not write the default environments, so they contradict no rule.
         "tag_rules: [{tag: '*', kind: release}]",
         # The same environment by another tag, or in another registry, is another statement.
         "environments: [{name: p, tag: prod, repository: a/**}, {name: p, tag: live}]",
@@ -775,6 +777,13 @@ def test_every_key_of_the_example_has_a_comment_before_it() -> None:
 def test_the_example_does_not_depend_on_the_users_environment(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(os, "environ", {})
     load(EXAMPLE, environ={})
+
+
+def test_the_configuration_is_read_without_the_large_libraries() -> None:
+    """A command of the CLI that reads the configuration starts without them."""
+    names = ("requests", "flask", "cryptography", "jinja2", "gunicorn")
+    code = f"import sys, tagtrail.config.load; print([name for name in {names} if name in sys.modules])"
+    assert subprocess.run([sys.executable, "-c", code], capture_output=True, check=True, text=True).stdout == "[]\n"
 
 
 # The JSON Schema
