@@ -39,7 +39,7 @@ OUTSIDE: dict[str, set[str]] = {
     "gunicorn": {"server"},
     "click": {"cli", "__main__"},
     "rich": {"cli"},
-    "yaml": {"config"},
+    "yaml": {"config", "api"},
     "requests": {"notify"},
     "urllib3": {"notify"},
     "jinja2": {"notify"},

@@ -40,7 +40,7 @@ class Line:
 
 
 @dataclass(frozen=True, slots=True)
-class TagMove:
+class ProjectedMove:
     """A move of this tag, as it was announced by the line just written; `is_late` if the head has moved on since."""
 
     repository: str
@@ -54,7 +54,7 @@ class TagMove:
 class Meaning:
     """What a line changed: the moves that it caused, of any tag, and what it published."""
 
-    moves: Sequence[TagMove] = ()
+    moves: Sequence[ProjectedMove] = ()
     published: Sequence[Published] = ()
 
 
@@ -150,7 +150,7 @@ class Projector:
             ),
         )
 
-    def _project_push(self, tx: Connection, scope: "_Scope") -> list[TagMove]:
+    def _project_push(self, tx: Connection, scope: "_Scope") -> list[ProjectedMove]:
         entry = scope.line.entry
         manifest, is_new = pushed_manifest_id(
             tx,
@@ -171,7 +171,7 @@ class Projector:
         fact = Push(scope.moment, scope.line.seq, manifest)
         return self._move_tag(tx, scope, tag_id, entry.tag, fact, had_any=not is_new)
 
-    def _project_delete(self, tx: Connection, scope: "_Scope") -> list[TagMove]:
+    def _project_delete(self, tx: Connection, scope: "_Scope") -> list[ProjectedMove]:
         entry, seq = scope.line.entry, scope.line.seq
         if entry.tag is not None:
             tag_id = self._names.tag_id(tx, scope.repository_id, entry.tag, first=scope.moment)
@@ -179,7 +179,7 @@ class Projector:
             return self._move_tag(tx, scope, tag_id, entry.tag, Delete(scope.moment, seq))
         manifest = manifest_id(tx, scope.repository_id, entry.digest) if entry.digest is not None else None
         self._add_row(tx, scope, tag_id=None, manifest=manifest)
-        caused: list[TagMove] = []
+        caused: list[ProjectedMove] = []
         for tag_id, tag in facts.find_tags_concerned(tx, scope.repository_id, manifest):
             caused += self._move_tag(tx, scope, tag_id, tag, Delete(scope.moment, seq, manifest))
         facts.note_shared_delete(tx, scope.repository_id, scope.moment)
@@ -208,7 +208,7 @@ class Projector:
         fact: Push[int] | Delete[int],
         *,
         had_any: bool = True,
-    ) -> list[TagMove]:
+    ) -> list[ProjectedMove]:
         """Derive what the fact does to the tag, from its moment on, and what that publishes.
 
         Without `had_any` no tag can have had the fact's own digest before.
@@ -240,7 +240,7 @@ class Projector:
         after = TagState(head, max(state.latest, fact.moment))
         moves.set_tag_state(tx, tag_id, after, last_move=derived[-1] if derived else None)
         return [
-            TagMove(scope.repository, tag, move.move.kind, move.violates, not is_latest)
+            ProjectedMove(scope.repository, tag, move.move.kind, move.violates, not is_latest)
             for move in judged
             if move.move.seq == scope.line.seq
         ]

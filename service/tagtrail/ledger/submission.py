@@ -3,7 +3,7 @@
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from tagtrail.ledger.project import TagMove
+from tagtrail.ledger.project import ProjectedMove
 from tagtrail.line import Entry
 from tagtrail.trail.moves import Moment
 
@@ -51,7 +51,7 @@ class Recorded:
 
     seq: int
     entry: Entry
-    moves: tuple[TagMove, ...] = ()
+    moves: tuple[ProjectedMove, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

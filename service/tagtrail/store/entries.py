@@ -69,7 +69,9 @@ _ENTRIES = Series("entries e", ("e.seq",), _FACTS)
 _SEQS = Series("entries e", ("e.seq",))
 _PUBLISHING = Series("publications p CROSS JOIN entries e ON e.seq = p.seq", ("p.seq",), _FACTS)
 
-Wanted = dict[str, frozenset[int | str]]  # for each column of `entries` that is asked about, the values that will do
+EntryConditions = dict[
+    str, frozenset[int | str]
+]  # for each column of `entries` that is asked about, the values that will do
 
 
 def find_entries(db: Connection, query: Query) -> Page[LoggedEntry]:
@@ -125,7 +127,9 @@ def find_seqs(db: Connection, query: Query) -> Page[int]:
     return _gather(_drop_repeated(walk(db, shown, source, span)), series, rest, query.limit)
 
 
-def _gather(rows: Iterator[Row], series: Series, wanted: Wanted, limit: int, *, most: int | None = None) -> Page[int]:
+def _gather(
+    rows: Iterator[Row], series: Series, wanted: EntryConditions, limit: int, *, most: int | None = None
+) -> Page[int]:
     """A page of those rows that have the wanted values."""
     tests = [(len(series.key) + series.facts.index(column), values) for column, values in wanted.items()]
     found, after = gather(
@@ -134,9 +138,9 @@ def _gather(rows: Iterator[Row], series: Series, wanted: Wanted, limit: int, *, 
     return Page(tuple(row[0] for row in found), after)
 
 
-def find_wanted(db: Connection, filters: Filter) -> Wanted | None:
+def find_wanted(db: Connection, filters: Filter) -> EntryConditions | None:
     """What the filter says about the columns of `entries`; None where nothing can fit. Raises BadParameter."""
-    wanted: Wanted = {}
+    wanted: EntryConditions = {}
     if filters.kind is not None:
         wanted["e.kind"] = frozenset({filters.kind})
     if filters.actor is not None:
@@ -153,7 +157,7 @@ def find_wanted(db: Connection, filters: Filter) -> Wanted | None:
     return wanted if all(wanted.values()) else None
 
 
-def _choose(db: Connection, wanted: Wanted, environment: str | None, span: Span) -> tuple[Series, Source]:
+def _choose(db: Connection, wanted: EntryConditions, environment: str | None, span: Span) -> tuple[Series, Source]:
     """The index to walk along, and the table it belongs to."""
     if environment is not None:
         return _PUBLISHING, Source("p.environment = ?", (environment,))
