@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from bench.fill import fill
-from tagtrail.config.model import Ledger
+from tagtrail.config.model import LedgerConfig
 from tagtrail.store.database import Store
 from tagtrail.store.status import Verification, keep_verification
 from tagtrail.tlog.place import make_log_signer
@@ -78,7 +78,7 @@ def _remove(path: Path) -> None:
 def _sign(data: Path) -> None:
     """Sign and verify the ledger now, or the service would do so while something is measured."""
     store = Store(data)
-    make_log_signer(store, Ledger()).sign()
+    make_log_signer(store, LedgerConfig()).sign()
     with store.writing() as tx:
         keep_verification(tx, Verification(now(), count_lines(store), None))
     store.close()

@@ -6,11 +6,12 @@ import pytest
 from flask import Flask
 from flask.testing import FlaskClient
 
-from tagtrail.access.callers import Access
+from tagtrail.access.callers import Authenticator
 from tagtrail.api.blueprint import make_api_blueprint
 from tagtrail.api.export import make_export_blueprint
 from tagtrail.api.problems import register_errors
-from tagtrail.config.model import ChannelConfig, NotifyConfig, RouteConfig
+from tagtrail.config.channels import ConsoleConfig
+from tagtrail.config.model import NotifyConfig, RouteConfig
 from tagtrail.headers import add_security_headers
 from tagtrail.ledger.record import Recorder
 from tagtrail.notify.outbox import make_outbox
@@ -31,26 +32,27 @@ RULES = Rules(
 
 def tell(ledger: Ledger) -> None:
     """Give the ledger an outbox with one channel, which no dispatcher serves."""
-    config = NotifyConfig(channels=(ChannelConfig("ops", "console"),), routes=(RouteConfig(("ops",)),))
+    config = NotifyConfig(channels=(ConsoleConfig(name="ops"),), routes=(RouteConfig(("ops",)),))
     ledger.recorder = Recorder(ledger.store, clock=ledger.clock, outbox=make_outbox(config, clock=ledger.clock))
 
 
-def make_app(ledger: Ledger, access: Access | None = None) -> Flask:
+def make_app(ledger: Ledger, access: Authenticator | None = None) -> Flask:
     """An application with the API alone."""
     app = Flask("api", static_folder=None)
     app.after_request(add_security_headers)
     register_errors(app)
-    blueprint = make_api_blueprint(store=ledger.store, recorder=ledger.recorder, access=access or Access())
+    access = access or Authenticator()
+    blueprint = make_api_blueprint(store=ledger.store, recorder=ledger.recorder, access=access)
     app.register_blueprint(blueprint, url_prefix="/api/v1")
     directory = ledger.store.directory
     place = LogPlace("tagtrail.example", directory / "log-key.pem", directory / "journal")
     sign = LogSigner(ledger.store, place, clock=ledger.clock).sign
-    export = make_export_blueprint(store=ledger.store, recorder=ledger.recorder, access=access or Access(), sign=sign)
+    export = make_export_blueprint(store=ledger.store, recorder=ledger.recorder, access=access, sign=sign)
     app.register_blueprint(export, url_prefix="/api/v1")
     return app
 
 
-def make_client(ledger: Ledger, access: Access | None = None) -> FlaskClient:
+def make_client(ledger: Ledger, access: Authenticator | None = None) -> FlaskClient:
     """A client that calls the API as `localhost`."""
     return make_app(ledger, access).test_client()
 

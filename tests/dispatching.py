@@ -5,8 +5,10 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from tagtrail.config.model import ChannelConfig, Config, NotifyConfig, RouteConfig
-from tagtrail.config.secrets import Secret
+from tagtrail.config.channels import AnyChannelConfig, SlackConfig
+from tagtrail.config.model import Config, NotifyConfig, RouteConfig
+from tagtrail.config.secrets import SecretUrl
+from tagtrail.config.values import Seconds
 from tagtrail.ledger.record import Recorder
 from tagtrail.notify.channels import make_channels
 from tagtrail.notify.dispatcher import make_workers
@@ -21,9 +23,9 @@ from tests.conftest import Clock, Ledger
 SECRET = "T0-s3cr3t-of-the-webhook"
 
 
-def slack(room: ChatRoom, name: str = "ops", **more: Any) -> ChannelConfig:
+def slack(room: ChatRoom, name: str = "ops", **more: Any) -> SlackConfig:
     """A Slack channel in the room; its path is the secret."""
-    return ChannelConfig(name, "slack", {"url": Secret(f"{room.url}/services/{name}/{SECRET}")}, **more)
+    return SlackConfig(name=name, url=SecretUrl(f"{room.url}/services/{name}/{SECRET}"), **more)
 
 
 @dataclass
@@ -79,14 +81,14 @@ class Notifier:
 
 def make_notifier(
     ledger: Ledger,
-    channels: Sequence[ChannelConfig],
+    channels: Sequence[AnyChannelConfig],
     *,
     routes: Sequence[RouteConfig] | None = None,
     data: Path | None = None,
     **notify: Any,
 ) -> Notifier:
     """Give the ledger an outbox and workers; by default everything goes to the first channel, at once."""
-    settings = {"settle": 0.0, "routes": tuple(routes or (RouteConfig((channels[0].name,)),)), **notify}
+    settings = {"debounce": Seconds(0), "routes": tuple(routes or (RouteConfig((channels[0].name,)),)), **notify}
     config = Config(data=data or ledger.store.directory, notify=NotifyConfig(channels=tuple(channels), **settings))
     outbox = make_outbox(config.notify, clock=ledger.clock)
     ledger.recorder = Recorder(ledger.store, clock=ledger.clock, outbox=outbox)

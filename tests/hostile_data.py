@@ -28,7 +28,7 @@ def settings_for(room: ChatRoom) -> dict[str, Any]:
     channel = {"name": "ops", "kind": "slack", "url": {"value": f"{room.url}/ops"}}
     return {
         "registries": [{"name": "main", "authentication": "htpasswd", "tokens": [{"value": TOKEN}]}],
-        "notify": {"settle": "0s", "channels": [channel], "routes": [{"channels": ["ops"]}]},
+        "notify": {"debounce": "0s", "channels": [channel], "routes": [{"channels": ["ops"]}]},
     }
 
 

@@ -3,11 +3,10 @@
 from dataclasses import replace
 from typing import Any
 
-from tagtrail.config.model import ChannelConfig, ChannelKind
-from tagtrail.config.secrets import Secret
 from tagtrail.notify.message import Fact, Message
 from tagtrail.trail.instant import parse_instant
 from tests.events import digest_of
+from tests.typical_messages import channel_config
 
 NEW, OLD = digest_of("1.0.0"), digest_of("1.1.0")
 PINNED = f"registry.example:5000/team/my_app:prod@{NEW}"
@@ -89,13 +88,11 @@ SECRETS = {
 }
 
 
-def configuration(kind: ChannelKind, server: str = "https://chat.example", **changes: Any) -> ChannelConfig:
+def configuration(kind: str, server: str = "https://chat.example", **changes: Any) -> Any:
     """A channel of the kind that posts to this server."""
-    secrets = {
-        name: Secret(server + value if name == "url" else value) for name, value in SECRETS.get(kind, {}).items()
-    }
+    secrets = {name: server + value if name == "url" else value for name, value in SECRETS.get(kind, {}).items()}
     settings = {
         "matrix": {"homeserver": server, "room": "!room:matrix.example"},
         "telegram": {"chat": "-1001", "server": server},
     }.get(kind, {})
-    return replace(ChannelConfig("ops-chat", kind, secrets=secrets, settings=settings), **changes)
+    return channel_config(kind, name="ops-chat", secrets=secrets, **settings, **changes)

@@ -3,7 +3,8 @@
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
-from tagtrail.config.model import ChannelConfig, NotifyConfig, RouteConfig
+from tagtrail.config.channels import ConsoleConfig
+from tagtrail.config.model import NotifyConfig, RouteConfig
 from tagtrail.ledger.record import Recorder
 from tagtrail.notify.composer import MessageComposer
 from tagtrail.notify.formatting import plain, presentable
@@ -16,8 +17,8 @@ from tests.conftest import Ledger
 from tests.events import START, SomeEvent, digest_of
 
 NAMES = {digest_of(content): content.upper() for content in ("one", "two", "other", "spare", "new", "index", "only")}
-CHANNEL = ChannelConfig("chat", "console")
-NOTIFY = NotifyConfig(settle=3.0, channels=(CHANNEL,), routes=(RouteConfig(("chat",)),))
+CHANNEL = ConsoleConfig(name="chat")
+NOTIFY = NotifyConfig(channels=(CHANNEL,), routes=(RouteConfig(("chat",)),))
 
 
 @dataclass
@@ -54,7 +55,7 @@ class Chat:
 
     def compose(self, delivery: Delivery) -> Message:
         """The message of one delivery."""
-        return self._composer().compose(delivery, ChannelConfig("chat", "console", identities=self.identities))
+        return self._composer().compose(delivery, ConsoleConfig(name="chat", identities=self.identities))
 
     def compose_lines(self, lines: Sequence[int]) -> Message:
         """The message of these lines."""

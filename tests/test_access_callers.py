@@ -10,8 +10,8 @@ import pytest
 from flask import Flask, request
 from flask.testing import FlaskClient
 
-from tagtrail.access.callers import Access, NotAllowed
-from tagtrail.access.scopes import SCOPES, Proxy, Scope, find_bearer, parse_address
+from tagtrail.access.callers import Authenticator, NotAllowed
+from tagtrail.access.scopes import SCOPES, Proxy, Scope, find_bearer, hash_token, parse_address
 from tagtrail.access.throttle import Throttle
 from tagtrail.access.tokens import make_token, revoke_token
 from tagtrail.ledger.record import Recorder
@@ -41,12 +41,12 @@ def configured(token: str, *scopes: Scope) -> tuple[bytes, str, frozenset[Scope]
     return digest(token), f"access.{scopes[0]}[0]", frozenset(scopes)
 
 
-def guarded(**more: Any) -> Access:
+def guarded(**more: Any) -> Authenticator:
     tokens = [configured("reader", "read"), configured("deployer", "deploy"), configured("both", "read", "deploy")]
-    return Access(configured=tokens, **more)
+    return Authenticator(configured=tokens, **more)
 
 
-def with_stored(ledger: Ledger, **more: Any) -> Access:
+def with_stored(ledger: Ledger, **more: Any) -> Authenticator:
     """Access by the tokens in the ledger's database, asked through a store of its own, as another process would."""
     store = Store(ledger.store.directory)
 
@@ -54,7 +54,7 @@ def with_stored(ledger: Ledger, **more: Any) -> Access:
         with store.snapshot() as db:
             return find_tokens(db)
 
-    return Access(find_stored=find_stored, clock=ledger.clock, **more)
+    return Authenticator(find_stored=find_stored, clock=ledger.clock, **more)
 
 
 def status_of(client: FlaskClient, path: str = "/entries", *, peer: str = "127.0.0.1", **headers: str) -> int:
@@ -172,7 +172,7 @@ def test_a_page_of_another_site_cannot_have_a_browser_ask(
 ) -> None:
     sent = {"Sec_Fetch_Site": site, "Sec_Fetch_Dest": destination}
     assert status_of(make_client(ledger), Host="localhost", **sent) == status
-    client = make_client(ledger, access=Access(proxy=replace(PROXY, everyone=("read",))))
+    client = make_client(ledger, access=Authenticator(proxy=replace(PROXY, everyone=("read",))))
     assert status_of(client, peer=THE_PROXY, Remote_User="alice", **sent) == status
     assert status_of(make_client(ledger, access=guarded()), Authorization="Bearer reader", **sent) == 200
 
@@ -181,19 +181,26 @@ def test_a_host_that_is_none_is_not_this_machine() -> None:
     assert not any(is_loopback(host) for host in ("", ":", "[", "[]", "10.0.0.1", "127.0.0.1.example", "::1x"))
 
 
+def test_only_the_same_text_has_the_hash_of_a_token() -> None:
+    """A lone surrogate stands for a byte that is no text: it raises nothing and equals no other text."""
+    texts = ["t\u00e9", "t\udcc3\udca9", "t\ud800", "t\udcff", "t?"]
+    assert len({hash_token(text) for text in texts}) == len(texts)
+    assert all(find_bearer(f"Bearer {text}", [(digest("t?"), "found")]) is None for text in texts[:-1])
+
+
 @pytest.mark.parametrize("scope", SCOPES)
 def test_open_means_everything_but_administration(scope: Scope) -> None:
     with Flask("somebody").test_request_context("/"):
         if scope == "admin":
             with pytest.raises(NotAllowed, match="a token is required to change the service"):
-                Access().require(request, scope)
+                Authenticator().require(request, scope)
         else:
-            caller = Access().require(request, scope)
+            caller = Authenticator().require(request, scope)
             assert (caller.kind, caller.name, caller.token, caller.user) == ("anonymous", "", None, "")
 
 
 def test_what_others_can_reach_is_never_open(ledger: Ledger) -> None:
-    assert make_client(ledger, Access(may_be_open=False)).get("/api/v1/entries").status_code == 401
+    assert make_client(ledger, Authenticator(may_be_open=False)).get("/api/v1/entries").status_code == 401
 
 
 @pytest.mark.parametrize("sent", [{"data": b"{}"}, {"data": b"{}", "content_type": "text/plain"}, {"data": {"a": "b"}}])
@@ -235,12 +242,12 @@ def test_a_user_is_believed_from_the_proxys_address_only(
 
 
 def test_a_proxy_closes_the_service(ledger: Ledger) -> None:
-    assert make_client(ledger, Access(proxy=PROXY)).get("/api/v1/entries").status_code == 401
+    assert make_client(ledger, Authenticator(proxy=PROXY)).get("/api/v1/entries").status_code == 401
 
 
 def test_everyone_whom_the_proxy_names_may_do_what_everyone_may(ledger: Ledger) -> None:
     proxy = Proxy((ip_network(THE_PROXY),), "Remote-User", everyone=("read",))
-    client = make_client(ledger, Access(proxy=proxy))
+    client = make_client(ledger, Authenticator(proxy=proxy))
     assert status_of(client, peer=THE_PROXY, Remote_User="ann") == 200
     headers = ELSEWHERE | {"Remote-User": "ann"}
     answer = client.post(

@@ -11,7 +11,7 @@ import pytest
 from flask.testing import FlaskClient
 from werkzeug.test import TestResponse
 
-from tagtrail.access.callers import Access
+from tagtrail.access.callers import Authenticator
 from tagtrail.access.disclosures import HOUR
 from tagtrail.access.redaction import IDENTITY_FIELDS, redact
 from tagtrail.access.scopes import Proxy, Scope
@@ -44,8 +44,8 @@ NEEDED = {
 DECLARED = {"environment": "staging", "reference": "team/app:prod", "actor": "mallory", "note": NOTE}
 
 
-def access(ledger: Ledger, **more: Any) -> Access:
-    return Access(configured=[configured(token, *scopes) for token, scopes in SECRETS.items()], **more)
+def access(ledger: Ledger, **more: Any) -> Authenticator:
+    return Authenticator(configured=[configured(token, *scopes) for token, scopes in SECRETS.items()], **more)
 
 
 @pytest.fixture
@@ -219,7 +219,7 @@ def test_who_sees_identities_is_recorded_beside_the_line(client: FlaskClient, le
 
 def test_a_proxys_user_is_named_in_the_disclosure_only(ledger: Ledger) -> None:
     proxy = Proxy((ip_network("10.0.0.7"),), "Remote-User", everyone=("read", "identity"))
-    client = make_client(ledger, Access(proxy=proxy))
+    client = make_client(ledger, Authenticator(proxy=proxy))
     client.get(
         "/api/v1/tags",
         headers={"Remote-User": "Änn".encode().decode("latin-1")},

@@ -8,7 +8,7 @@ import pytest
 from flask import Flask
 from flask.testing import FlaskClient
 
-from tagtrail.access.callers import Access
+from tagtrail.access.callers import Authenticator
 from tagtrail.api.log import make_log_blueprint
 from tagtrail.api.problems import register_errors
 from tagtrail.headers import add_security_headers
@@ -31,7 +31,7 @@ def log(tmp_path: Path, clock: Clock) -> Iterator[Log]:
     log.ledger.store.close()
 
 
-def client_of(log: Log, access: Access) -> FlaskClient:
+def client_of(log: Log, access: Authenticator) -> FlaskClient:
     app = Flask("log", static_folder=None)
     app.after_request(add_security_headers)
     register_errors(app)
@@ -41,7 +41,7 @@ def client_of(log: Log, access: Access) -> FlaskClient:
 
 @pytest.fixture
 def client(log: Log) -> FlaskClient:
-    return client_of(log, Access())
+    return client_of(log, Authenticator())
 
 
 def test_before_the_first_checkpoint_it_says_so(client: FlaskClient) -> None:
@@ -68,7 +68,7 @@ def test_the_checkpoint_is_what_was_signed(log: Log, client: FlaskClient) -> Non
 
 def test_everybody_may_have_the_checkpoint_and_only_readers_a_proof(log: Log) -> None:
     log.log_signer.sign()
-    client = client_of(log, Access(configured=[(READER, "reader", frozenset({"read"}))]))
+    client = client_of(log, Authenticator(configured=[(READER, "reader", frozenset({"read"}))]))
     assert client.get("/log/checkpoint", headers=ELSEWHERE).status_code == 200
     assert client.get("/log/proof?seq=0", headers=ELSEWHERE).status_code == 401
     bearer = {"Authorization": "Bearer reader"}

@@ -98,7 +98,7 @@ def test_nothing_is_written_down_to_be_sent(ledger: Ledger) -> None:
 def test_with_the_first_match_it_says_who_decided(ledger: Ledger) -> None:
     tell_story(ledger)
     routes = [{"channels": ["mail"], "tag": "prod"}, {"channels": ["ops"]}]
-    line = configure(ledger, routes=routes, match="first", settle="0s")
+    line = configure(ledger, routes=routes, match="first", debounce="0s")
     (explained,) = line.ask_json("notify", "explain", "team/worker:staging", "--config", str(line.data / "config.yml"))
     assert [(one["matches"], one["why"]) for one in explained["routes"]] == [(False, "its tag is prod"), (True, None)]
     ledger.clock.pass_seconds(60)

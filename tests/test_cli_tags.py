@@ -119,8 +119,9 @@ def test_explain_names_the_default_rule_that_decided(command_line: CommandLine) 
     (answer,) = command_line.ask_json("tags", "explain", f"{HOST}/team/app:1.0")
     assert (answer["kind"], answer["environments"]) == ("release", [])
     assert f"Decided by {answer['rule']};" in printed
-    check = command_line.ask("check")
-    assert f"{answer['rule']}: in ** the tag {answer['syntax']} {answer['pattern']} is release" in check
+    rule = f"{answer['rule']}: release: is a version; tag {answer['syntax']} {answer['pattern']}\n"
+    assert rule in command_line.ask("check", "--all")
+    assert answer["pattern"] not in command_line.ask("check")
 
 
 def test_explain_names_the_rule_of_the_configuration_and_the_environment(command_line: CommandLine) -> None:

@@ -1,25 +1,41 @@
 """The configuration: what it means, what it refuses and with which sentence, and what it never shows."""
 
-import dataclasses
 import os
 import pickle
 import re
+import subprocess
+import sys
 from collections.abc import Callable
-from ipaddress import ip_network
 from pathlib import Path
 
 import pytest
 import yaml
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
+from jsonschema import Draft202012Validator
+from msgspec.structs import fields, replace
 
-from tagtrail.access.scopes import SCOPES, Proxy
-from tagtrail.config.describe import describe, find_warnings
+from tagtrail.access.scopes import SCOPES, hash_token
+from tagtrail.config import schema
+from tagtrail.config.consistency import find_warnings
+from tagtrail.config.describe import examine, render
 from tagtrail.config.load import load, with_ingest_token
-from tagtrail.config.model import Access, Address, Config, Limits, Log, Registry
-from tagtrail.config.secrets import Secret, Token, digest_of, ingest_token
+from tagtrail.config.model import (
+    AccessConfig,
+    Config,
+    ConfigFile,
+    EnvironmentConfig,
+    LimitsConfig,
+    LogConfig,
+    ProxyConfig,
+    RegistryConfig,
+    TagRuleConfig,
+)
+from tagtrail.config.secrets import AccessToken, IngestToken, Secret, ingest_token
+from tagtrail.config.section import Section
+from tagtrail.config.values import ListenAddress, Seconds, Size
 from tagtrail.errors import ConfigurationError
-from tagtrail.trail.rules import DEFAULT_ENVIRONMENTS, EnvironmentRule, Rules, TagRule
+from tagtrail.trail.rules import DEFAULT_ENVIRONMENTS, EnvironmentRule, TagRule
 
 EXAMPLE = Path(__file__).parent.parent / "config.example.yml"
 SECRET = "s3cr3t-0123456789abcdef"
@@ -63,10 +79,6 @@ def refusal(load_text: Load) -> Callable[..., str]:
     return refused
 
 
-def token(text: str, origin: str, *, kept: bool = True) -> Token:
-    return Token(digest=digest_of(text), origin=origin, secret=Secret(text) if kept else None)
-
-
 # What it means
 
 
@@ -75,9 +87,8 @@ def test_without_any_configuration_everything_has_its_default(tmp_path: Path, mo
     config = load(environ={})
     assert config == Config(
         data=tmp_path / "tagtrail-data",
-        listen=Address("127.0.0.1", 8080),
-        registries=(Registry("main"),),
-        rules=Rules(registries=(Registry("main").identity,)),
+        listen=ListenAddress("127.0.0.1:8080"),
+        registries=(RegistryConfig("main"),),
     )
     assert config.may_be_open
     assert list(tmp_path.iterdir()) == []  # loading writes nothing
@@ -90,7 +101,7 @@ def test_every_key_arrives_where_it_belongs(load_text: Load, tmp_path: Path) -> 
         """
         listen: "[::1]:9090"
         data: kept
-        public_url: https://proxy.example/tagtrail/
+        public_url: https://tagtrail.example/
         log: {format: json, level: warning}
         registries:
           - name: main
@@ -117,46 +128,52 @@ def test_every_key_arrives_where_it_belongs(load_text: Load, tmp_path: Path) -> 
         """,
         MAIN=SECRET, READ="read-0123456789abc", DEPLOY="deploy-0123456789a",
     )  # fmt: skip
-    main = Registry(
+    main = RegistryConfig(
         name="main", host="registry.example:5000", aliases=("localhost:5000", "[::1]:5000"), authentication="token",
-        tokens=(token(SECRET, "environment variable MAIN"), token("inline-0123456789ab", "the configuration file")),
+        tokens=(
+            IngestToken(SECRET, "environment variable MAIN"),
+            IngestToken("inline-0123456789ab", "the configuration file"),
+        ),
     )  # fmt: skip
-    edge = Registry(name="edge", tokens=(token(OTHER, f"file {tmp_path / 'edge-token'}"),))
+    edge = RegistryConfig(name="edge", tokens=(IngestToken(OTHER, f"file {tmp_path / 'edge-token'}"),))
     assert config == Config(
         data=tmp_path / "kept",
-        listen=Address("::1", 9090),
-        public_url="https://proxy.example/tagtrail",
-        log=Log("json", "warning"),
+        listen=ListenAddress("[::1]:9090"),
+        public_url="https://tagtrail.example",
+        log=LogConfig("json", "warning"),
         registries=(main, edge),
-        access=Access(
-            read=(token("read-0123456789abc", "environment variable READ", kept=False),),
-            identity=(token("read-0123456789abc", "environment variable READ", kept=False),),
-            deploy=(token("deploy-0123456789a", "environment variable DEPLOY", kept=False),),
-            proxy=Proxy(
-                addresses=(ip_network("10.0.0.7"), ip_network("2001:db8::/64")),
+        access=AccessConfig(
+            read=(AccessToken("read-0123456789abc", "environment variable READ"),),
+            identity=(AccessToken("read-0123456789abc", "environment variable READ"),),
+            deploy=(AccessToken("deploy-0123456789a", "environment variable DEPLOY"),),
+            proxy=ProxyConfig(
+                addresses=("10.0.0.7", "2001:db8::/64"),
                 user_header="Remote-User",
                 groups_header="Remote-Groups",
-                groups=(("auditors", ("read", "identity", "export")), ("owners", ("admin",))),
+                groups={"auditors": ("read", "identity", "export"), "owners": ("admin",)},
                 everyone=("read",),
             ),
         ),
-        rules=Rules(
-            tag_rules=(
-                TagRule("team/**", "*-rc", "glob", "moving", "fits tag_rules[0] of the configuration"),
-                TagRule("**", r"rel-\d+", "regex", "release", "fits tag_rules[1] of the configuration"),
-            ),
-            environments=(EnvironmentRule("live", "team/*", "live", "main"),),
-            registries=(main.identity, edge.identity),
+        tag_rules=(
+            TagRuleConfig(repository="team/**", tag="*-rc", kind="moving"),
+            TagRuleConfig(tag_regex=r"rel-\d+", kind="release"),
         ),
-        limits=Limits(body=2**20, workers=3, threads=4, request_timeout=1.5, stop_timeout=120.0),
+        environments=(EnvironmentConfig("live", "live", "team/*", "main"),),
+        limits=LimitsConfig(Size(2**20), 3, 4, request_timeout=Seconds(1.5), stop_timeout=Seconds(120)),
+        source=tmp_path / "tagtrail.yml",
     )
+    assert config.rules.tag_rules == (
+        TagRule("team/**", "*-rc", "glob", "moving", "fits tag_rules[0] of the configuration"),
+        TagRule("**", r"rel-\d+", "regex", "release", "fits tag_rules[1] of the configuration"),
+    )
+    assert config.rules.environments == (EnvironmentRule("live", "team/*", "live", "main"),)
+    assert config.rules.registries == (main.identity, edge.identity)
     assert not config.may_be_open
 
 
 def test_an_empty_file_is_the_default_configuration(load_text: Load) -> None:
-    assert dataclasses.replace(load_text("# nothing\n"), data=Path()) == dataclasses.replace(
-        load(environ={}), data=Path()
-    )
+    found = replace(load_text("# nothing\n"), data=Path(), source=None)
+    assert found == replace(load(environ={}), data=Path())
 
 
 def test_no_environments_are_meant_by_an_empty_list(load_text: Load) -> None:
@@ -167,17 +184,17 @@ def test_no_environments_are_meant_by_an_empty_list(load_text: Load) -> None:
 @pytest.mark.parametrize(
     ("text", "address", "loopback"),
     [
-        ("127.0.0.1:8080", Address("127.0.0.1", 8080), True),
-        ("127.1.2.3:1", Address("127.1.2.3", 1), True),
-        ("[::1]:8080", Address("::1", 8080), True),
-        ("localhost:80", Address("localhost", 80), True),
-        ("0.0.0.0:8080", Address("0.0.0.0", 8080), False),  # noqa: S104
-        ("[::]:8080", Address("::", 8080), False),
-        ("192.0.2.7:65535", Address("192.0.2.7", 65535), False),
-        ("tagtrail.internal:8080", Address("tagtrail.internal", 8080), False),
+        ("127.0.0.1:8080", ListenAddress("127.0.0.1:8080"), True),
+        ("127.1.2.3:1", ListenAddress("127.1.2.3:1"), True),
+        ("[::1]:8080", ListenAddress("[::1]:8080"), True),
+        ("localhost:80", ListenAddress("localhost:80"), True),
+        ("0.0.0.0:8080", ListenAddress("0.0.0.0:8080"), False),
+        ("[::]:8080", ListenAddress("[::]:8080"), False),
+        ("192.0.2.7:65535", ListenAddress("192.0.2.7:65535"), False),
+        ("tagtrail.internal:8080", ListenAddress("tagtrail.internal:8080"), False),
     ],
 )
-def test_listen_is_an_address_and_a_port(load_text: Load, text: str, address: Address, loopback: bool) -> None:
+def test_listen_is_an_address_and_a_port(load_text: Load, text: str, address: ListenAddress, loopback: bool) -> None:
     config = load_text("access: {read: [{env: READ}]}", READ=SECRET, TAGTRAIL_LISTEN=text)
     assert config.listen == address
     assert str(config.listen) == text
@@ -224,7 +241,7 @@ def test_a_proxy_closes_the_service(load_text: Load) -> None:
 
 
 @pytest.mark.parametrize("listen", ["0.0.0.0:80", "tagtrail.internal:80", "[::]:80"])
-def test_beyond_loopback_somebody_must_be_able_to_read(load_text: Load, listen: str) -> None:
+def test_beyond_loopback_a_token_for_reading_is_needed(load_text: Load, listen: str) -> None:
     bare = f"listen: '{listen}'\n"
     assert load_text(bare).needs_stored_token
     assert not load_text(bare).may_be_open
@@ -243,26 +260,26 @@ def test_a_token_may_have_several_scopes(load_text: Load) -> None:
     ("proxy", "sentence"),
     [
         ("{user_header: Remote-User, everyone: [read]}",
-         "access.proxy.addresses is missing; name the proxy's own addresses, such as `addresses: [10.0.0.7]`, since"),
+         "access.proxy.addresses is missing; write the proxy's own addresses, since anyone else"),
         ("{user_header: Remote-User, everyone: [read], addresses: []}",
-         "access.proxy.addresses is an empty list; name the proxy's own addresses"),
+         "access.proxy.addresses is an empty list; write the proxy's own addresses"),
         ("{addresses: [10.0.0.7]}", "access.proxy.user_header is missing; write it, such as `user_header: Remote-"),
         ("{addresses: [0.0.0.0/0], user_header: A, everyone: [read]}", "which is every address there is; write those"),
         ("{addresses: ['::/0'], user_header: A, everyone: [read]}", "which is every address there is; write those"),
         ("{addresses: [proxy.example], user_header: A, everyone: [read]}", "which is no address or network; write 10."),
-        ("{addresses: [10.0.0.7], user_header: Remote_User, everyone: [read]}", "is no header that a proxy tells a"),
-        ("{addresses: [10.0.0.7], user_header: X-Forwarded-For, everyone: [read]}", "is no header that a proxy tells"),
-        ("{addresses: [10.0.0.7], user_header: A}", "access.proxy gives nobody a scope; write `everyone: [read]`"),
+        ("{addresses: [10.0.0.7], user_header: Remote_User, everyone: [read]}", "is no header that names a user"),
+        ("{addresses: [10.0.0.7], user_header: X-Forwarded-For, everyone: [read]}", "is no header that names a user"),
+        ("{addresses: [10.0.0.7], user_header: A}", "access.proxy gives no user a scope; write `everyone: [read]`"),
         ("{addresses: [10.0.0.7], user_header: A, groups: {x: [read]}}", "access.proxy has one of groups_header and"),
         ("{addresses: [10.0.0.7], user_header: A, groups_header: a, groups: {x: [read]}}", "has one header for user"),
         ("{addresses: [10.0.0.7], user_header: A, groups_header: B, groups: {x: [write]}}",
          "access.proxy.groups.x[0] is 'write'; write read or identity or deploy or export or admin"),
         ("{addresses: [10.0.0.7], user_header: A, groups_header: B, groups: {'a,b': [read]}}", "has a group 'a,b'"),
         ("{addresses: [10.0.0.7], user_header: A, groups_header: B, groups: {x: []}}", "groups.x is an empty list;"),
-        ("{addresses: [10.0.0.7], user_header: A, groups_header: B, groups: []}", "groups is no mapping of groups;"),
+        ("{addresses: [10.0.0.7], user_header: A, groups_header: B, groups: []}", "groups must be a mapping and is a"),
     ],
 )  # fmt: skip
-def test_a_proxy_that_would_let_anybody_in_is_refused(refusal: Callable[..., str], proxy: str, sentence: str) -> None:
+def test_a_proxy_that_would_let_anyone_in_is_refused(refusal: Callable[..., str], proxy: str, sentence: str) -> None:
     assert sentence in refusal(f"access: {{proxy: {proxy}}}")
 
 
@@ -275,23 +292,28 @@ def test_a_proxy_that_would_let_anybody_in_is_refused(refusal: Callable[..., str
         ("listem: x", "listem is unknown; did you mean listen?"),
         ("frobnicate: x", "frobnicate is unknown; the keys here are listen, data"),
         ("log: {levle: info}", "log.levle is unknown; did you mean level?"),
-        ("on: x", "True is unknown; the keys"),
+        ("on: x", "the file has the key True, which is no text; put it in quotes"),
         ('"two\\nlines": x', r"'two\nlines' is unknown; the keys"),
         ('{"two\\nlines": x, "two\\nlines": x}', r"'two\nlines' is given a second time in line 1"),
         ("[]", "the file must be a mapping and is a list;"),
-        ("listen: 8080", "listen must be a text and is a whole number; put it in quotes"),
-        ("listen: '8080'", "listen is '8080', which is no HOST:PORT; write 127.0.0.1:8080"),
+        ("listen: 8080", "listen is 8080, which has no host; write 127.0.0.1:8080"),
+        ("listen: 9599", "listen is 9599, which has no host; write 127.0.0.1:9599"),
+        ("listen: '9599'", "listen is '9599', which is no HOST:PORT; write 127.0.0.1:9599"),
         ("listen: ':8080'", "listen is ':8080', which is no HOST:PORT"),
         ("listen: 127.0.0.1:0", "a port outside 1 to 65535"),
         ("listen: 127.0.0.1:99999", "a port outside 1 to 65535"),
         ("listen: 127.0.0.999:80", "no HOST:PORT"),
         ("listen: '::1:80'", "no HOST:PORT"),
         ("listen: '[127.0.0.1]:80'", "no HOST:PORT"),
-        ("listen:", "listen must be a text and is empty;"),
+        ("listen:", "listen is empty; give it a value or take the key out"),
         ("data: ''", "data is empty; give it a value or take the key out"),
         ("data: 2026-04-20", "data must be a text and is a date;"),
         ("public_url: tagtrail.example", "no plain URL; write https://"),
         ("public_url: https://a.example/?x=1", "no plain URL"),
+        ("public_url: https://a.example/tagtrail", "which has a path, and pages stand at the root; give"),
+        ("public_url:", "public_url is empty; give it a value or take the key out"),
+        ("registries: [{name: a, host: }]", "registries[0].host is empty; give it a value or take the key out"),
+        ("env: []", "env is unknown; did you mean environments?"),
         (f"public_url: https://me:{SECRET}@a.example/", "public_url is no plain URL;"),
         ("log: json", "log must be a mapping and is a text; write it as keys and values, such as `format: ...`"),
         ("log: {format: xml}", "log.format is 'xml'; write text or json"),
@@ -305,8 +327,8 @@ def test_a_proxy_that_would_let_anybody_in_is_refused(refusal: Callable[..., str
         ("limits: {request_timeout: 10}", "limits.request_timeout is 10, which has no unit; write 10s"),
         ("limits: {request_timeout: 1.5s}", "is '1.5s', which is no duration; write a whole number and one of ms, s"),
         ("limits: {stop_timeout: 1h}", "limits.stop_timeout is 1h; write a duration from 1s to 10m"),
-        ("registries: []", "registries is an empty list; name at least one"),
-        ("registries: {name: a}", "registries must be a list and is a mapping; write it as a list, such as `- name"),
+        ("registries: []", "registries is an empty list; write at least one"),
+        ("registries: {name: a}", "registries must be a list and is a mapping; write it as a list, such as `[{na"),
         ("registries: [{host: a.example}]", "registries[0].name is missing; write it, such as `name: main`"),
         ("registries: [{name: Main}]", "registries[0].name is 'Main', which is no name; write"),
         ("registries: [{name: 7}]", "registries[0].name must be a text and is a whole number; put it in quotes"),
@@ -354,8 +376,8 @@ TOKENS = "registries: [{{name: a, tokens: [{}]}}]"
         (TOKENS.format(f"{{{SECRET}}}"), "registries[0].tokens[0] is not one of value, env and file;"),
         (TOKENS.format(f"{{value: {SECRET}, env: SET}}"), "registries[0].tokens[0] is not one of value, env and file;"),
         (TOKENS.format(SECRET), "registries[0].tokens[0] is not one of value, env and file;"),
-        (TOKENS.format(""), "registries[0].tokens has 0 tokens; give it one token, or two while"),
-        (TOKENS.format("{env: SET}, {env: B}, {env: C}"), "registries[0].tokens has 3 tokens; give it one"),
+        (TOKENS.format(""), "registries[0].tokens is an empty list; write one token, or two while"),
+        (TOKENS.format("{env: SET}, {env: B}, {env: C}"), "registries[0].tokens has 3 items; write one"),
         (TOKENS.format("{env: SET}, {env: SAME}"), "tokens[1] is the same token as registries[0].tokens[0]; give"),
         (f"registries: [{{name: a, tokens: {SECRET}}}]", "registries[0].tokens must be a list and is a text;"),
         (f"access: {SECRET}", "access must be a mapping and is a text;"),
@@ -422,14 +444,14 @@ def test_a_contradiction_is_refused_with_both_sides(refusal: Callable[..., str],
         # An earlier rule excepts the environment's tag, or its repositories, from the rule that would fix it.
         "tag_rules: [{tag: prod, kind: moving}, {tag: '*', kind: release}]\nenvironments: [{name: p, tag: prod}]",
         "{tag_rules: [{repository: a/**, tag: x, kind: release}], environments: [{name: p, repository: b/**, tag: x}]}",
-        # Nobody wrote the default environments, so they contradict nobody.
+        # The operator did not write the default environments, so they contradict no rule.
         "tag_rules: [{tag: '*', kind: release}]",
         # The same environment by another tag, or in another registry, is another statement.
         "environments: [{name: p, tag: prod, repository: a/**}, {name: p, tag: live}]",
         "registries: [{name: a}]\nenvironments: [{name: p, tag: prod}, {name: p, tag: prod, registry: a}]",
     ],
 )
-def test_what_only_looks_like_a_contradiction_is_accepted(load_text: Load, text: str) -> None:
+def test_rules_that_only_look_contradictory_are_accepted(load_text: Load, text: str) -> None:
     load_text(text)
 
 
@@ -450,6 +472,9 @@ def test_too_many_rules_for_a_line_of_the_ledger_are_refused(refusal: Callable[.
         ("listen: a\nlisten: b", "listen is given a second time in line 2 of tagtrail.yml; keep one of the two"),
         ("log:\n  level: info\n  format: text\n  level: info\n", "log.level is given a second time in line 4"),
         ("registries:\n- {name: a, name: b}", "registries[0].name is given a second time in line 2"),
+        ("log:\n\tlevel: info", "YAML (line 2, column 1): the line is indented with a tab; indent it with spaces"),
+        ("log:\n  level: info\n\tformat: text", "(line 3, column 1): the line is indented with a tab; indent it with"),
+        ("registries:\n\t- name: a", "(line 2, column 1): the line is indented with a tab; indent it with spaces"),
         ("listen: [", "tagtrail.yml is not valid YAML (line 1, column 10): "),
         ("a: b: c", "not valid YAML (line 1, column 5): mapping values are not allowed here; correct it there"),
         (f"a: *{SECRET}", "not valid YAML (line 1, column 4): found undefined alias something;"),
@@ -465,7 +490,7 @@ def test_too_many_rules_for_a_line_of_the_ledger_are_refused(refusal: Callable[.
         ("a: !!python/object/apply:os.getcwd []", "could not determine a constructor"),
     ],
 )  # fmt: skip
-def test_what_is_not_yaml_is_refused_with_its_place_and_no_quotation(
+def test_a_file_that_is_not_yaml_is_refused_with_the_place_and_no_quotation(
     refusal: Callable[..., str], text: str | bytes, sentence: str
 ) -> None:
     assert sentence in refusal(text)
@@ -520,7 +545,7 @@ DOCUMENTS = st.dictionaries(
 def outcome(path: Path) -> str:
     """The sentence with which the file is refused, empty when it is loaded."""
     try:
-        describe(load(path, environ={"A": SECRET}))
+        examine(load(path, environ={"A": SECRET}))
     except ConfigurationError as error:
         return str(error)
     return ""
@@ -528,7 +553,7 @@ def outcome(path: Path) -> str:
 
 @settings(suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(document=DOCUMENTS)
-def test_whatever_the_file_holds_it_is_loaded_or_refused_in_one_sentence(tmp_path: Path, document: object) -> None:
+def test_any_content_of_the_file_is_loaded_or_refused_in_one_sentence(tmp_path: Path, document: object) -> None:
     path = tmp_path / "tagtrail.yml"
     path.write_text(yaml.safe_dump(document, allow_unicode=False))
     assert "\n" not in outcome(path)
@@ -538,7 +563,7 @@ def test_whatever_the_file_holds_it_is_loaded_or_refused_in_one_sentence(tmp_pat
 @given(
     content=st.one_of(st.binary(max_size=60), st.text(max_size=60).map(lambda text: text.encode("utf-8", "replace")))
 )
-def test_whatever_bytes_the_file_has_it_is_loaded_or_refused_in_one_sentence(tmp_path: Path, content: bytes) -> None:
+def test_any_bytes_of_the_file_are_loaded_or_refused_in_one_sentence(tmp_path: Path, content: bytes) -> None:
     path = tmp_path / "tagtrail.yml"
     path.write_bytes(content)
     assert "\n" not in outcome(path)
@@ -550,9 +575,8 @@ def test_whatever_bytes_the_file_has_it_is_loaded_or_refused_in_one_sentence(tmp
 def test_the_ingest_token_is_made_once_and_read_back(tmp_path: Path) -> None:
     data = tmp_path / "deep" / "data"
     made = ingest_token(data)
-    assert made.secret is not None
-    assert re.fullmatch(r"tt_[A-Za-z0-9_-]{43}", made.secret.reveal())
-    assert made.digest == digest_of(made.secret.reveal())
+    assert re.fullmatch(r"tt_[A-Za-z0-9_-]{43}", made.reveal())
+    assert made.digest == hash_token(made.reveal())
     assert ((data / "ingest-token").stat().st_mode & 0o777, data.stat().st_mode & 0o777) == (0o600, 0o700)
     assert ingest_token(data) == made
     assert ingest_token(tmp_path / "other") != made
@@ -568,9 +592,8 @@ def test_only_the_registry_without_tokens_is_given_the_made_one(load_text: Load)
     assert not own.data.exists()
 
 
-def test_a_made_token_that_is_somebody_elses_too_is_refused(load_text: Load, tmp_path: Path) -> None:
-    made = ingest_token(tmp_path / "kept").secret
-    assert made is not None
+def test_a_made_token_that_another_key_also_has_is_refused(load_text: Load, tmp_path: Path) -> None:
+    made = ingest_token(tmp_path / "kept")
     config = load_text("{data: kept, access: {read: [{env: A}]}}", A=made.reveal())
     with pytest.raises(ConfigurationError, match=re.escape("access.read[0] is the same token as registries[0]")):
         with_ingest_token(config)
@@ -597,7 +620,7 @@ def test_a_data_directory_that_cannot_be_made_is_refused(tmp_path: Path) -> None
 
 def test_a_secret_is_shown_by_its_name_only() -> None:
     secret = Secret(SECRET)
-    kept = token(SECRET, "somewhere")
+    kept = IngestToken(SECRET, "somewhere")
     shown = [repr(secret), str(secret), f"{secret}", f"{secret!r:>40}", repr(kept)]
     assert not [text for text in shown if SECRET in text or kept.digest.hex() in repr(kept)]
     assert secret.reveal() == SECRET
@@ -623,7 +646,7 @@ def everything(load_text: Load, tmp_path: Path) -> Config:
 
 def test_the_description_names_every_setting_and_no_secret(load_text: Load, tmp_path: Path) -> None:
     config = everything(load_text, tmp_path)
-    described = describe(config)
+    described = render(examine(config))
     secrets = (
         SECRET,
         OTHER,
@@ -641,12 +664,12 @@ def test_the_description_names_every_setting_and_no_secret(load_text: Load, tmp_
         assert re.search(rf"\b{key}\b", described), key
     assert "registries[0].tokens[0]: from environment variable REGISTRY_TOKEN\n" in described
     assert f"registries[0].tokens[1]: from file {tmp_path}/old\n" in described
-    assert "in team/app the tag regex rel-\\d{4} is release" in described
+    assert "tag_rules[1].tag_regex: rel-\\d{4}\n" in described
     assert "the build of that day" in described
 
 
 def test_the_description_of_the_defaults_says_what_is_open(tmp_path: Path) -> None:
-    described = describe(load(environ={}, data=tmp_path))
+    described = render(examine(load(environ={}, data=tmp_path)))
     assert "listen: 127.0.0.1:8080 (this machine only)\n" in described
     assert f"registries[0].tokens: file {tmp_path}/ingest-token\n" in described
     for scope in ("read", "identity", "deploy", "export"):
@@ -655,22 +678,47 @@ def test_the_description_of_the_defaults_says_what_is_open(tmp_path: Path) -> No
 
 
 def test_files_that_others_can_read_are_warned_of(load_text: Load, tmp_path: Path) -> None:
-    (warning,) = find_warnings(everything(load_text, tmp_path))
-    assert warning.startswith(f"registries[0].tokens[1] comes from file {tmp_path}/old, which every user")
+    warning = find_warnings(everything(load_text, tmp_path))[0]
+    assert warning.startswith(f"registries[0].tokens[1]: every user of this machine can read file {tmp_path}/old;")
     path = tmp_path / "tagtrail.yml"
     path.write_text("{access: {read: [{env: A}], deploy: [{value: inline-0123456789ab}]}}")
     path.chmod(0o644)
     (warning,) = find_warnings(load(path, environ={"A": SECRET}))
-    assert warning.startswith("access.deploy[0] comes from the configuration file")
+    assert warning.startswith("access.deploy[0]: every user of this machine can read the configuration file;")
     path.chmod(0o600)
     assert find_warnings(load(path, environ={"A": SECRET})) == ()
 
 
 def test_open_reading_behind_a_public_url_is_warned_of(load_text: Load) -> None:
     (warning,) = find_warnings(load_text("public_url: https://tagtrail.example"))
-    assert "access.read has no token" in warning
+    assert warning.startswith("access.read: there is no token, and everyone who reaches public_url (https://tagtrail.")
     assert find_warnings(load_text("public_url: http://localhost:8080")) == ()
     assert find_warnings(load_text("{public_url: 'https://a.example', access: {read: [{env: A}]}}", A=SECRET)) == ()
+
+
+def test_registries_without_a_host_are_warned_of_together(load_text: Load) -> None:
+    registries = "[{name: a}, {name: b, tokens: [{env: A}]}, {name: c, host: c.example, tokens: [{env: B}]}]"
+    (warning,) = find_warnings(load_text(f"registries: {registries}", A=SECRET, B=OTHER))
+    assert warning.startswith("registries[0].host and registries[1].host: the key is missing, so that references")
+    assert find_warnings(load_text("log: {level: info}")) == ()
+
+
+@pytest.mark.parametrize(
+    ("second", "is_warned_of"),
+    [
+        ("{name: live, tag: prod}", True),
+        ("{name: live, tag: prod, repository: team/**}", True),
+        ("{name: live, tag: live}", False),
+        ("{name: live, tag: prod, repository: other/**}", False),
+        ("{name: live, tag: prod, registry: b}", False),
+    ],
+)
+def test_two_environments_on_one_tag_are_warned_of(load_text: Load, second: str, is_warned_of: bool) -> None:
+    registries = "[{name: a, host: a.example}, {name: b, host: b.example, tokens: [{env: A}]}]"
+    first = "{name: production, tag: prod, repository: team/*, registry: a}"
+    warnings = find_warnings(load_text(f"registries: {registries}\nenvironments: [{first}, {second}]", A=SECRET))
+    sentence = "environments[0] and environments[1]: both have the tag 'prod' in the same repositories"
+    assert [warning.startswith(sentence) for warning in warnings] == [True] * is_warned_of
 
 
 # The example
@@ -681,6 +729,10 @@ def uncommented(text: str) -> str:
     return re.sub(r"^#(?! \S)(?=.)", "", text, flags=re.MULTILINE)
 
 
+def keys_in(section: type[Section]) -> set[str]:
+    return {field.encode_name for field in fields(section)}
+
+
 def keys_of(document: object) -> set[str]:
     if isinstance(document, dict):
         return set(document).union(*map(keys_of, document.values()))
@@ -689,23 +741,21 @@ def keys_of(document: object) -> set[str]:
 
 def test_the_example_as_it_stands_is_the_default_configuration(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(EXAMPLE.parent)
-    assert load(EXAMPLE, environ={}) == load(environ={})
+    assert replace(load(EXAMPLE, environ={}), source=None) == load(environ={})
     active = yaml.safe_load(EXAMPLE.read_text())
-    assert set(active["log"]) == {field.name for field in dataclasses.fields(Log)}
-    assert set(active["limits"]) == {field.name for field in dataclasses.fields(Limits)}
-    assert set(active["environments"][0]) == {field.name for field in dataclasses.fields(EnvironmentRule)}
+    assert set(active["log"]) == keys_in(LogConfig)
+    assert set(active["limits"]) == keys_in(LimitsConfig)
+    assert set(active["environments"][0]) == keys_in(EnvironmentConfig)
 
 
 def test_the_example_names_every_key_and_all_of_it_loads(load_text: Load, tmp_path: Path) -> None:
     document = yaml.safe_load(uncommented(EXAMPLE.read_text()))
-    kept_elsewhere = {"rules": {"tag_rules", "environments"}, "source": set[str]()}
-    for field in dataclasses.fields(Config):
-        assert kept_elsewhere.get(field.name, {field.name}) <= set(document), field.name
-    for section, kind in (("log", Log), ("access", Access), ("limits", Limits)):
-        assert set(document[section]) == {field.name for field in dataclasses.fields(kind)}
-    assert set(document["registries"][0]) == {field.name for field in dataclasses.fields(Registry)}
+    assert set(document) == keys_in(ConfigFile)
+    for section, kind in (("log", LogConfig), ("access", AccessConfig), ("limits", LimitsConfig)):
+        assert set(document[section]) == keys_in(kind)
+    assert set(document["registries"][0]) == keys_in(RegistryConfig)
     assert {key for token in keys_of_tokens(document) for key in token} == {"value", "env", "file"}
-    assert set(document["access"]["proxy"]) == {field.name for field in dataclasses.fields(Proxy)}
+    assert set(document["access"]["proxy"]) == keys_in(ProxyConfig)
     assert keys_of(document["tag_rules"]) == {"repository", "tag", "tag_regex", "kind"}
     config = everything(load_text, tmp_path)
     assert [registry.name for registry in config.registries] == ["main", "edge"]
@@ -727,3 +777,42 @@ def test_every_key_of_the_example_has_a_comment_before_it() -> None:
 def test_the_example_does_not_depend_on_the_users_environment(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(os, "environ", {})
     load(EXAMPLE, environ={})
+
+
+def test_the_configuration_is_read_without_the_large_libraries() -> None:
+    """A command of the CLI that reads the configuration starts without them."""
+    names = ("requests", "flask", "cryptography", "jinja2", "gunicorn")
+    code = f"import sys, tagtrail.config.load; print([name for name in {names} if name in sys.modules])"
+    assert subprocess.run([sys.executable, "-c", code], capture_output=True, check=True, text=True).stdout == "[]\n"
+
+
+# The JSON Schema
+
+
+def test_the_shipped_schema_is_what_the_types_give() -> None:
+    """`python -m tagtrail.config.schema` writes it again."""
+    assert schema.PATH.read_text() == schema.render()
+    first = EXAMPLE.read_text().partition("\n")[0]
+    assert (EXAMPLE.parent / first.removeprefix("# yaml-language-server: $schema=")).resolve() == schema.PATH.resolve()
+
+
+def test_the_example_is_valid_by_the_schema_as_it_stands_and_with_every_key() -> None:
+    validator = Draft202012Validator(schema.make_schema())
+    validator.check_schema(schema.make_schema())
+    for text in (EXAMPLE.read_text(), uncommented(EXAMPLE.read_text())):
+        assert [error.message for error in validator.iter_errors(yaml.safe_load(text))] == []
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "listen: 9599", "env: []", "log: {level: loud}", "limits: {body: 8}", "limits: {workers: 0}",
+        "registries: [{name: Main}]", "registries: [{host: a.example}]", "registries: []", "public_url:",
+        "notify: {settle: 3s}", "notify: {channels: [{name: a, type: slack, url: {env: A}}]}",
+        "notify: {channels: [{name: a, kind: slack, url: https://a.example}]}",
+        "notify: {channels: [{name: a, kind: console, token: {env: A}}]}",
+    ],
+)  # fmt: skip
+def test_the_schema_refuses_what_the_types_refuse(text: str, refusal: Callable[..., str]) -> None:
+    assert not Draft202012Validator(schema.make_schema()).is_valid(yaml.safe_load(text))
+    assert refusal(text)

@@ -1,18 +1,18 @@
 """The section `notify`: what it means, what it refuses and with which sentence, and what it never shows."""
 
 from collections.abc import Callable
-from datetime import time
 from pathlib import Path
 
 import pytest
-import yaml
+from msgspec.structs import asdict
 
-from tagtrail.config.describe import describe, find_warnings
-from tagtrail.config.document import Node
-from tagtrail.config.load import load
-from tagtrail.config.model import ChannelConfig, Config, NotifyConfig, Quiet, RouteConfig
-from tagtrail.config.notify import read_notify
-from tagtrail.config.secrets import Secret
+from tagtrail.config.channels import EmailConfig, SlackConfig
+from tagtrail.config.consistency import find_warnings
+from tagtrail.config.describe import examine, render
+from tagtrail.config.load import load, load_notify
+from tagtrail.config.model import Config, NotifyConfig, QuietHours, RouteConfig
+from tagtrail.config.secrets import Secret, SecretUrl
+from tagtrail.config.values import Seconds, TimeOfDay
 from tagtrail.errors import ConfigurationError
 
 HOOK = "https://chat.example/hooks/s3cr3t"
@@ -32,7 +32,7 @@ Load = Callable[[str], Config]
 
 
 @pytest.fixture
-def load_notify(tmp_path: Path) -> Load:
+def load_section(tmp_path: Path) -> Load:
     """Loads a configuration with this section `notify`; files are there for templates and passwords."""
     for name in ("ops.j2", "ops.json.j2", "password"):
         (tmp_path / name).write_text("s3cr3t-file\n")
@@ -51,10 +51,10 @@ def load_notify(tmp_path: Path) -> Load:
 # What it means
 
 
-def test_every_key_arrives_where_it_belongs(load_notify: Load, tmp_path: Path) -> None:
-    config = load_notify(
+def test_every_key_arrives_where_it_belongs(load_section: Load, tmp_path: Path) -> None:
+    config = load_section(
         """
-          settle: 500ms
+          debounce: 500ms
           give_up_after: 2h
           silent_after: 30m
           fallback: mail
@@ -79,20 +79,19 @@ def test_every_key_arrives_where_it_belongs(load_notify: Load, tmp_path: Path) -
             - channels: [ops, mail]
         """
     )
-    ops = ChannelConfig(
+    ops = SlackConfig(
         name="ops",
-        kind="slack",
-        secrets={"url": Secret(HOOK)},
+        url=SecretUrl(HOOK, "environment variable URL"),
         identities=True,
         burst=3,
         template=tmp_path / "ops.j2",
         body=tmp_path / "ops.json.j2",
-        origins={"url": "environment variable URL"},
     )
-    mail = ChannelConfig(
+    mail = EmailConfig(
         name="mail",
-        kind="email",
-        settings={"tls": "starttls", "host": "mail.example", "sender": "a@example.org", "port": "587"},
+        host="mail.example",
+        port=587,
+        sender="a@example.org",
         to=("b@example.org", "c@example.org"),
     )
     narrow = RouteConfig(
@@ -102,12 +101,12 @@ def test_every_key_arrives_where_it_belongs(load_notify: Load, tmp_path: Path) -
         environment="prod*",
         registry="main",
         kinds=frozenset({"moved", "violation"}),
-        quiet=Quiet(time(22), time(7, 30), "Europe/Berlin"),
+        quiet=QuietHours(TimeOfDay(22), TimeOfDay(7, 30), "Europe/Berlin"),
     )
     assert config.notify == NotifyConfig(
-        settle=0.5,
-        give_up_after=7200.0,
-        silent_after=1800.0,
+        debounce=Seconds(0.5),
+        give_up_after=Seconds(7200),
+        silent_after=Seconds(1800),
         fallback="mail",
         match="first",
         channels=(ops, mail),
@@ -147,34 +146,42 @@ def test_every_key_arrives_where_it_belongs(load_notify: Load, tmp_path: Path) -
         ("kind: apprise, url: {value: 'pover://s3cr3t@s3cr3t'}", {}, {"url": "pover://s3cr3t@s3cr3t"}),
         (
             f"{MAIL}, host: m.example, tls: tls, user: me, password: {{file: ./password}}",
-            {"host": "m.example", "tls": "tls", "port": "465", "user": "me", "sender": "a@b.example"},
+            {"host": "m.example", "tls": "tls", "port": 465, "user": "me", "sender": "a@b.example"},
             {"password": "s3cr3t-file"},
         ),
         (
             f"{MAIL}, host: localhost, tls: none, port: 2525, user: me, password: {{env: PASSWORD}}",
-            {"host": "localhost", "tls": "none", "port": "2525", "user": "me", "sender": "a@b.example"},
+            {"host": "localhost", "tls": "none", "port": 2525, "user": "me", "sender": "a@b.example"},
             {"password": "s3cr3t pass"},
         ),
     ],
 )  # fmt: skip
 def test_each_kind_of_channel_has_its_own_keys(
-    load_notify: Load, text: str, settings: dict[str, str], secrets: dict[str, str]
+    load_section: Load, text: str, settings: dict[str, object], secrets: dict[str, str]
 ) -> None:
-    (read,) = load_notify(f"{{channels: [{{name: a, {text}}}]}}").notify.channels
-    assert read.settings == settings
-    assert {key: secret.reveal() for key, secret in read.secrets.items()} == secrets
-    assert read.origins.keys() == secrets.keys()
+    (read,) = load_section(f"{{channels: [{{name: a, {text}}}]}}").notify.channels
+    values = {key: value for key, value in asdict(read).items() if value is not None}
+    found = {key: value for key, value in values.items() if isinstance(value, Secret)}
+    common = {"name", "identities", "burst", "to"}
+    assert {key: values[key] for key in values.keys() - found.keys() - common} == settings
+    assert {key: secret.reveal() for key, secret in found.items()} == secrets
+    assert all(secret.origin for secret in found.values())
 
 
-def test_nothing_is_told_by_default(tmp_path: Path) -> None:
+def test_no_message_is_sent_by_default(tmp_path: Path) -> None:
     assert load(environ={}, data=tmp_path).notify == NotifyConfig()
 
 
-def test_whoever_sends_nothing_needs_neither_secrets_nor_files() -> None:
-    text = "{channels: [{name: a, kind: slack, url: {env: GONE}, template: ./gone.j2}], routes: [{channels: [a]}]}"
-    config = read_notify(Node("notify", yaml.safe_load(text)), None)
+def test_a_command_that_sends_nothing_needs_neither_secrets_nor_templates(tmp_path: Path) -> None:
+    path = tmp_path / "config.yml"
+    channel = "{name: a, kind: slack, url: {env: GONE}, template: ./gone.j2}"
+    path.write_text(f"notify: {{channels: [{channel}], routes: [{{channels: [a]}}]}}")
+    config = load_notify(path, environ={})
     assert config.routes == (RouteConfig(("a",)),)
-    assert config.channels[0].secrets == {}
+    (read,) = config.channels
+    assert isinstance(read, SlackConfig)
+    assert read.url.reveal() == SecretUrl.placeholder
+    assert read.template == tmp_path / "gone.j2"
 
 
 # What it refuses
@@ -184,22 +191,23 @@ def test_whoever_sends_nothing_needs_neither_secrets_nor_files() -> None:
     ("text", "sentence"),
     [
         ("{chanels: []}", "notify.chanels is unknown; did you mean channels?"),
-        ("{settle: 3}", "notify.settle is 3, which has no unit; write 3s"),
-        ("{settle: 11m}", "notify.settle is 11m; write a duration from 0h to 10m"),
+        ("{settle: 3s}", "notify.settle is unknown; did you mean debounce?"),
+        ("{debounce: 3}", "notify.debounce is 3, which has no unit; write 3s"),
+        ("{debounce: 11m}", "notify.debounce is 11m; write a duration from 0h to 10m"),
         ("{give_up_after: 1s}", "notify.give_up_after is 1s; write a duration from 1m to 720h"),
         ("{silent_after: 1s}", "notify.silent_after is 1s; write a duration from 1m to 8784h"),
         ("{match: some}", "notify.match is 'some'; write all or first"),
         ("{fallback: ops}", "notify.fallback is 'ops', which is no channel; the channels are none yet"),
         ("{channels: [{kind: slack}]}", "notify.channels[0].name is missing; write it, such as `name: ops-chat`"),
-        ("{channels: [{name: A b}]}", "notify.channels[0].name is 'A b', which is no name; write"),
+        ("{channels: [{name: A b, kind: console}]}", "notify.channels[0].name is 'A b', which is no name; write"),
         ("{channels: [{name: a}]}", "notify.channels[0].kind is missing; write it, such as `kind: slack`"),
         (f"{{channels: [{SLACK}], fallback: b}}", "notify.fallback is 'b', which is no channel; the channels are ops"),
         (
             f"{{channels: [{SLACK}, {SLACK}]}}",
             "notify.channels[1].name is 'ops', as notify.channels[0].name is already; give every channel a name",
         ),
-        (f"{{channels: [{SLACK}], routes: [{{}}]}}", "notify.routes[0].channels is missing; write it, such as"),
-        (f"{{channels: [{SLACK}], routes: [{{channels: []}}]}}", "routes[0].channels is an empty list; name at"),
+        (f"{{channels: [{SLACK}], routes: [{{}}]}}", "channels is missing; write at least one channel, such as"),
+        (f"{{channels: [{SLACK}], routes: [{{channels: []}}]}}", "routes[0].channels is an empty list; write at"),
         (
             f"{{channels: [{SLACK}], routes: [{{channels: [ops, mail]}}]}}",
             "notify.routes[0].channels[1] is 'mail', which is no channel; the channels are ops",
@@ -210,22 +218,23 @@ def test_whoever_sends_nothing_needs_neither_secrets_nor_files() -> None:
         ),
     ],
 )  # fmt: skip
-def test_a_bad_section_is_refused_by_key_value_and_cure(load_notify: Load, text: str, sentence: str) -> None:
-    assert sentence in refusal(load_notify, text)
+def test_a_bad_section_is_refused_by_key_value_and_cure(load_section: Load, text: str, sentence: str) -> None:
+    assert sentence in refusal(load_section, text)
 
 
 @pytest.mark.parametrize(
     ("text", "sentence"),
     [
         ("kind: slak", "kind is 'slak'; write slack or discord or teams"),
-        ("kind: slack, ulr: {env: URL}", "ulr is unknown; did you mean url?"),
+        ("kind: slack, ulr: {env: URL}", "ulr is unknown to a channel of kind slack; did you mean url?"),
+        ("type: slack, url: {env: URL}", "type is unknown; did you mean kind?"),
         ("kind: slack", "url is missing; write it, such as `url: {env: OPS_CHAT_URL}`"),
         (
             "kind: slack, url: {env: URL}, token: {env: TOKEN}",
-            "token means nothing to a channel of kind slack; take it out; it has url, body",
+            "token is unknown to a channel of kind slack; take it out; the keys here are kind, name",
         ),
-        ("kind: console, body: ./ops.json.j2", "body means nothing to a channel of kind console;"),
-        ("kind: console, to: [a@b.example]", "to means nothing to a channel of kind console;"),
+        ("kind: console, body: ./ops.json.j2", "body is unknown to a channel of kind console;"),
+        ("kind: console, to: [a@b.example]", "to is unknown to a channel of kind console;"),
         ("kind: console, identities: 'yes'", "identities must be true or false and is a text; write true or false"),
         ("kind: console, burst: 0", "burst is 0; write a number from 1 to 1000"),
         ("kind: console, template: ./gone.j2", "gone.j2', where there is no file; write the template there"),
@@ -240,12 +249,12 @@ def test_a_bad_section_is_refused_by_key_value_and_cure(load_notify: Load, text:
         (f"{MAIL}, host: 'h:25'", "host is 'h:25', which is no host; write mail.example"),
         (f"{MAIL}, host: h, port: 0", "port is 0; write a number from 1 to 65535"),
         ("kind: email, host: h, sender: me, to: [c@d.example]", "sender is 'me', which is no address; write ops@"),
-        ("kind: email, host: h, sender: a@b.example, to: []", "to is an empty list; name at least one address"),
+        ("kind: email, host: h, sender: a@b.example, to: []", "to is an empty list; write at least one address"),
         ("kind: email, host: h, sender: a@b.example, to: [d]", "to[0] is 'd', which is no address;"),
-        (f"{MAIL}, host: h, user: me", "user goes with notify.channels[0].password; give both, or neither"),
+        (f"{MAIL}, host: h, user: me", "notify.channels[0] has only one of user and password; give both, or neither"),
         (
             f"{MAIL}, host: h, tls: none, user: me, password: {{env: PASSWORD}}",
-            "tls is 'none', so that the password would cross the network for anybody to read; write starttls or tls",
+            "tls is 'none', and the password would cross the network in the clear; write starttls or tls",
         ),
         ("kind: slack, url: 'https://chat.example/s3cr3t'", "url is not one of value, env and file; write it as"),
         ("kind: slack, url: {env: BAD}", "url.env is no URL; give it the whole URL, from https:// on"),
@@ -259,23 +268,24 @@ def test_a_bad_section_is_refused_by_key_value_and_cure(load_notify: Load, text:
         ("kind: gotify, url: https://g.example, token: {env: BAD}", "token.env has a character that no token can"),
         ("kind: gotify, url: 'https://me:s3cr3t@g.example', token: {env: TOKEN}", "url is no plain URL;"),
         ("kind: apprise, url: {env: TOKEN}", "url.env is no URL that apprise knows;"),
-        ("kind: matrix, url: {env: URL}", "url means nothing to a channel of kind matrix; take it out; it has homes"),
+        ("kind: matrix, url: {env: URL}", "url is unknown to a channel of kind matrix; take it out; the keys"),
     ],
 )  # fmt: skip
-def test_a_bad_channel_is_refused_by_key_value_and_cure(load_notify: Load, text: str, sentence: str) -> None:
-    found = refusal(load_notify, f"{{channels: [{{name: a, {text}}}]}}")
-    assert found.startswith("notify.channels[0].")
+def test_a_bad_channel_is_refused_by_key_value_and_cure(load_section: Load, text: str, sentence: str) -> None:
+    found = refusal(load_section, f"{{channels: [{{name: a, {text}}}]}}")
+    assert found.startswith("notify.channels[0]")
     assert sentence in found
 
 
 @pytest.mark.parametrize(
     ("text", "sentence"),
     [
-        ("kinds: []", "kinds is an empty list; name at least one"),
+        ("kinds: []", "kinds is an empty list; write at least one"),
         ("kinds: [pushed]", "kinds[0] is 'pushed'; write created or moved"),
         ("repository: 'Team/**'", "repository is 'Team/**', which has 'T' (character 1), which no name can hold;"),
         ("tag: '-*'", "tag is '-*', which can never match, since no repository or tag is named like that;"),
         ("environment: Prod", "environment is 'Prod', which can never match"),
+        ("env: prod", "env is unknown; did you mean environment?"),
         ("environment: live", "environment is 'live', which fits no environment; the environments are production, s"),
         ("registry: mian", "registry is 'mian', which is not configured; the registries are main"),
         ("kinds: [alert], tag: prod", " sends only alerts, which have no repository, tag and environment; take"),
@@ -293,15 +303,15 @@ def test_a_bad_channel_is_refused_by_key_value_and_cure(load_notify: Load, text:
         ("quiet: {from: '07:00', until: '07:00', zone: UTC}", "quiet ends when it begins; write another time under"),
     ],
 )  # fmt: skip
-def test_a_bad_route_is_refused_by_key_value_and_cure(load_notify: Load, text: str, sentence: str) -> None:
-    found = refusal(load_notify, f"{{channels: [{SLACK}], routes: [{{channels: [ops], {text}}}]}}")
+def test_a_bad_route_is_refused_by_key_value_and_cure(load_section: Load, text: str, sentence: str) -> None:
+    found = refusal(load_section, f"{{channels: [{SLACK}], routes: [{{channels: [ops], {text}}}]}}")
     assert found.startswith("notify.routes[0]")
     assert sentence in found
 
 
-def refusal(load_notify: Load, text: str) -> str:
+def refusal(load_section: Load, text: str) -> str:
     with pytest.raises(ConfigurationError) as caught:
-        load_notify(text)
+        load_section(text)
     found = str(caught.value)
     assert "\n" not in found
     assert "s3cr3t" not in found
@@ -320,30 +330,29 @@ def refusal(load_notify: Load, text: str) -> str:
         "routes: [{channels: [ops], kinds: [alert, moved], tag: prod}, {channels: [ops], kinds: [alert]}]",
     ],
 )
-def test_what_only_looks_like_a_contradiction_is_accepted(load_notify: Load, routes: str) -> None:
-    assert len(load_notify(f"{{channels: [{SLACK}], {routes}}}").notify.routes) == 2
+def test_routes_that_only_look_contradictory_are_accepted(load_section: Load, routes: str) -> None:
+    assert len(load_section(f"{{channels: [{SLACK}], {routes}}}").notify.routes) == 2
 
 
 # What it shows
 
 
-def test_who_is_patient_keeps_a_channel_whose_secret_or_template_is_gone(tmp_path: Path) -> None:
+def test_a_patient_caller_gets_a_channel_whose_secret_or_template_is_missing(tmp_path: Path) -> None:
     path = tmp_path / "config.yml"
     gone = "{name: gone, kind: slack, url: {env: GONE}}"
     path.write_text(f"notify: {{channels: [{gone}, {SLACK.replace('}}', '}, template: ./gone.j2}')}]}}")
     with pytest.raises(ConfigurationError, match="GONE, which is not set"):
         load(path, environ=ENVIRON)
     first, second = load(path, environ=ENVIRON, is_patient=True).notify.channels
-    assert first.secrets == {}
-    assert first.trouble == "notify.channels[0].url cannot be read; `tagtrail check` says why"
-    assert (second.trouble, second.template) == (None, tmp_path / "gone.j2")
+    assert (first.find_missing(), second.find_missing()) == ("url", None)
+    assert second.template == tmp_path / "gone.j2"
     path.write_text(path.read_text().replace("slack", "slak"))
     with pytest.raises(ConfigurationError, match="slak"):
         load(path, environ=ENVIRON, is_patient=True)
 
 
-def test_the_description_says_where_secrets_come_from_and_never_what_they_are(load_notify: Load) -> None:
-    config = load_notify(
+def test_the_description_says_where_secrets_come_from_and_never_what_they_are(load_section: Load) -> None:
+    config = load_section(
         f"""
           channels:
             - {SLACK}
@@ -356,18 +365,32 @@ def test_the_description_says_where_secrets_come_from_and_never_what_they_are(lo
             - channels: [ops, mail]
         """
     )
-    described = describe(config)
+    described = render(examine(config))
     assert "s3cr3t" not in described + repr(config)
     assert "notify.channels[0].url: from environment variable URL\n" in described
     assert "notify.channels[1].to: c@d.example\n" in described
-    assert (
-        "notify.routes[0]: the kinds created, moved of the tag * in ** of registry *, published for the environment"
-        " prod*, to the channels ops, quiet from 22:00 until 07:00 in the zone UTC\n"
-    ) in described
-    assert "notify.routes[1]: all kinds of the tag * in ** of registry * to the channels ops, mail\n" in described
+    for line in (
+        "notify.routes[0].kinds: created, moved",
+        "notify.routes[0].environment: prod*",
+        "notify.routes[0].channels: ops",
+        "notify.routes[0].quiet.from: 22:00",
+        "notify.routes[0].quiet.until: 07:00",
+        "notify.routes[0].quiet.zone: UTC",
+        "notify.routes[1].channels: ops, mail",
+        "notify.routes[1].kinds: all",
+    ):
+        assert f"  {line}\n" in described
 
 
-def test_a_secret_that_others_can_read_is_warned_of(load_notify: Load, tmp_path: Path) -> None:
+def test_a_secret_that_others_can_read_is_warned_of(load_section: Load, tmp_path: Path) -> None:
     text = f"{{channels: [{{name: a, {MAIL}, host: h, user: me, password: {{file: ./password}}}}]}}"
-    (warning,) = find_warnings(load_notify(text))
-    assert warning.startswith(f"notify.channels[0].password comes from file {tmp_path}/password, which every user")
+    warning, _ = find_warnings(load_section(text))
+    assert warning == (
+        f"notify.channels[0].password: every user of this machine can read file {tmp_path}/password; chmod o-r it"
+    )
+
+
+def test_channels_that_no_route_names_are_warned_of_together(load_section: Load) -> None:
+    channels = ", ".join(f"{{name: {name}, kind: console}}" for name in "abcd")
+    (warning,) = find_warnings(load_section(f"{{channels: [{channels}], fallback: a, routes: [{{channels: [c]}}]}}"))
+    assert warning.startswith("notify.channels[1] and notify.channels[3]: no route names this channel")

@@ -17,7 +17,7 @@ import yaml
 
 import tagtrail
 from tagtrail.config.load import load
-from tagtrail.config.model import Config, Limits
+from tagtrail.config.model import Config, LimitsConfig
 from tagtrail.config.notifications import render_notifications
 from tagtrail.store.database import Store
 from tests.real import TOKEN, Layout, Registry, Service, need
@@ -224,7 +224,7 @@ def test_the_unit_is_hardened(setting: str, value: str) -> None:
 
 def test_the_unit_waits_for_requests_in_flight_and_does_not_restart_a_refused_configuration(tmp_path: Path) -> None:
     unit = read_unit()
-    assert float(unit["TimeoutStopSec"][0].removesuffix("s")) > Limits().stop_timeout
+    assert float(unit["TimeoutStopSec"][0].removesuffix("s")) > LimitsConfig().stop_timeout
     wrong = tmp_path / "config.yml"
     wrong.write_text("lisen: 127.0.0.1:8080\n")
     done = subprocess.run(

@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from tagtrail.access.callers import Access
+from tagtrail.access.callers import Authenticator
 from tagtrail.access.scopes import Scope
 from tagtrail.errors import StorageUnavailable
 from tagtrail.export import bundle as make
@@ -33,10 +33,10 @@ def out(tmp_path: Path) -> Iterator[Path]:
     assert [path.name for path in tmp_path.iterdir() if path.name.startswith(".")] == [], "no draft is left behind"
 
 
-def guarded(**tokens: set[Scope]) -> Access:
+def guarded(**tokens: set[Scope]) -> Authenticator:
     """Access by these tokens, each called by its own text."""
     known = [(hashlib.sha256(name.encode()).digest(), name, frozenset(scopes)) for name, scopes in tokens.items()]
-    return Access(configured=known, may_be_open=False)
+    return Authenticator(configured=known, may_be_open=False)
 
 
 def newest_line(ledger: Ledger) -> dict[str, Any]:

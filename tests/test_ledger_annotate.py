@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 from flask.testing import FlaskClient
 
-from tagtrail.access.callers import Access
+from tagtrail.access.callers import Authenticator
 from tagtrail.access.scopes import Scope
 from tagtrail.errors import BadParameter, NotRecorded, Refused
 from tagtrail.ledger.annotate import Annotation, Noted, annotate
@@ -191,7 +191,7 @@ def test_over_http_what_cannot_be_is_refused_with_a_sentence(told: Ledger) -> No
 def test_tying_takes_the_scope_deploy_and_seeing_people_takes_identity(told: Ledger) -> None:
     scopes: dict[str, tuple[Scope, ...]] = {"r": ("read",), "d": ("deploy",), "i": ("read", "identity")}
     tokens = [(hashlib.sha256(name.encode()).digest(), name, frozenset(given)) for name, given in scopes.items()]
-    client: Any = make_client(told, Access(configured=tokens, may_be_open=False))
+    client: Any = make_client(told, Authenticator(configured=tokens, may_be_open=False))
     body = {"relation": "ticket", "change": "OPS-17", "note": "asked by olga", "actor": "olga"}
 
     def ask(method: str, token: str | None) -> Any:

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 from flask.testing import FlaskClient
 
-from tagtrail.access.callers import Access
+from tagtrail.access.callers import Authenticator
 from tagtrail.access.scopes import Proxy
 from tagtrail.errors import BadParameter, Refused
 from tagtrail.ledger.declare import LONGEST, Declaration, Declared, Origin, declare
@@ -274,7 +274,7 @@ def doors(ledger: Ledger) -> FlaskClient:
     """The API as tokens see it: two that may read and declare, one that sees identities besides."""
     tokens = {"ci": {"read", "deploy"}, "other": {"read", "deploy"}, "seer": {"read", "deploy", "identity"}}
     configured = [(hashlib.sha256(name.encode()).digest(), name, frozenset(scopes)) for name, scopes in tokens.items()]
-    return make_client(ledger, Access(configured=configured))  # type: ignore[arg-type]
+    return make_client(ledger, Authenticator(configured=configured))  # type: ignore[arg-type]
 
 
 def answer(client: FlaskClient, token: str, path: str, **body: Any) -> tuple[int, bytes]:
@@ -307,7 +307,7 @@ def test_what_a_line_discloses_cannot_be_guessed_by_its_key(
 def test_nor_can_it_be_by_a_proxys_user(told: Ledger, hidden: str) -> None:
     """Users have no token by which one could be told from another."""
     proxy = Proxy(addresses=(ip_network("127.0.0.1"),), user_header="X-User", everyone=("read", "deploy"))
-    client = make_client(told, Access(proxy=proxy))
+    client = make_client(told, Authenticator(proxy=proxy))
     body = {"relation": "ticket", "change": "OPS-17", hidden: "olga"}
 
     def say(user: str, text: str) -> tuple[int, bytes]:

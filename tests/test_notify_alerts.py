@@ -4,7 +4,9 @@ from dataclasses import dataclass
 
 import pytest
 
-from tagtrail.config.model import ChannelConfig, Config, NotifyConfig, Registry, RouteConfig
+from tagtrail.config.channels import ConsoleConfig
+from tagtrail.config.model import Config, NotifyConfig, RegistryConfig, RouteConfig
+from tagtrail.config.values import Seconds
 from tagtrail.ledger.lifecycle import record_start, record_stop
 from tagtrail.notify.alerts import DeliveryReports, ServiceAlerts
 from tagtrail.notify.message import Message
@@ -17,7 +19,7 @@ from tests.conftest import Ledger
 from tests.events import push
 from tests.messaging import Chat, open_chat, text_of
 
-CHANNELS = tuple(ChannelConfig(name, "console") for name in ("chat", "other", "mail"))
+CHANNELS = tuple(ConsoleConfig(name=name) for name in ("chat", "other", "mail"))
 
 
 @dataclass
@@ -55,8 +57,8 @@ def watch(ledger: Ledger, *, registries: tuple[str, ...] = ("main",), fallback: 
     route = RouteConfig(("chat",), kinds=frozenset({"alert"}))
     config = Config(
         data=ledger.store.directory,
-        registries=tuple(map(Registry, registries)),
-        notify=NotifyConfig(channels=CHANNELS, routes=(route,), silent_after=DAY, fallback=fallback),
+        registries=tuple(map(RegistryConfig, registries)),
+        notify=NotifyConfig(channels=CHANNELS, routes=(route,), silent_after=Seconds(DAY), fallback=fallback),
     )
     return Watched(chat, ServiceAlerts(ledger.store, config, clock=ledger.clock), config)
 
@@ -226,7 +228,7 @@ def test_a_broken_template_is_reported_with_its_error(ledger: Ledger) -> None:
 def test_alerts_are_recorded_also_without_a_route_for_them(ledger: Ledger) -> None:
     chat = open_chat(ledger)
     chat.hear(push("prod", "one", 0))
-    config = Config(data=ledger.store.directory, registries=(Registry("main"),))
+    config = Config(data=ledger.store.directory, registries=(RegistryConfig("main"),))
     ledger.clock.pass_seconds(2 * DAY)
     ServiceAlerts(ledger.store, config, clock=ledger.clock).check()
     assert ledger.rows("SELECT kind, subject, ended_at FROM troubles") == [("silent", "main", None)]

@@ -16,7 +16,7 @@ from typing import Any
 import jsonschema
 import pytest
 
-from tagtrail.config.model import ChannelConfig
+from tagtrail.config.channels import ChannelConfig
 from tagtrail.errors import ConfigurationError
 from tagtrail.notify.channels import make_channel
 from tagtrail.notify.channels.email import make as make_email
@@ -69,19 +69,25 @@ GOTIFY = {
 }
 
 
-def ntfy(room: ChatRoom, **more: Any) -> ChannelConfig:
+def ntfy(room: ChatRoom, **more: Any) -> Any:
     return channel_config("ntfy", secrets={"url": f"{room.url}/{TOPIC}", "token": TOKEN}, **more)
 
 
-def gotify(room: ChatRoom, **more: Any) -> ChannelConfig:
-    return channel_config("gotify", secrets={"token": TOKEN}, settings={"url": room.url}, **more)
+def gotify(room: ChatRoom, **more: Any) -> Any:
+    return channel_config("gotify", secrets={"token": TOKEN}, url=room.url, **more)
 
 
 def email(
-    port: int = 1, *, tls: str = "none", to: tuple[str, ...] = ("ops@example.org",), **more: str
-) -> ChannelConfig:
-    settings = {"host": "127.0.0.1", "port": str(port), "tls": tls, "sender": "tagtrail@example.org"} | more
-    return channel_config("email", secrets={"password": PASSWORD}, settings=settings, to=to)
+    port: int = 1,
+    *,
+    tls: str = "none",
+    to: tuple[str, ...] = ("ops@example.org",),
+    password: str = PASSWORD,
+    **more: str,
+) -> Any:
+    secrets = {"password": password} if "user" in more else {}
+    sender = "tagtrail@example.org"
+    return channel_config("email", secrets=secrets, host="127.0.0.1", port=port, tls=tls, sender=sender, to=to, **more)
 
 
 POSTED: list[tuple[Callable[..., ChannelConfig], dict[str, Any]]] = [(ntfy, NTFY), (gotify, GOTIFY)]
@@ -406,7 +412,7 @@ def test_no_password_is_shown_or_logged(posts: MailServer, caplog: pytest.LogCap
 
 
 def test_a_password_that_smtp_cannot_carry_is_refused_unseen() -> None:
-    config = replace(email(user="tagtrail"), secrets=channel_config("email", secrets={"password": "pässword"}).secrets)
+    config = email(user="tagtrail", password="pässword")
     with pytest.raises(ConfigurationError, match="beyond ASCII") as refused:
         make_channel(config)
     assert "pässword" not in str(refused.value)
@@ -491,7 +497,7 @@ IS_MISSING = importlib.util.find_spec("apprise") is None
 needs_apprise = pytest.mark.skipif(IS_MISSING and not os.environ.get("CI"), reason="apprise is not installed")
 
 
-def apprise(room: ChatRoom, query: str = "", scheme: str = "json") -> ChannelConfig:
+def apprise(room: ChatRoom, query: str = "", scheme: str = "json") -> Any:
     url = f"{room.url.replace('http', scheme, 1)}/{TOPIC}?+X-Key={TOKEN}{query}"
     return channel_config("apprise", secrets={"url": url})
 

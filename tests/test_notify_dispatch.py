@@ -3,14 +3,15 @@
 import json
 import threading
 import time
-from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import pytest
+from msgspec.structs import replace
 
-from tagtrail.config.model import ChannelConfig, Config, RouteConfig
-from tagtrail.config.secrets import Secret
+from tagtrail.config.channels import WebhookConfig
+from tagtrail.config.model import Config, RouteConfig
+from tagtrail.config.secrets import SecretUrl, SigningSecret
 from tagtrail.errors import ConfigurationError
 from tagtrail.ledger.erase import erase, find_holdings
 from tagtrail.notify import http as sending
@@ -55,9 +56,8 @@ def test_a_move_becomes_one_message(ledger: Ledger, room: ChatRoom) -> None:
 
 
 def test_after_500_twice_it_is_tried_again_later_each_time_under_the_same_id(ledger: Ledger, room: ChatRoom) -> None:
-    hook = ChannelConfig(
-        "ops", "webhook", {"url": Secret(room.url), "secret": Secret("whsec_c2VjcmV0c2VjcmV0c2VjcmV0c2VjcmV0")}
-    )
+    secret = SigningSecret("whsec_c2VjcmV0c2VjcmV0c2VjcmV0c2VjcmV0")
+    hook = WebhookConfig(name="ops", url=SecretUrl(room.url), secret=secret)
     it = make_notifier(ledger, [hook])
     room.will(DOWN, DOWN)
     ledger.receive(push("prod", "one", 1))
@@ -103,9 +103,8 @@ def test_a_retry_after_of_more_than_an_hour_is_cut_to_an_hour(ledger: Ledger, ro
 
 
 def test_a_server_that_closes_after_reading_gets_it_again_under_the_same_id(ledger: Ledger, room: ChatRoom) -> None:
-    hook = ChannelConfig(
-        "ops", "webhook", {"url": Secret(room.url), "secret": Secret("whsec_c2VjcmV0c2VjcmV0c2VjcmV0c2VjcmV0")}
-    )
+    secret = SigningSecret("whsec_c2VjcmV0c2VjcmV0c2VjcmV0c2VjcmV0")
+    hook = WebhookConfig(name="ops", url=SecretUrl(room.url), secret=secret)
     it = make_notifier(ledger, [hook])
     room.will(Reply(mode="close"))
     ledger.receive(push("prod", "one", 1))
@@ -203,10 +202,11 @@ def test_a_dead_channel_delays_no_other(ledger: Ledger, room: ChatRoom) -> None:
 def test_a_channel_that_cannot_be_made_delays_no_other_and_needs_no_restart(ledger: Ledger, room: ChatRoom) -> None:
     channels = [slack(room, "gone"), slack(room, "live")]
     it = make_notifier(ledger, channels, routes=[RouteConfig(("gone", "live"), tag="prod")])
-    missing = replace(channels[0], secrets={}, trouble="the URL is gone")
+    reason = "url of the channel 'gone' cannot be read; `tagtrail check` says why"
+    missing = replace(channels[0], url=SecretUrl("", is_missing=True))
     config = replace(it.config, notify=replace(it.config.notify, channels=(missing, channels[1])))
     read = [config]
-    with pytest.raises(ConfigurationError, match="the URL is gone"):
+    with pytest.raises(ConfigurationError, match="url of the channel 'gone' cannot be read"):
         make_channels(config)
 
     def reread() -> Config:
@@ -220,8 +220,8 @@ def test_a_channel_that_cannot_be_made_delays_no_other_and_needs_no_restart(ledg
     ledger.receive(push("prod", "one", 1))
     assert (it.run("gone"), it.run("live")) == (1, 1)
     assert (it.states("gone"), it.states("live")) == (["waiting"], ["sent"])
-    assert it.attempts(it.deliveries("gone")[0])[0].detail == "the URL is gone"
-    assert find_unavailable(made) == {"gone": "the URL is gone"}
+    assert it.attempts(it.deliveries("gone")[0])[0].detail == reason
+    assert find_unavailable(made) == {"gone": reason}
     read.clear()  # and the whole file is broken
     assert find_unavailable(made) == {"gone": "the configuration cannot be read; `tagtrail check` says why"}
     read.append(it.config)

@@ -2,7 +2,6 @@
 
 import tempfile
 from collections.abc import Callable, Iterator
-from datetime import time
 from pathlib import Path
 
 import pytest
@@ -10,9 +9,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from tagtrail.app import create_app
-from tagtrail.config.model import ChannelConfig, Config, NotifyConfig, Quiet, Registry, RouteConfig
-from tagtrail.config.secrets import Secret, Token
-from tagtrail.config.secrets import digest_of as digest_of_token
+from tagtrail.config.channels import ConsoleConfig, SlackConfig
+from tagtrail.config.model import Config, NotifyConfig, QuietHours, RegistryConfig, RouteConfig
+from tagtrail.config.secrets import IngestToken, SecretUrl
+from tagtrail.config.values import Seconds, TimeOfDay
 from tagtrail.intake.envelope import read_body
 from tagtrail.ledger.declare import Declaration, declare
 from tagtrail.ledger.rebuild import rebuild
@@ -30,7 +30,7 @@ from tests.conftest import Clock, Ledger
 from tests.events import INDEX, delete_digest, delete_repository, delete_tag, digest_of, envelope, push
 from tests.signed_log import make_log, put_back_database, save_database
 
-CHANNELS = (ChannelConfig("chat", "slack"), ChannelConfig("mail", "email"))
+CHANNELS = (ConsoleConfig(name="chat"), ConsoleConfig(name="mail"))
 Begin = Callable[..., "NotifiedLedger"]
 
 
@@ -122,7 +122,7 @@ def test_what_is_being_sent_is_not_joined(notified: NotifiedLedger) -> None:
 
 
 def test_without_debounce_each_push_is_a_delivery_at_once(begin: Begin) -> None:
-    notified = begin(RouteConfig(("chat",)), settle=0.0)
+    notified = begin(RouteConfig(("chat",)), debounce=Seconds(0))
     notified.receive(push("stable", "new", 0), push("prod", "new", 1))
     assert notified.messages() == [["stable"], ["prod"]]
     assert {delivery.not_before for delivery in notified.deliveries()} == {notified.clock()}
@@ -156,17 +156,17 @@ PUSHES = st.lists(
 )
 
 
-@given(pushes=PUSHES, settle=st.sampled_from((0.0, 1.0, 3.0)))
+@given(pushes=PUSHES, debounce=st.sampled_from((0.0, 1.0, 3.0)))
 @settings(max_examples=40)
 def test_each_move_is_delivered_once_and_each_tags_moves_in_order(
-    pushes: list[tuple[str, str, float]], settle: float
+    pushes: list[tuple[str, str, float]], debounce: float
 ) -> None:
     with tempfile.TemporaryDirectory() as place:
         store = Store(Path(place))
         store.prepare()
         clock = Clock()
         notified = NotifiedLedger(
-            store, clock, NotifyConfig(settle=settle, channels=CHANNELS, routes=(RouteConfig(("chat",)),))
+            store, clock, NotifyConfig(debounce=Seconds(debounce), channels=CHANNELS, routes=(RouteConfig(("chat",)),))
         )
         for at, (tag, content, pause) in enumerate(pushes):
             clock.pass_seconds(pause)
@@ -271,10 +271,10 @@ def test_a_deployment_declared_on_the_command_line_needs_no_channel_secret(begin
 
 def test_the_service_writes_deliveries_and_no_secret_is_in_its_database(store: Store, clock: Clock) -> None:
     hook = "https://chat.example/s3cr3t"
-    registry = Registry("main", tokens=(Token(digest_of_token("a-token-of-the-registry"), "a test"),))
-    channel = ChannelConfig("chat", "slack", secrets={"url": Secret(hook)})
+    registry = RegistryConfig("main", tokens=(IngestToken("a-token-of-the-registry"),))
+    channel = SlackConfig(name="chat", url=SecretUrl(hook))
     notify = NotifyConfig(channels=(channel,), routes=(RouteConfig(("chat",)),))
-    app = create_app(Config(store.directory, registries=(registry,), notify=notify), store=store, clock=clock)
+    app = create_app(Config(data=store.directory, registries=(registry,), notify=notify), store=store, clock=clock)
     headers = {"Authorization": "Bearer a-token-of-the-registry"}
     assert app.test_client().post("/events", data=envelope(push("prod", "one", 0)), headers=headers).status_code == 202
     found = store.reader().execute("SELECT channel, subject FROM deliveries").fetchall()
@@ -284,7 +284,7 @@ def test_the_service_writes_deliveries_and_no_secret_is_in_its_database(store: S
 
 
 def test_quiet_hours_hold_a_delivery_back(begin: Begin) -> None:
-    notified = begin(RouteConfig(("chat",), quiet=Quiet(time(0), time(23), "UTC")))
+    notified = begin(RouteConfig(("chat",), quiet=QuietHours(TimeOfDay(0), TimeOfDay(23), "UTC")))
     notified.receive(push("prod", "one", 0))
     (delivery,) = notified.deliveries("chat")
     assert notified.clock() == parse_instant("2026-04-21T12:00:00Z")
@@ -294,7 +294,7 @@ def test_quiet_hours_hold_a_delivery_back(begin: Begin) -> None:
 def test_quiet_hours_hold_nothing_back_that_comes_along_with_what_they_do_not_hold(begin: Begin) -> None:
     """`docker push --all-tags` at night: `stable` would have waited, the violation must not."""
     notified = begin(
-        RouteConfig(("chat",), quiet=Quiet(time(0), time(23), "UTC")),
+        RouteConfig(("chat",), quiet=QuietHours(TimeOfDay(0), TimeOfDay(23), "UTC")),
         RouteConfig(("chat",), kinds=frozenset({"violation"})),
     )
     notified.receive(push("1.0.0", "one", 0))

@@ -1,6 +1,6 @@
 """The outbox kept in bounds: what leaves it and when, and what stays."""
 
-from dataclasses import replace
+from msgspec.structs import replace
 
 from tagtrail.config.model import RouteConfig
 from tagtrail.notify.alerts import DeliveryReports

@@ -7,12 +7,13 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tagtrail.config.model import NotificationKind, NotifyConfig, Quiet, RouteConfig
+from tagtrail.config.model import NotificationKind, NotifyConfig, QuietHours, RouteConfig
+from tagtrail.config.values import TimeOfDay
 from tagtrail.notify.routes import Notification, Routes, end_of_quiet
 from tagtrail.trail.instant import DAY, SECOND, parse_instant
 
 HOUR = 3_600 * SECOND
-NIGHT = Quiet(time(22), time(7), "Europe/Berlin")
+NIGHT = QuietHours(TimeOfDay(22), TimeOfDay(7), "Europe/Berlin")
 
 
 def happening(*kinds: NotificationKind, tag: str | None = "prod", environments: tuple[str, ...] = ()) -> Notification:
@@ -112,27 +113,27 @@ def test_a_channel_of_several_routes_gets_one_message_at_the_earliest_time() -> 
         (NIGHT, "2026-10-24T20:00:00Z", "2026-10-25T06:00:00Z"),
         (NIGHT, "2026-10-25T05:59:59Z", "2026-10-25T06:00:00Z"),
         # Within a day.
-        (Quiet(time(12), time(13, 30), "UTC"), "2026-01-10T12:00:00Z", "2026-01-10T13:30:00Z"),
-        (Quiet(time(12), time(13, 30), "UTC"), "2026-01-10T11:59:59Z", None),
-        (Quiet(time(12), time(13, 30), "UTC"), "2026-01-10T13:30:00Z", None),
+        (QuietHours(TimeOfDay(12), TimeOfDay(13, 30), "UTC"), "2026-01-10T12:00:00Z", "2026-01-10T13:30:00Z"),
+        (QuietHours(TimeOfDay(12), TimeOfDay(13, 30), "UTC"), "2026-01-10T11:59:59Z", None),
+        (QuietHours(TimeOfDay(12), TimeOfDay(13, 30), "UTC"), "2026-01-10T13:30:00Z", None),
         # A time that is left out (02:30) is counted as if the clocks had not been changed yet: 03:30.
-        (Quiet(time(22), time(2, 30), "Europe/Berlin"), "2026-03-29T00:59:59Z", "2026-03-29T01:30:00Z"),
-        (Quiet(time(22), time(2, 30), "Europe/Berlin"), "2026-03-29T01:29:59Z", "2026-03-29T01:30:00Z"),
-        (Quiet(time(2, 30), time(4), "Europe/Berlin"), "2026-03-29T01:29:59Z", None),
-        (Quiet(time(2, 30), time(4), "Europe/Berlin"), "2026-03-29T01:30:00Z", "2026-03-29T02:00:00Z"),
+        (QuietHours(TimeOfDay(22), TimeOfDay(2, 30), "Europe/Berlin"), "2026-03-29T00:59:59Z", "2026-03-29T01:30:00Z"),
+        (QuietHours(TimeOfDay(22), TimeOfDay(2, 30), "Europe/Berlin"), "2026-03-29T01:29:59Z", "2026-03-29T01:30:00Z"),
+        (QuietHours(TimeOfDay(2, 30), TimeOfDay(4), "Europe/Berlin"), "2026-03-29T01:29:59Z", None),
+        (QuietHours(TimeOfDay(2, 30), TimeOfDay(4), "Europe/Berlin"), "2026-03-29T01:30:00Z", "2026-03-29T02:00:00Z"),
         # Of a time that comes twice (02:30) the first is meant, and the night does not begin once more.
-        (Quiet(time(22), time(2, 30), "Europe/Berlin"), "2026-10-25T00:29:59Z", "2026-10-25T00:30:00Z"),
-        (Quiet(time(22), time(2, 30), "Europe/Berlin"), "2026-10-25T01:15:00Z", None),
+        (QuietHours(TimeOfDay(22), TimeOfDay(2, 30), "Europe/Berlin"), "2026-10-25T00:29:59Z", "2026-10-25T00:30:00Z"),
+        (QuietHours(TimeOfDay(22), TimeOfDay(2, 30), "Europe/Berlin"), "2026-10-25T01:15:00Z", None),
         # Far from Greenwich, where the local day is another one.
-        (Quiet(time(22), time(7), "Pacific/Auckland"), "2026-07-01T12:00:00Z", "2026-07-01T19:00:00Z"),
-        (Quiet(time(22), time(7), "Pacific/Honolulu"), "2026-07-01T09:00:00Z", "2026-07-01T17:00:00Z"),
+        (QuietHours(TimeOfDay(22), TimeOfDay(7), "Pacific/Auckland"), "2026-07-01T12:00:00Z", "2026-07-01T19:00:00Z"),
+        (QuietHours(TimeOfDay(22), TimeOfDay(7), "Pacific/Honolulu"), "2026-07-01T09:00:00Z", "2026-07-01T17:00:00Z"),
     ],
 )
-def test_quiet_hours_end_at_the_right_instant(quiet: Quiet, at: str, end: str | None) -> None:
+def test_quiet_hours_end_at_the_right_instant(quiet: QuietHours, at: str, end: str | None) -> None:
     assert end_of_quiet(quiet, parse_instant(at)) == parse_instant(end or at)
 
 
-TIMES = st.times(max_value=time(23, 59)).map(lambda value: value.replace(second=0, microsecond=0))
+TIMES = st.times(max_value=time(23, 59)).map(lambda value: TimeOfDay(value.hour, value.minute))
 
 
 @given(
@@ -147,7 +148,7 @@ def test_what_waits_for_the_end_of_quiet_hours_waits_no_longer_than_that(
     """The end is never more than a day and a change of the clocks away, and the zone's clock shows it."""
     if begins == ends:
         return
-    quiet = Quiet(begins, ends, zone)
+    quiet = QuietHours(TimeOfDay(begins.hour, begins.minute), TimeOfDay(ends.hour, ends.minute), zone)
     end = end_of_quiet(quiet, at)
     assert at <= end < at + DAY + 2 * HOUR
     if end > at:

@@ -10,16 +10,23 @@ from pathlib import Path
 import pytest
 
 from tagtrail.access.tokens import make_token, revoke_token
+from tagtrail.config.consistency import refuse_open_service
 from tagtrail.config.load import load
 from tagtrail.config.model import Config
 from tagtrail.errors import ConfigurationError
-from tagtrail.server.run import refuse_open_doors
+from tagtrail.store.database import Store
+from tagtrail.store.tokens import has_live_token
+from tagtrail.trail.instant import now
 from tests.command_line import CommandLine
 from tests.conftest import Ledger
 
 Configure = Callable[[str], Config]
 TOKEN = "[{value: a-token-that-is-long-enough}]"
 PROXY = "{addresses: [10.0.0.7], user_header: Remote-User, everyone: [read]}"
+
+
+def check_access(config: Config, store: Store) -> None:
+    refuse_open_service(config, has_stored_token=has_live_token(store.reader(), at=now()))
 
 
 @pytest.fixture
@@ -39,24 +46,24 @@ def test_beyond_loopback_it_does_not_start_while_nobody_may_ask(
     configure: Configure, ledger: Ledger, access: str
 ) -> None:
     with pytest.raises(ConfigurationError, match=re.escape("listen is '0.0.0.0:80', which other machines can reach")):
-        refuse_open_doors(configure(access), ledger.store)
+        check_access(configure(access), ledger.store)
 
 
 @pytest.mark.parametrize("access", [f"{{read: {TOKEN}}}", f"{{proxy: {PROXY}}}"])
 def test_a_configured_reader_or_a_proxy_is_enough(configure: Configure, ledger: Ledger, access: str) -> None:
-    refuse_open_doors(configure(access), ledger.store)
+    check_access(configure(access), ledger.store)
 
 
 def test_so_is_a_live_stored_token_but_none_that_was_revoked(configure: Configure, ledger: Ledger) -> None:
     make_token(ledger.recorder, "board", ["read"])
-    refuse_open_doors(configure("{}"), ledger.store)
+    check_access(configure("{}"), ledger.store)
     revoke_token(ledger.store, ledger.recorder, "board")
     with pytest.raises(ConfigurationError, match="make one with `tagtrail token create NAME --scope read`"):
-        refuse_open_doors(configure("{}"), ledger.store)
+        check_access(configure("{}"), ledger.store)
 
 
 def test_on_loopback_nothing_is_needed(ledger: Ledger) -> None:
-    refuse_open_doors(load(environ={}), ledger.store)
+    check_access(load(environ={}), ledger.store)
 
 
 def test_the_refusal_is_one_sentence_of_the_command_line(tmp_path: Path) -> None:

@@ -27,7 +27,7 @@ def settings(room: ChatRoom, **notify: Any) -> dict[str, Any]:
     """A service that tells the room by webhook, at once."""
     hook = {"name": "hook", "kind": "webhook", "url": {"value": f"{room.url}/hook"}, "secret": {"value": SECRET}}
     return {
-        "notify": {"settle": "0s", "channels": [hook], "routes": [{"channels": ["hook"]}], **notify},
+        "notify": {"debounce": "0s", "channels": [hook], "routes": [{"channels": ["hook"]}], **notify},
         "environments": [{"name": "production", "repository": "**", "tag": "prod"}],
         "access": {"read": [{"value": ADMIN}], "admin": [{"value": ADMIN}]},
     }
@@ -85,7 +85,7 @@ def states(service: Service) -> list[str]:
 def test_a_push_by_skopeo_arrives_as_exactly_one_correct_message(tmp_path: Path, chat_room: ChatRoom) -> None:
     url = {"value": f"{chat_room.url}/services/T0/B0/x"}
     slack = {"name": "ops", "kind": "slack", "url": url}
-    config = settings(chat_room, settle="5s", channels=[slack], routes=[{"channels": ["ops"]}])
+    config = settings(chat_room, debounce="5s", channels=[slack], routes=[{"channels": ["ops"]}])
     service = Service(tmp_path / "service", config).start()
     registry = Registry(tmp_path / "registry", f"{service.url}/events")
     layout = Layout(tmp_path / "layout")

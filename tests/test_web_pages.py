@@ -22,7 +22,7 @@ from tests.pages import Shown, shown, sign_in, visit
 
 CHANNEL = """
 notify:
-  settle: 0s
+  debounce: 0s
   channels: [{name: hook, kind: slack, url: {value: "http://127.0.0.1:9/secret-path"}}]
   routes: [{channels: [hook]}]
 """

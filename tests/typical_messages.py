@@ -2,8 +2,10 @@
 
 from typing import Any
 
-from tagtrail.config.model import ChannelConfig, ChannelKind
-from tagtrail.config.secrets import Secret
+from msgspec.structs import fields
+
+from tagtrail.config.channels import CHANNEL_TYPES
+from tagtrail.config.section import unwrap
 from tagtrail.notify.message import Fact, Message
 from tagtrail.trail.instant import parse_instant
 
@@ -25,9 +27,14 @@ NASTY = (
 )
 
 
-def channel_config(kind: ChannelKind, *, secrets: dict[str, str] | None = None, **more: Any) -> ChannelConfig:
-    hidden = {name: Secret(text) for name, text in (secrets or {}).items()}
-    return ChannelConfig(name=f"ops-{kind}", kind=kind, secrets=hidden, **more)
+def channel_config(
+    kind: str, *, name: str | None = None, secrets: dict[str, str] | None = None, **more: Any
+) -> Any:  # the struct of that kind
+    """A channel's configuration; `secrets` become the secrets of the types that the kind has."""
+    struct = CHANNEL_TYPES[kind]
+    types = {field.name: unwrap(field.type)[0] for field in fields(struct)}
+    hidden = {key: types[key](text) for key, text in (secrets or {}).items()}
+    return struct(name=name or f"ops-{kind}", **hidden, **more)
 
 
 def rollback() -> Message:

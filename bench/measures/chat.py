@@ -39,7 +39,7 @@ def measure(bench: Bench) -> Iterator[Row]:
 
 def _settings(room: ChatRoom) -> dict[str, Any]:
     channel = {"name": "chat", "kind": "slack", "url": {"value": f"{room.url}/services/bench"}}
-    return {"notify": {"settle": "0s", "channels": [channel], "routes": [{"channels": ["chat"]}]}}
+    return {"notify": {"debounce": "0s", "channels": [channel], "routes": [{"channels": ["chat"]}]}}
 
 
 def _take_turns(running: Ours, room: ChatRoom, times: int) -> tuple[list[float], list[float]]:

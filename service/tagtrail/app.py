@@ -5,7 +5,7 @@ from functools import partial
 
 from flask import Flask
 
-from tagtrail.access.callers import Access
+from tagtrail.access.callers import Authenticator
 from tagtrail.access.scopes import Scope
 from tagtrail.access.throttle import FailedAuthentications
 from tagtrail.access.tokens import IngestTokens, Sender
@@ -64,7 +64,7 @@ def create_app(config: Config, *, store: Store, clock: Callable[[], int] = now) 
 
 def access_of(
     config: Config, *, store: Store, failures: FailedAuthentications, clock: Callable[[], int] = now
-) -> Access:
+) -> Authenticator:
     """The access rules: the configured tokens and proxy, and the tokens in the store."""
     names: dict[bytes, str] = {}
     scopes: dict[bytes, set[Scope]] = {}
@@ -76,9 +76,9 @@ def access_of(
         with store.snapshot() as db:
             return find_tokens(db)
 
-    return Access(
+    return Authenticator(
         configured=[(digest, name, frozenset(scopes[digest])) for digest, name in names.items()],
-        proxy=config.access.proxy,
+        proxy=config.access.proxy.proxy if config.access.proxy is not None else None,
         find_stored=find_stored,
         find_session=find_session,
         may_be_open=config.may_be_open,
@@ -92,7 +92,7 @@ def blocks_of(config: Config) -> Blocks:
     return {
         registry.name: partial(render_notifications, config, registry)
         for registry in config.registries
-        if registry.tokens and registry.tokens[0].secret is not None
+        if registry.tokens
     }
 
 

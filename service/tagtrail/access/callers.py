@@ -110,7 +110,7 @@ def _no_session() -> None:
     return None
 
 
-class Access:
+class Authenticator:
     """Authenticates and authorises every HTTP request except `POST /events`.
 
     `configured` holds the SHA-256 of each token of the configuration, with its name and scopes. `find_stored` returns
@@ -211,7 +211,7 @@ class Access:
         return (*self._configured, *live)
 
     def _by_proxy(self, request: HttpRequest, peer: str) -> Caller | None:
-        """The user whom the proxy names. A wrong bearer token overrides the proxy's user."""
+        """The user that the proxy names. A wrong bearer token overrides the proxy's user."""
         proxy = self._proxy
         if proxy is None or not proxy.trusts(peer) or _has_bearer(request):
             return None

@@ -25,7 +25,7 @@ def redact(shown: T) -> T:
 
 
 def _redact(value: Any) -> Any:
-    if isinstance(value, Entry):  # a line names nobody: its `who` and `raw` are salted commitments
+    if isinstance(value, Entry):  # a line names no person: its `who` and `raw` are salted commitments
         return value
     if isinstance(value, msgspec.Struct):
         return msgspec.structs.replace(value, **_redacted(value, value.__struct_fields__))
@@ -67,4 +67,4 @@ class Redaction:
         self.disclosures.record(shown, address=caller.address, user_agent=caller.user_agent)
 
 
-Admit = Callable[[Scope], Redaction]  # authenticates the caller for a scope; raises as `Access.require` does
+Admit = Callable[[Scope], Redaction]  # authenticates the caller for a scope; raises as `Authenticator.require` does

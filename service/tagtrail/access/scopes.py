@@ -40,8 +40,8 @@ def find_token(digest: bytes, known: Iterable[tuple[bytes, T]]) -> T | None:
 
 
 def hash_token(text: str) -> bytes:
-    """The SHA-256 by which a token is stored and compared; lone surrogates from WSGI or argv become their bytes."""
-    return hashlib.sha256(text.encode("utf-8", "surrogateescape")).digest()
+    """The SHA-256 by which a token is stored and compared; different texts differ, lone surrogates included."""
+    return hashlib.sha256(text.encode("utf-8", "surrogatepass")).digest()
 
 
 def presents_bearer(authorization: str | None) -> bool:

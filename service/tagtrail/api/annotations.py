@@ -1,4 +1,4 @@
-"""`/api/v1/entries/<seq>/annotations`: what was tied to a line, and tying something to it."""
+"""`/api/v1/entries/<seq>/annotations`: lists the annotations of a line and adds one."""
 
 from flask import Blueprint, Response, request
 
@@ -16,7 +16,7 @@ from tagtrail.store.lines import get_last_seq
 
 
 def add_annotating(blueprint: Blueprint, *, store: Store, recorder: Recorder, admit: Admit) -> None:
-    """Add both routes; `admit` is asked who calls."""
+    """Add both routes; `admit` authenticates the caller."""
 
     @blueprint.get("/entries/<int:seq>/annotations")
     def annotations(seq: int) -> Response:

@@ -1,11 +1,11 @@
-"""`/api/v1`: the questions over HTTP, and the one thing that can be told: a deployment."""
+"""`/api/v1`: the lists, a digest, the status, and declared deployments over HTTP."""
 
 from collections.abc import Callable
 
 import msgspec
 from flask import Blueprint, Response, request
 
-from tagtrail.access.callers import Access
+from tagtrail.access.callers import Authenticator
 from tagtrail.access.disclosures import DisclosureLog
 from tagtrail.access.redaction import Admit, Redaction
 from tagtrail.access.scopes import Scope
@@ -30,11 +30,11 @@ from tagtrail.trail.rules import Rules
 
 
 def make_api_blueprint(
-    *, store: Store, recorder: Recorder, access: Access, checkpoint_every: float = 60.0
+    *, store: Store, recorder: Recorder, access: Authenticator, checkpoint_every: float = 60.0
 ) -> Blueprint:
-    """The API, to be mounted at `/api/v1`; its failures are answered by `problems.register_errors`.
+    """The API, to be mounted at `/api/v1`; `problems.register_errors` answers its failures.
 
-    A checkpoint is due every so many seconds; the status tells where none comes.
+    A checkpoint is due every `checkpoint_every` seconds; the status reports a late one.
     """
     blueprint = Blueprint("api", __name__)
     blueprint.after_request(_let_browsers_revalidate)

@@ -21,7 +21,7 @@ _LEFT_OUT: Final = frozenset({"reference", "host"})
 
 @dataclass(frozen=True, slots=True)
 class CsvColumn:
-    """A column, and the path of its value in a row; the cell is empty where anything on the path is null."""
+    """A column and the path of its value in a row; the cell is empty if a value on the path is null."""
 
     name: str
     path: str

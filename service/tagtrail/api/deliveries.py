@@ -1,4 +1,4 @@
-"""`/api/v1/deliveries/<id>`: one message to a channel with its attempts, and trying it once more."""
+"""`/api/v1/deliveries/<id>`: one delivery with its attempts; `retry` tries it once more."""
 
 import msgspec
 from flask import Blueprint, Response, request
@@ -14,11 +14,11 @@ from tagtrail.store.outbox import DeliveryHistory, get_delivery_history, retry
 
 
 class Retry(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """What is sent to have a message tried again: an empty object. It has a media type that a web page cannot send."""
+    """The body of a retry: an empty object, in a media type that a web page cannot send."""
 
 
 def add_delivering(blueprint: Blueprint, *, store: Store, recorder: Recorder, admit: Admit) -> None:
-    """Add both routes; `admit` is asked who calls."""
+    """Add both routes; `admit` authenticates the caller."""
 
     @blueprint.get("/deliveries/<id>")
     def delivery(id: str) -> Response:  # noqa: A002 - as the route says it

@@ -1,4 +1,4 @@
-"""`GET /api/v1/export`: a bundle over HTTP, handed over while it is made."""
+"""`GET /api/v1/export`: a bundle over HTTP, streamed while it is made."""
 
 from collections.abc import Callable
 from itertools import chain
@@ -6,7 +6,7 @@ from typing import Final
 
 from flask import Blueprint, Response, request
 
-from tagtrail.access.callers import Access, Caller
+from tagtrail.access.callers import Authenticator, Caller
 from tagtrail.access.disclosures import Requester
 from tagtrail.api.requests import read_parameters
 from tagtrail.export.bundle import hand_over, prepare
@@ -16,7 +16,7 @@ from tagtrail.line import Who
 from tagtrail.store.database import Store
 from tagtrail.store.tree import StoredCheckpoint
 
-ANYBODY: Final = "anybody"  # asks where the service is open
+ANYBODY: Final = "anybody"  # the caller under open access
 _HEADERS: Final = {
     "Cache-Control": "no-store",
     "Content-Disposition": 'attachment; filename="tagtrail-export.zip"',
@@ -24,9 +24,9 @@ _HEADERS: Final = {
 
 
 def make_export_blueprint(
-    *, store: Store, recorder: Recorder, access: Access, sign: Callable[[], StoredCheckpoint]
+    *, store: Store, recorder: Recorder, access: Authenticator, sign: Callable[[], StoredCheckpoint]
 ) -> Blueprint:
-    """The export, to be mounted at `/api/v1`; its failures are answered by `problems.register_errors`."""
+    """The export, to be mounted at `/api/v1`; `problems.register_errors` answers its failures."""
     blueprint = Blueprint("export", __name__)
 
     @blueprint.get("/export")
@@ -38,7 +38,7 @@ def make_export_blueprint(
         )
         asker = Requester(caller.token, Who(caller.user, caller.address, caller.user_agent))
         pieces = hand_over(bundle, recorder, asker)
-        first = () if request.method == "HEAD" else (next(pieces),)  # what cannot be recorded is still a problem here
+        first = () if request.method == "HEAD" else (next(pieces),)  # a failure to record is still an error answer here
         response = Response(chain(first, pieces), headers=_HEADERS, content_type="application/zip")
         response.call_on_close(pieces.close)
         return response
@@ -47,7 +47,7 @@ def make_export_blueprint(
 
 
 def _shows_identities(caller: Caller, question: Question) -> bool:
-    """To whoever may see them, unless they do not want to. Raises NotAllowed for who wants to and may not."""
+    """Whether the export has identities: if the caller may see them and does not decline. Raises NotAllowed."""
     if question.identities:
         caller.require("identity")
     return caller.sees_identities and question.identities is not False

@@ -1,4 +1,4 @@
-"""`/log`: what was signed of the ledger, and the proof that a line is under it, in the formats of C2SP."""
+"""`/log`: the newest checkpoint, and the proof that it covers a line, in the formats of C2SP."""
 
 import hashlib
 import re
@@ -7,7 +7,7 @@ from typing import Final
 
 from flask import Blueprint, Response, request
 
-from tagtrail.access.callers import Access
+from tagtrail.access.callers import Authenticator
 from tagtrail.api.requests import read_parameters
 from tagtrail.errors import BadParameter, NotRecorded
 from tagtrail.store.database import Connection, Store
@@ -19,14 +19,14 @@ from tagtrail.tlog.proofs import write_proof
 _TEXT: Final = "text/plain; charset=utf-8"
 
 
-def make_log_blueprint(*, store: Store, access: Access) -> Blueprint:
+def make_log_blueprint(*, store: Store, access: Authenticator) -> Blueprint:
     """The log's routes, to be mounted without a prefix; failures are answered by `problems.register_errors`."""
     blueprint = Blueprint("log", __name__)
     blueprint.after_request(_let_all_revalidate)
 
     @blueprint.get("/log/checkpoint")
     def checkpoint() -> Response:
-        """For everybody: it holds a size and a hash, and is made to be kept by others."""
+        """Needs no token: a checkpoint holds a size and a hash, and is meant to be kept by others."""
         refuse_unknown(read_parameters(request), accepted=())
         response = Response(_newest(store.reader()).note, content_type=_TEXT)
         response.set_etag(hashlib.sha256(response.get_data()).hexdigest()[:24])
@@ -64,7 +64,7 @@ def _newest(db: Connection) -> StoredCheckpoint:
 
 
 def _find_above(db: Connection, seq: int, parameters: Mapping[str, str]) -> StoredCheckpoint:
-    """The checkpoint that is asked for, if the line is under it. Raises NotRecorded and BadParameter."""
+    """The requested checkpoint, if it covers the line. Raises NotRecorded and BadParameter."""
     if seq > get_last_seq(db):
         raise NotRecorded(f"there is no line {seq}")
     newest = _newest(db)

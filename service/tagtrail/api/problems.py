@@ -1,4 +1,4 @@
-"""Failures as `application/problem+json` (RFC 9457): each kind is translated here, once."""
+"""Failures as `application/problem+json` (RFC 9457); each kind is translated here."""
 
 from collections.abc import Mapping
 from typing import Literal
@@ -27,7 +27,7 @@ class ProblemDocument(msgspec.Struct, frozen=True, omit_defaults=True):
 
 
 def register_errors(app: Flask) -> None:
-    """Answer every failure of the application as a problem; what is unforeseen shows nothing of itself."""
+    """Answer every failure of the application as a problem; an unforeseen one shows no detail."""
     app.register_error_handler(BadParameter, _bad_parameter)
     app.register_error_handler(NotRecorded, lambda error: problem(404, "Not recorded", str(error)))
     app.register_error_handler(Refused, lambda error: problem(422, "Contradicts the trail", str(error)))
@@ -45,7 +45,7 @@ def register_errors(app: Flask) -> None:
 def problem(
     status: int, title: str, detail: str, *, parameter: str | None = None, headers: Mapping[str, str] | None = None
 ) -> Response:
-    """The answer that tells of a problem."""
+    """The answer with a problem."""
     document = ProblemDocument(title=title, status=status, detail=detail, parameter=parameter)
     response = Response(msgspec.json.encode(document), status, dict(headers or {}), content_type=MEDIA_TYPE)
     response.headers.setdefault("Cache-Control", "no-store")
@@ -65,7 +65,7 @@ def _unavailable(_: StorageUnavailable) -> Response:
 
 
 def answer_http(error: HTTPException) -> Response | HTTPException:
-    """What Flask itself refuses: an unknown path, a wrong method, a defect of ours. Redirects stay redirects."""
+    """Answer Flask's own errors: an unknown path, a wrong method, a defect of ours. Redirects stay redirects."""
     if error.code is None or error.code < 400:
         return error
     headers = {name: value for name, value in error.get_headers() if name in ("Allow", "Retry-After")}

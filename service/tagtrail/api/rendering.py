@@ -1,7 +1,7 @@
 """An answer as JSON, a page at a time, or as CSV or NDJSON, whole and in constant memory.
 
-A whole answer is read page by page, each in a short transaction of its own: a long one would keep the write-ahead log
-from being written back. Lines that arrive meanwhile are left out of it.
+A whole answer is read page by page, each in its own short transaction, because a long one would prevent writing the
+write-ahead log back. It leaves out lines that arrive meanwhile.
 """
 
 import hashlib
@@ -24,7 +24,7 @@ from tagtrail.store.lines import get_last_seq
 from tagtrail.store.query import Page, Query
 from tagtrail.wording.spreadsheet import MARK, write_cells, write_row
 
-_READ: Final = 1_000  # rows of a whole answer that are read, and sent, at a time
+_READ: Final = 1_000  # rows of a whole answer that are read and sent at a time
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,9 +39,9 @@ class Answering:
     redaction: Redaction
 
     def respond(self, request: Request) -> Response:
-        """The answer, or 304 where the client already has it.
+        """The answer, or 304 if the client already has it.
 
-        Raises BadParameter, NotRecorded, NotAllowed and (where a reading cannot be recorded) StorageUnavailable.
+        Raises BadParameter, NotRecorded, NotAllowed, and StorageUnavailable if a reading cannot be recorded.
         """
         if self.query.filters.actor is not None:
             self.redaction.caller.require("identity")
@@ -60,12 +60,12 @@ class Answering:
 
     @property
     def _tells_of_people(self) -> bool:
-        """Whether anything about people can be learned from the answer; the ledger's lines hold nothing of them."""
+        """Whether the answer reveals data about people; the ledger's lines contain none."""
         is_lines = self.format == "ndjson" and self.listing.find_lines is not None
         return self.query.filters.actor is not None or (self.listing.shows_identities and not is_lines)
 
     def _find(self, db: Connection, query: Query) -> Page[Any]:
-        """A page of the rows, of which nothing is shown that the redaction may not see."""
+        """A page of the redacted rows."""
         find = self.listing.find_lines if self.format == "ndjson" else None
         page = (find or self.listing.find)(db, query)
         return replace(page, items=self.redaction.apply(page.items))
@@ -89,7 +89,7 @@ class Answering:
         return response
 
     def _stream(self, page: Page[Any], last_seq: int) -> Iterator[bytes]:
-        """All rows from the first page on, or as many as were asked for."""
+        """All rows from the first page on, or as many as requested."""
         if self.format == "csv":
             names = self.listing.columns
             yield MARK + write_row([names[at] for at in self._columns()]).encode()
@@ -104,7 +104,7 @@ class Answering:
                 page = self._find(db, query)
 
     def _columns(self) -> list[int]:
-        """Which of the list's columns are there for this redaction."""
+        """The list's columns that this caller may see."""
         sees_all = self.redaction.caller.sees_identities
         return [at for at, name in enumerate(self.listing.columns) if sees_all or name not in IDENTITY_FIELDS]
 
@@ -119,14 +119,14 @@ class Answering:
 
 
 def entity_tag(request: Request, shown_as: str, last_seq: int, redaction: Redaction) -> str:
-    """What changes with each line of the ledger, with the question, the format, our version and what may be seen."""
-    seen = "people" if redaction.caller.sees_identities else "nobody"
+    """The ETag of an answer that depends on the ledger, the query, the format, our version and the redaction."""
+    seen = "people" if redaction.caller.sees_identities else "redacted"
     asked = f"{__version__}\n{request.path}\n{request.query_string.decode('latin-1')}\n{shown_as}\n{seen}"
     return f"{last_seq}-{hashlib.sha256(asked.encode()).hexdigest()[:16]}"
 
 
 def _with_content_tag(request: Request, response: Response) -> Response:
-    """For what changes without a line: the content's own hash."""
+    """The ETag of an answer that can change without a new line: its content's hash."""
     tag = hashlib.sha256(response.get_data()).hexdigest()[:24]
     if request.if_none_match.contains_weak(tag):
         response = Response(status=304)
@@ -141,9 +141,9 @@ def _with_tag(response: Response, tag: str) -> Response:
 def document_response(
     request: Request, document: msgspec.Struct, *, redaction: Redaction, tag: str | None = None, status: int = 200
 ) -> Response:
-    """One document as JSON, as much of it as the redaction may see, or 304 where the client has it by its tag.
+    """One redacted document as JSON, or 304 if the client has it by its ETag.
 
-    Raises StorageUnavailable where it cannot be recorded that they saw it.
+    Raises StorageUnavailable if showing identities cannot be recorded.
     """
     if tag is not None and request.if_none_match.contains_weak(tag):
         return _with_tag(Response(status=304), tag)

@@ -1,4 +1,4 @@
-"""From a request to a question: its parameters, its format, its place in the list."""
+"""Parses a request: its parameters, its body, its format and its place in a list."""
 
 import re
 from collections.abc import Collection, Mapping
@@ -16,7 +16,7 @@ from tagtrail.trail.rules import Rules
 
 
 def read_parameters(request: Request) -> dict[str, str]:
-    """The query's parameters. Raises BadParameter for one that is given twice."""
+    """The query's parameters. Raises BadParameter for a repeated one."""
     for name, values in request.args.lists():
         if len(values) > 1:
             raise BadParameter(name[:80], f"{name[:80]!r} is given {len(values)} times; give it once")
@@ -24,7 +24,7 @@ def read_parameters(request: Request) -> dict[str, str]:
 
 
 def read_query(parameters: Mapping[str, str], listing: Listing, rules: Rules) -> Query:
-    """The query to the list that the parameters describe. Raises BadParameter."""
+    """Parse the parameters into a query. Raises BadParameter."""
     filters = read_filter(parameters, accepted=accepted_by(listing))
     for name in listing.required:
         if name not in parameters:
@@ -36,11 +36,11 @@ def read_query(parameters: Mapping[str, str], listing: Listing, rules: Rules) ->
 
 
 def accepted_by(listing: Listing) -> Collection[str]:
-    """The parameters that the list has a use for."""
+    """The parameters of the list."""
     return (*listing.filters, *(("at",) if listing.has_at else ()), *(("limit", "cursor") if listing.key else ()))
 
 
-# What is sent to be recorded: the JSON body of a POST, read into what it says.
+# The JSON body of a POST.
 
 
 T = TypeVar("T", bound=msgspec.Struct)
@@ -50,7 +50,7 @@ _UNKNOWN_FIELD = re.compile(r"unknown field `([^`]*)`|required field `([^`]*)`|a
 
 
 def read_body(sent: Request, said: type[T], *, what: str) -> T:
-    """The body as what it says, which errors call `what`. Raises BadParameter and the HTTP errors 413 and 415.
+    """Parse the body, which errors call `what`. Raises BadParameter and the HTTP errors 413 and 415.
 
     A browser sends this media type to another site only if that site allows it.
     """
@@ -81,7 +81,7 @@ MEDIA_TYPES: Final[dict[Format, str]] = {
 
 
 def choose_format(request: Request, suffix: str | None) -> Format:
-    """The format to answer in. Raises NotAcceptable when the client takes none of them."""
+    """The format of the answer. Raises NotAcceptable if the client accepts none."""
     if suffix is not None:
         return cast("Format", suffix)
     if not request.accept_mimetypes:

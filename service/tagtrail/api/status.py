@@ -1,4 +1,4 @@
-"""`/api/v1/status`: how the ledger is doing, in numbers that a monitor can take as they are."""
+"""`/api/v1/status`: the state of the ledger, in numbers for a monitor."""
 
 from typing import Annotated
 
@@ -9,19 +9,23 @@ from tagtrail.store.status import Status
 from tagtrail.tlog.unsigned import UnsignedLag, describe_unsigned_lag
 from tagtrail.trail.instant import SECOND
 
-Age = Annotated[float | None, Meta(description="In seconds; null where there is none yet.")]
+Age = Annotated[float | None, Meta(description="In seconds; null before the first.")]
 
 
 class StatusDocument(msgspec.Struct, frozen=True):
-    """How the ledger is doing."""
+    """The state of the ledger."""
 
-    lines: Annotated[int, Meta(description="Lines of the ledger, the pruned ones among them.", ge=0)]
+    lines: Annotated[int, Meta(description="Lines of the ledger, including pruned ones.", ge=0)]
     quarantined: Annotated[int, Meta(description="Lines that could not be understood.", ge=0)]
-    failed_authentications: Annotated[int, Meta(description="Ever counted, at every door.", ge=0)]
+    failed_authentications: Annotated[
+        int, Meta(description="All failed authentications, at the API and at `/events`.", ge=0)
+    ]
     checkpoint_lines: Annotated[int | None, Meta(description="Lines under the newest checkpoint; null before it.")]
     checkpoint_age_seconds: Age
     unsigned_lines: Annotated[int, Meta(description="Lines that no checkpoint covers yet.", ge=0)]
-    unsigned_age_seconds: Annotated[float | None, Meta(description="Of the first of them; null where there is none.")]
+    unsigned_age_seconds: Annotated[
+        float | None, Meta(description="Age of the first unsigned line; null if there is none.")
+    ]
     signing_ok: Annotated[bool, Meta(description="False once a line has waited for several times `checkpoint_every`.")]
     signing_problem: Annotated[str | None, Meta(description="What is wrong, in a sentence.")]
     verified_lines: Annotated[int | None, Meta(description="Lines that were verified last; null before that.")]

@@ -1,6 +1,5 @@
 """`tagtrail log verify`, `checkpoint`, `key`, `recover` and `new-epoch`: the commands about the signed log."""
 
-import fcntl
 import os
 import sys
 from collections.abc import Iterator
@@ -15,6 +14,7 @@ from tagtrail.cli.options import location, location_options, make_recorder
 from tagtrail.config.secrets import prepare_data_directory
 from tagtrail.errors import Contradicted, NotRecorded
 from tagtrail.ledger.record import Recorder
+from tagtrail.locks import hold_lock
 from tagtrail.store.database import Store
 from tagtrail.store.status import Verification, keep_verification
 from tagtrail.store.tree import find_checkpoint
@@ -50,7 +50,8 @@ def verify(*, background: bool) -> None:
     where = location()
     if background:
         os.nice(19)
-    with closing(find_ledger(where.data)) as store, _verify_lock(where, wait=not background) as is_ours:
+    patience = 0.0 if background else None  # another verification in the background is as good as this one
+    with closing(find_ledger(where.data)) as store, hold_lock(where.data / VERIFY_LOCK, patience=patience) as is_ours:
         if not is_ours:
             return
         started, size = monotonic(), count_lines(store)
@@ -61,20 +62,6 @@ def verify(*, background: bool) -> None:
     if trouble is not None:
         raise Contradicted(f"the ledger does not verify: {trouble}")
     click.echo(f"Verified {counted(size, 'line', 'lines')} in {span(monotonic() - started)}: nothing is wrong.")
-
-
-@contextmanager
-def _verify_lock(where: LedgerLocation, *, wait: bool) -> Iterator[bool]:
-    """The lock that only one verification of a ledger holds. Gives False where it is taken and not waited for."""
-    lock = os.open(where.data / VERIFY_LOCK, os.O_CREAT | os.O_RDWR | os.O_CLOEXEC, 0o600)
-    try:
-        fcntl.flock(lock, fcntl.LOCK_EX if wait else fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except BlockingIOError:
-        yield False
-    else:
-        yield True
-    finally:
-        os.close(lock)
 
 
 @click.command()

@@ -1,22 +1,17 @@
 """`tagtrail notify explain`: which channels a tag's newest move notifies, why, and with which message."""
 
-import os
-from base64 import b64encode
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
-from pathlib import Path
 from typing import Final
 
 import click
 import msgspec
 
-from tagtrail.cli.open_trail import CONFIG_VARIABLE
-from tagtrail.cli.options import config_path, location, notify_config
+from tagtrail.cli.options import location, notify_config
 from tagtrail.cli.query import TrailQuery, query_options
 from tagtrail.cli.references import PARAMETER, Subject, find_subject
 from tagtrail.cli.text import local_time
-from tagtrail.config.model import ChannelConfig, NotifyConfig
-from tagtrail.config.secrets import Secret
+from tagtrail.config.model import NotifyConfig
 from tagtrail.errors import BadParameter, ConfigurationError, NotRecorded
 from tagtrail.notify.explain import RouteDecision, explain_routes, read_notifications
 from tagtrail.notify.routes import Notification, Routes
@@ -26,14 +21,6 @@ from tagtrail.trail.instant import SECOND, format_instant, now, parse_instant
 from tagtrail.wording.text import listed
 
 _IDENTITY: Final = "msg_00000000-0000-7000-8000-000000000000"
-# A channel is made with these in place of its secrets, so that the command needs none and can show none.
-_STAND_INS: Final = {
-    "url": "https://channel.invalid/secret",
-    "token": "secret",
-    "password": "secret",
-    "secret": f"whsec_{b64encode(bytes(32)).decode()}",
-}
-_APPRISE: Final = "json://channel.invalid"
 
 
 class ExplainedRoute(msgspec.Struct, frozen=True):
@@ -101,33 +88,19 @@ def _find(query: TrailQuery, subject: Subject) -> _NewestMove:
     """The newest move of a tag. Raises BadParameter and NotRecorded."""
     if subject.tag is None:
         raise BadParameter(PARAMETER, f"{subject.repository} names no tag; write {subject.repository}:prod")
-    config = _find_config()
+    config = notify_config()
     with query.trail.store.snapshot() as db:
         wanted = Filter(registry=subject.registry, repository=subject.repository, tag=subject.tag)
         seq = get_newest_line(db, wanted)
         if seq is None:
             raise NotRecorded(f"no move of {subject.repository}:{subject.tag} is recorded")
-        lines = find_debounced(db, seq, within=int(config.settle * SECOND))
+        lines = find_debounced(db, seq, within=int(config.debounce * SECOND))
         notifications = read_notifications(find_message_data(db, lines, query.trail.rules))
         alone = read_notifications(find_message_data(db, [seq], query.trail.rules))
     # A message names only some of very many tags. A tag that it leaves out is routed as the others.
     candidates = (one for one in (*reversed(notifications), *alone) if one.tag == subject.tag)
     about = next(candidates, replace(alone[-1], tag=subject.tag))
     return _NewestMove(subject, config, seq, tuple(lines), (*notifications, about), about)
-
-
-def _find_config() -> NotifyConfig:
-    """The configured channels and routes; paths of templates are relative to the configuration file."""
-    config = notify_config()
-    folder = Path(config_path() or os.environ.get(CONFIG_VARIABLE) or "none").absolute().parent
-    return replace(config, channels=tuple(_locate(channel, folder) for channel in config.channels))
-
-
-def _locate(channel: ChannelConfig, folder: Path) -> ChannelConfig:
-    template, body = (path and folder / path for path in (channel.template, channel.body))
-    url = _APPRISE if channel.kind == "apprise" else _STAND_INS["url"]
-    secrets = {name: Secret(text) for name, text in (_STAND_INS | {"url": url}).items()}
-    return replace(channel, template=template, body=body, secrets=secrets)
 
 
 def _preview(query: TrailQuery, move: _NewestMove) -> Iterator[ExplainedChannel]:
@@ -175,7 +148,7 @@ def _show(
     output.say(name, f" in registry {subject.registry}, line {move.seq}: {kinds}{environments}")
     others = dict.fromkeys(one.tag or "" for one in move.notifications if one.tag != subject.tag)
     if others:
-        within = f"{move.config.settle:g} s"
+        within = f"{move.config.debounce:g} s"
         output.say(f"One message with {listed(others)}: the same digest, pushed within {within}.")
     output.say("")
     if not decisions:

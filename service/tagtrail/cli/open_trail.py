@@ -14,8 +14,7 @@ from tagtrail.trail.rules import Hosts, Rules
 from tagtrail.wording.clauses import Style
 
 if TYPE_CHECKING:  # a question does not need the configuration, nor the key that signs
-    from tagtrail.config.document import Node
-    from tagtrail.config.model import Ledger, NotifyConfig
+    from tagtrail.config.model import LedgerConfig, NotifyConfig
     from tagtrail.ledger.record import Recorder
     from tagtrail.tlog.signer import LogPlace, LogSigner
 
@@ -42,7 +41,7 @@ class LedgerLocation:
     """Where a ledger lies, and how it is signed."""
 
     data: Path
-    ledger: "Ledger"
+    ledger: "LedgerConfig"
     public_url: str | None
 
     @property
@@ -78,8 +77,9 @@ def find_data_directory(config: Path | None, data: str | None, environ: Mapping[
     """
     if named := data or environ.get(DATA_VARIABLE):
         return Path(named).absolute()
-    path, root = _read_configuration(config, environ)
-    return path.parent / root["data"].text() if "data" in root else DEFAULT_DATA.absolute()
+    if not (config or environ.get(CONFIG_VARIABLE)):
+        return DEFAULT_DATA.absolute()
+    return find_location(config, data, environ).data
 
 
 def find_location(config: Path | None, data: str | None, environ: Mapping[str, str]) -> LedgerLocation:
@@ -88,46 +88,10 @@ def find_location(config: Path | None, data: str | None, environ: Mapping[str, s
     Reads only these keys of the configuration, so a reader does not need the service's tokens. Raises
     ConfigurationError.
     """
-    from tagtrail.config import fields  # noqa: PLC0415 - only some commands need it
-    from tagtrail.config.model import Ledger  # noqa: PLC0415
-    from tagtrail.config.reader import read_ledger  # noqa: PLC0415
+    from tagtrail.config.load import load_place  # noqa: PLC0415 - only some commands need it
 
-    path, root = _read_configuration(config, environ)
-    return LedgerLocation(
-        data=find_data_directory(config, data, environ),
-        ledger=read_ledger(root["ledger"], folder=path.parent) if "ledger" in root else Ledger(),
-        public_url=root["public_url"].parse(fields.public_url) if "public_url" in root else None,
-    )
-
-
-def find_notify(config: Path | None, environ: Mapping[str, str]) -> "NotifyConfig":
-    """The channels and routes that the configuration names, without the channels' secrets.
-
-    Raises ConfigurationError.
-    """
-    from tagtrail.config.model import NotifyConfig  # noqa: PLC0415 - only some commands need it
-    from tagtrail.config.notify import read_notify  # noqa: PLC0415
-
-    _, root = _read_configuration(config, environ)
-    return read_notify(root["notify"], None) if "notify" in root else NotifyConfig()
-
-
-def _read_configuration(config: Path | None, environ: Mapping[str, str]) -> tuple[Path, "dict[str, Node]"]:
-    """The path of the configuration file and its keys; no keys without a file. Raises ConfigurationError."""
-    source = config or environ.get(CONFIG_VARIABLE)
-    if not source:
-        return Path.cwd() / "none", {}
-    from tagtrail.config.document import Node, read_document  # noqa: PLC0415 - only a configuration file needs it
-
-    path = Path(source).absolute()
-    try:
-        root = read_document(path.read_bytes(), name=path.name)
-    except OSError as error:
-        raise ConfigurationError(
-            f"the configuration {str(path)!r} cannot be read ({error.strerror}); name a file that this user may read"
-        ) from None
-    keys = root.value if isinstance(root.value, dict) else {}
-    return path, {key: Node(key, value) for key, value in keys.items()}
+    read = load_place(config, data, environ=environ)
+    return LedgerLocation(read.data, read.ledger, read.public_url)
 
 
 def open_trail(directory: Path) -> OpenTrail:

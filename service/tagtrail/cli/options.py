@@ -137,9 +137,9 @@ def location() -> "LedgerLocation":
 
 def notify_config() -> "NotifyConfig":
     """The channels and routes of the command's configuration, without secrets. Raises ConfigurationError."""
-    from tagtrail.cli.open_trail import find_notify  # noqa: PLC0415 - as above
+    from tagtrail.config.load import load_notify  # noqa: PLC0415 - only some commands need it
 
-    return find_notify(config_path(), os.environ)
+    return load_notify(config_path(), environ=os.environ)
 
 
 def make_recorder(store: "Store") -> "Recorder":

@@ -4,21 +4,26 @@ import math
 import os
 import signal
 from collections.abc import Callable
+from contextlib import closing
 from functools import partial
 from typing import Final
 
 import click
 
 from tagtrail import logs
+from tagtrail.cli.open_trail import find_ledger
 from tagtrail.cli.options import config_path, data_path, location_options
-from tagtrail.config.describe import describe, find_warnings
+from tagtrail.config.consistency import refuse_open_service
+from tagtrail.config.describe import encode, examine, refused, render
 from tagtrail.config.load import load, with_ingest_token
 from tagtrail.config.model import Config
 from tagtrail.config.notifications import BLOCK_FORMS, BlockForm, choose_registry, render_notifications
-from tagtrail.config.secrets import prepare_data_directory
+from tagtrail.config.secrets import INGEST_TOKEN_FILE, prepare_data_directory
 from tagtrail.errors import ConfigurationError
 from tagtrail.notify.leader import leader_lock
-from tagtrail.store.database import Store
+from tagtrail.store.database import DATABASE_NAME, Store
+from tagtrail.store.tokens import has_live_token
+from tagtrail.trail.instant import now
 from tagtrail.wording.text import visible
 
 _LISTEN = click.option(
@@ -60,21 +65,48 @@ def registry_config(registry: str | None, form: BlockForm, listen: str | None) -
 
 @click.command()
 @_LISTEN
+@click.option("--all", "shows_all", is_flag=True, help="Show the regular expressions of the default tag rules, too.")
+@click.option("--json", "as_json", is_flag=True, help="Print one JSON object.")
 @location_options
-def check(listen: str | None) -> None:
+def check(listen: str | None, *, shows_all: bool, as_json: bool) -> None:
     """Check the configuration and print what is in force.
 
-    The command prints no secrets, writes nothing, and does not start the service.
+    The command fails where `serve` would fail. It prints no secrets, writes nothing, and does not start the service.
     """
-    config = _load(listen)
+    try:
+        config = _load(listen)
+        _refuse_what_serve_refuses(config)
+    except ConfigurationError as error:
+        if as_json:
+            click.echo(encode(refused(str(error))))
+        raise ConfigurationError(f"the configuration cannot be used: {error}") from None
+    report = examine(config, shows_all=shows_all)
+    if as_json:
+        click.echo(encode(report))
+        return
+    for line in render(report).splitlines():
+        click.echo(visible(line))
+    for warning in report.warnings:
+        click.echo(f"Warning: {visible(warning)}", err=True)
+    click.echo("\nThe configuration can be used.")
+
+
+def _refuse_what_serve_refuses(config: Config) -> None:
+    """Check what the channels, the data directory and the ledger say. Raises ConfigurationError."""
+    from tagtrail.tlog.place import refuse_other_name  # noqa: PLC0415 - it needs cryptography
+
     if config.notify.channels:
         from tagtrail.notify.channels import check_channels  # noqa: PLC0415 - only channels need their libraries
 
         check_channels(config.notify.channels)
-    for line in describe(config).splitlines():
-        click.echo(visible(line))
-    for warning in find_warnings(config):
-        click.echo(f"Warning: {visible(warning)}", err=True)
+    if (config.data / INGEST_TOKEN_FILE).exists():
+        with_ingest_token(config)
+    has_token = False
+    if (config.data / DATABASE_NAME).is_file():
+        with closing(find_ledger(config.data)) as store:
+            has_token = has_live_token(store.reader(), at=now())
+            refuse_other_name(store, config.ledger)
+    refuse_open_service(config, has_stored_token=has_token)
 
 
 def _load(listen: str | None) -> Config:

@@ -1,1 +1,1 @@
-"""What the operator decides: the YAML file, its secrets, and the block to paste into a registry's own file."""
+"""The configuration: the YAML file, its secrets, and the block for the configuration of a registry."""

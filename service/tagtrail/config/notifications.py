@@ -11,7 +11,7 @@ from typing import Final, Literal, get_args
 
 import yaml
 
-from tagtrail.config.model import Config, Registry
+from tagtrail.config.model import Config, RegistryConfig
 from tagtrail.errors import ConfigurationError
 
 BlockForm = Literal["file", "compose", "environment"]
@@ -63,7 +63,7 @@ _WILDCARD_NOTE: Final = """\
 """
 
 
-def choose_registry(config: Config, name: str | None) -> Registry:
+def choose_registry(config: Config, name: str | None) -> RegistryConfig:
     """The registry of that name, or the only one. Raises ConfigurationError when that is not exactly one."""
     found = [registry for registry in config.registries if name in (None, registry.name)]
     if len(found) != 1:
@@ -74,7 +74,7 @@ def choose_registry(config: Config, name: str | None) -> Registry:
 
 
 def render_notifications(
-    config: Config, registry: Registry, *, token: str | None = None, form: BlockForm = "file"
+    config: Config, registry: RegistryConfig, *, token: str | None = None, form: BlockForm = "file"
 ) -> str:
     """The settings in one form, with comments: for `config.yml`, a compose file, or an environment variable.
 
@@ -82,14 +82,14 @@ def render_notifications(
     value as YAML. Without `token` the text holds the registry's first token. Raises ConfigurationError for a registry
     without tokens; `with_ingest_token` gives it the one on disk.
     """
-    if not registry.tokens or registry.tokens[0].secret is None:
+    if not registry.tokens:
         raise ConfigurationError(f"registry {registry.name!r} has no token yet; start the service once to make one")
     note = _note(config)
     text = _FILE.format(
         registry=registry.name,
         note=indent(note, " " * 6),
         url=_quote(endpoint_url(config)),
-        authorization=_quote(f"Bearer {token or registry.tokens[0].secret.reveal()}"),
+        authorization=_quote(f"Bearer {token or registry.tokens[0].reveal()}"),
     )
     if form == "file":
         return text

@@ -27,9 +27,6 @@ from tagtrail.store.database import Store
 from tagtrail.store.tree import StoredCheckpoint
 from tagtrail.tlog.note import Checkpoint
 
-# A zip that is streamed: fixed dates, one compression, nothing about time or place.
-
-
 FOLDER: Final = "tagtrail-export"
 SUMS: Final = "SHA256SUMS"
 _LEVEL: Final = 4  # much faster than the default 6, for a few per cent more bytes
@@ -37,8 +34,20 @@ _DATE: Final = (1980, 1, 1, 0, 0, 0)  # the earliest date that a zip can hold
 _MODE: Final = 0o100644  # a regular file
 
 
+FORMAT: Final = "bundle"
+COMMAND_LINE: Final = "the command line"
+BEGUN: Final = "begun"  # the `action` of the first line
+INTERRUPTED: Final = "interrupted by the caller"
+FAILED: Final = "interrupted by a failure of the service"
+
+Told = Callable[[int], None]
+
+
 class Archive:
-    """A zip in progress. `sums` is the input of `sha256sum -c` for all files so far."""
+    """A streamed zip with fixed dates, one compression and nothing about time or place.
+
+    `sums` is the input of `sha256sum -c` for all files so far.
+    """
 
     def __init__(self) -> None:
         self.sums = ""
@@ -89,15 +98,6 @@ class _Sink:
         pieces, self._pieces = self._pieces, []
         if pieces:
             yield b"".join(pieces)
-
-
-FORMAT: Final = "bundle"
-COMMAND_LINE: Final = "the command line"
-BEGUN: Final = "begun"  # the `action` of the first line
-INTERRUPTED: Final = "interrupted by the caller"
-FAILED: Final = "interrupted by a failure of the service"
-
-Told = Callable[[int], None]
 
 
 @dataclass(frozen=True, slots=True)

@@ -22,11 +22,18 @@ from tagtrail.store.lines import find_window
 from tagtrail.store.names import is_glob
 from tagtrail.trail.patterns import REPOSITORY_ALPHABET, compile_glob
 
-# Reads the ledger for a long time in short snapshots; the ledger may only grow meanwhile.
+WITHHELD: Final = 0
+INCLUDED: Final = 1
+PRUNED: Final = 2  # only the leaf hash is kept
+
+_WINDOW: Final = 4_096  # lines per page
+_REMEMBERED: Final = 20_000  # cached verdicts about repositories
+
+Fits = Callable[[Candidate], bool]
 
 
 class Reading:
-    """One bundle's view of a store: lines may be added meanwhile, but none removed."""
+    """One bundle's view of a store, in short snapshots: lines may be added meanwhile, but none removed."""
 
     def __init__(self, store: Store) -> None:
         self._store = store
@@ -47,16 +54,6 @@ class Reading:
                     " make it again"
                 )
             yield db
-
-
-WITHHELD: Final = 0
-INCLUDED: Final = 1
-PRUNED: Final = 2  # only the leaf hash is kept
-
-_WINDOW: Final = 4_096  # lines per page
-_REMEMBERED: Final = 20_000  # cached verdicts about repositories
-
-Fits = Callable[[Candidate], bool]
 
 
 @dataclass(frozen=True, slots=True)

@@ -6,7 +6,7 @@ from typing import Final
 
 import msgspec
 
-from tagtrail.config.model import ChannelConfig
+from tagtrail.config.channels import ChannelConfig
 from tagtrail.errors import TagtrailError
 from tagtrail.ledger.rulebook import load_rulebook
 from tagtrail.notify.alerts import read_alert, read_report

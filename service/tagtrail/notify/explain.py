@@ -1,8 +1,10 @@
 """Why a channel gets a message or not: each route with the first of its conditions that does not match."""
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Final
+
+from msgspec.structs import replace
 
 from tagtrail.config.model import NotifyConfig, RouteConfig
 from tagtrail.notify.routes import Notification, Routes, compile_route, notify_declaration, notify_move

@@ -8,7 +8,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from typing import Any, Final, TypeAlias
 
-from tagtrail.config.model import ChannelConfig
+from tagtrail.config.channels import JsonChannelConfig, WebhookUrlConfig
 from tagtrail.notify.formatting import Markup, presentable
 from tagtrail.notify.http import Interpret, Post, SendOutcome, interpret, post
 from tagtrail.notify.message import Message
@@ -28,7 +28,7 @@ class JsonWebhook:
     without a template). `request` makes the request from the document's bytes and the message's id.
     """
 
-    config: ChannelConfig
+    config: JsonChannelConfig
     markup: Markup
     build: Callable[[Message, str | None], Json]
     request: Callable[[bytes, str], Post]
@@ -69,9 +69,9 @@ def as_bytes(document: Json) -> bytes:
     return json.dumps(document, ensure_ascii=False, separators=(",", ":")).encode("utf-8", "replace")
 
 
-def to_secret_url(config: ChannelConfig) -> Callable[[bytes, str], Post]:
+def to_secret_url(config: WebhookUrlConfig) -> Callable[[bytes, str], Post]:
     """Makes requests to the channel's secret `url`."""
-    return lambda body, _: Post(config.secrets["url"].reveal(), body, JSON_HEADERS)
+    return lambda body, _: Post(config.url.reveal(), body, JSON_HEADERS)
 
 
 def read_object(text: str) -> Mapping[str, Any]:

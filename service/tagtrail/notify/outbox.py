@@ -24,7 +24,7 @@ class OutboxWriter:
     def __init__(self, config: NotifyConfig, *, clock: Callable[[], int] = now) -> None:
         self._routes = Routes(config)
         self._fallback = config.fallback
-        self._debounce = int(config.settle * SECOND)
+        self._debounce = int(config.debounce * SECOND)
         self._clock = clock
 
     def __call__(self, tx: Connection, line: Line, meaning: Meaning) -> None:

@@ -6,7 +6,7 @@ from datetime import date, datetime, time, timedelta
 from typing import Final
 from zoneinfo import ZoneInfo
 
-from tagtrail.config.model import NotificationKind, NotifyConfig, Quiet, RouteConfig
+from tagtrail.config.model import NotificationKind, NotifyConfig, QuietHours, RouteConfig
 from tagtrail.trail.instant import SECOND
 from tagtrail.trail.moves import MoveKind
 from tagtrail.trail.patterns import REPOSITORY_ALPHABET, TAG_ALPHABET, compile_glob
@@ -115,7 +115,7 @@ def compile_route(route: RouteConfig) -> Callable[[Notification], bool]:
     return matches
 
 
-def end_of_quiet(quiet: Quiet, at: int) -> int:
+def end_of_quiet(quiet: QuietHours, at: int) -> int:
     """The end of the quiet hours that contain the instant `at`; `at` itself outside quiet hours.
 
     A local time that a clock change skips counts as if the clocks had not changed yet. Of a local time that occurs

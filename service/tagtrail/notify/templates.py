@@ -13,7 +13,7 @@ from typing import Any, Final
 from jinja2 import StrictUndefined, TemplateSyntaxError, Undefined, nodes
 from jinja2.sandbox import SandboxedEnvironment
 
-from tagtrail.config.model import ChannelConfig
+from tagtrail.config.channels import ChannelConfig
 from tagtrail.errors import TagtrailError
 from tagtrail.notify.formatting import Markup, footer, moment, presentable, shorten, units
 from tagtrail.notify.message import Message

@@ -9,7 +9,7 @@ from collections.abc import Callable
 from typing import Final, TypeAlias
 
 from tagtrail import logs
-from tagtrail.config.model import ChannelConfig
+from tagtrail.config.channels import ChannelConfig
 from tagtrail.notify.alerts import ReportKind
 from tagtrail.notify.http import TOTAL_TIMEOUT, Channel, SendOutcome
 from tagtrail.notify.message import Message

@@ -1,13 +1,11 @@
 """`tagtrail serve`: prepares the data directory, says how to wire the registry, and runs until it is told to stop."""
 
 import atexit
-import fcntl
 import logging
 import os
 import shlex
 import shutil
 import sys
-import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -15,7 +13,7 @@ from wsgiref.types import WSGIApplication
 
 from tagtrail import logs
 from tagtrail.app import create_app
-from tagtrail.config.describe import find_warnings
+from tagtrail.config.consistency import find_warnings, refuse_open_service
 from tagtrail.config.load import with_ingest_token
 from tagtrail.config.model import Config
 from tagtrail.config.notifications import render_notifications, service_url
@@ -23,13 +21,14 @@ from tagtrail.config.secrets import prepare_data_directory
 from tagtrail.errors import ConfigurationError, StorageUnavailable
 from tagtrail.ledger.lifecycle import record_start, record_stop
 from tagtrail.ledger.record import Recorder
+from tagtrail.locks import hold_lock
 from tagtrail.notify.leader import has_no_leader
 from tagtrail.server.companion import Companion
 from tagtrail.server.gunicorn import serve
 from tagtrail.server.terms import Terms
 from tagtrail.server.watch import Watch
 from tagtrail.store.database import Store
-from tagtrail.store.tokens import find_tokens
+from tagtrail.store.tokens import has_live_token
 from tagtrail.tlog.guard import check_ledger
 from tagtrail.tlog.place import log_place, make_log_signer, refuse_other_name
 from tagtrail.trail.instant import now
@@ -67,26 +66,12 @@ def _prepare(config: Config) -> None:
     store = Store(config.data)
     store.prepare()
     try:
-        refuse_open_doors(config, store)
+        refuse_open_service(config, has_stored_token=has_live_token(store.reader(), at=now()))
         refuse_other_name(store, config.ledger)
         check_ledger(store, log_place(config.data, config.ledger).journal)
         make_log_signer(store, config.ledger, public_url=config.public_url).check_key()
     finally:
         store.close()
-
-
-def refuse_open_doors(config: Config, store: Store) -> None:
-    """Beyond loopback nothing is open. Ingest never is: the token in the data directory counts as an ingest token.
-
-    Raises ConfigurationError where nobody could ask.
-    """
-    if config.needs_stored_token and not any(token.is_live(now()) for token in find_tokens(store.reader())):
-        raise ConfigurationError(
-            f"listen is {str(config.listen)!r}, which other machines can reach, and access.read has no token; "
-            "give it at least one, or make one with `tagtrail token create NAME --scope read`, or name an "
-            "access.proxy, or listen on 127.0.0.1 (ingest always needs a token: without "
-            "configured ones, the one in the data directory)"
-        )
 
 
 def _make_app(config: Config) -> WSGIApplication:
@@ -116,27 +101,13 @@ def only_service(data: Path, *, patience: float = _PATIENCE) -> Iterator[None]:
 
     Waits `patience` seconds for it. Raises ConfigurationError while another service, or a rebuild, holds it.
     """
-    descriptor = os.open(data / SERVICE_LOCK, os.O_CREAT | os.O_RDWR, 0o600)
-    try:
-        _lock(descriptor, data, until=time.monotonic() + patience)
+    with hold_lock(data / SERVICE_LOCK, patience=patience) as is_ours:
+        if not is_ours:
+            raise ConfigurationError(
+                f"data is {str(data)!r}, which another tagtrail is using;"
+                " stop that one first, or name another directory"
+            )
         yield
-    finally:
-        os.close(descriptor)
-
-
-def _lock(descriptor: int, data: Path, *, until: float) -> None:
-    while True:
-        try:
-            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            if time.monotonic() >= until:
-                raise ConfigurationError(
-                    f"data is {str(data)!r}, which another tagtrail is using;"
-                    " stop that one first, or name another directory"
-                ) from None
-            time.sleep(0.1)
-        else:
-            return
 
 
 @contextmanager

@@ -1,4 +1,4 @@
-"""What was tied to lines afterwards: tickets, commits, approvals, notes."""
+"""Annotations: tickets, commits, approvals, incidents and notes tied to lines."""
 
 from collections import defaultdict
 from collections.abc import Sequence
@@ -13,7 +13,7 @@ from tagtrail.store.events import EntryRow
 from tagtrail.store.fields import ActorName, RecordedTime
 from tagtrail.trail.instant import ServiceInstant
 
-MOST_ANNOTATIONS: Final = 100  # of one line that are shown, the newest
+MOST_ANNOTATIONS: Final = 100  # shown per line, the newest ones
 
 
 _ANNOTATED: Final = (
@@ -36,7 +36,7 @@ class RecordedAnnotation(msgspec.Struct, frozen=True):
 
 
 class AnnotationList(msgspec.Struct, frozen=True):
-    """What was tied to a line, oldest first; the newest 100."""
+    """The newest 100 annotations of a line, oldest first."""
 
     items: tuple[RecordedAnnotation, ...]
 
@@ -44,7 +44,7 @@ class AnnotationList(msgspec.Struct, frozen=True):
 def add_annotation(
     tx: Connection, *, seq: int, annotates: int, relation: str, change: str | None, event: bytes | None
 ) -> None:
-    """Write what the line `seq` ties to another; `event` is the key under which it was made."""
+    """Write the annotation in the line `seq`; `event` is its key."""
     tx.execute(
         "INSERT INTO annotations (seq, annotates, relation, change, event) VALUES (?, ?, ?, ?, ?)",
         (seq, annotates, relation, change, event),
@@ -52,7 +52,7 @@ def add_annotation(
 
 
 def find_annotation(db: Connection, event: bytes) -> int | None:
-    """The seq of the annotation that was made under this key."""
+    """The seq of the annotation with this key."""
     row = db.execute("SELECT seq FROM annotations WHERE event = ?", (event,)).fetchone()
     return int(row[0]) if row else None
 

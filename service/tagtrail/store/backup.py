@@ -24,12 +24,11 @@ class Copy:
 
 
 def back_up(store: Store, directory: Path) -> Copy:
-    """Copy the database into the directory, as it is at this moment; whatever was acknowledged before is in it.
+    """Copy the present state of the database into the directory, including everything acknowledged before.
 
-    All pages are copied within one read transaction, which sees one state and holds no writer; only the write-ahead
-    log grows meanwhile. The copy has its name once it was checked and is durable; until then it has one of its own,
-    that nobody can have put there and no other backup shares. Raises Refused where there is a copy already, and
-    StorageUnavailable.
+    All pages are copied within one read transaction, which sees one state and blocks no writer; only the write-ahead
+    log grows meanwhile. The copy gets its name after it was checked and is durable. Until then it has an unpredictable
+    name, which no other backup shares. Raises Refused if a copy exists, and StorageUnavailable.
     """
     target = directory / DATABASE_NAME
     if target.exists():
@@ -48,7 +47,7 @@ def back_up(store: Store, directory: Path) -> Copy:
 
 @contextmanager
 def _named_anew(directory: Path) -> Iterator[Path]:
-    """An empty file for its owner only, which is gone afterwards unless it was given another name."""
+    """An empty file for its owner only, which is removed afterwards unless it was renamed."""
     descriptor, name = mkstemp(_UNFINISHED, f"{DATABASE_NAME}.", directory)
     os.close(descriptor)
     try:
@@ -58,10 +57,10 @@ def _named_anew(directory: Path) -> Iterator[Path]:
 
 
 def _copy(store: Store, path: Path) -> int:
-    """Copy all pages and check them; the newest line's number."""
+    """Copy all pages and check them; returns the newest line's number."""
     with closing(sqlite3.connect(path, isolation_level=None)) as copy:
         store.reader().backup(copy, pages=-1)
-        # The copy is one file: it takes up write-ahead logging again when the service opens it.
+        # The copy is one file; the service turns on write-ahead logging again when it opens it.
         copy.execute("PRAGMA journal_mode = DELETE")
         trouble = [row[0] for row in copy.execute("PRAGMA quick_check(3)")]
         if trouble != ["ok"]:

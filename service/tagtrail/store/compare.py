@@ -1,4 +1,4 @@
-"""What moved between two instants, for a comparison: all of it, but of each move no more than that takes."""
+"""The moves between two instants, for a comparison, with only the columns that it needs."""
 
 from collections.abc import Callable, Collection
 from dataclasses import dataclass
@@ -20,7 +20,7 @@ from tagtrail.store.releases import Releases
 from tagtrail.store.series import Row, Series, Source, Span, marks, walk
 from tagtrail.trail.moves import Moment, Move
 
-MOST_COMPARED: Final = 1_000  # moves looked at, the newest
+MOST_COMPARED: Final = 1_000  # moves that are compared, the newest
 
 _MOVES = Series(
     "moves m",
@@ -31,10 +31,10 @@ _MOVES = Series(
 
 @dataclass(frozen=True, slots=True)
 class Compared:
-    """The moves after `since` up to and with `until`, and the lines of those among them that violate.
+    """The moves after `since` until `until`, inclusive, and the lines of the violations among them.
 
-    Moves name manifests by their ids. `since` is later than was asked for where there were more than MOST_COMPARED:
-    those after it are all here.
+    Moves name manifests by their ids. `since` is later than the requested one if there are more than MOST_COMPARED
+    moves; all moves after it are included.
     """
 
     moves: tuple[tuple[Tag, Move[int]], ...]
@@ -74,7 +74,7 @@ def find_compared(
 
 
 def name_manifests(db: Connection, manifest_ids: Collection[int], *, at: int) -> dict[int, NamedDigest]:
-    """The digests of these ids, and what named them at the instant."""
+    """The digests of these ids, with their release tags at the instant."""
     ids = tuple(set(manifest_ids))
     releases = Releases(db)
     releases.load(ids)
@@ -101,7 +101,7 @@ def _along(tag_ids: Collection[int]) -> Source:
 
 
 def _keep(db: Connection, filters: Filter) -> Callable[[Tag], bool]:
-    """Whether a tag fits, for what no index leads to."""
+    """Whether a tag matches, for conditions without an index."""
     if restricts_repositories(filters):
         ids = frozenset(repository.id for repository in find_repositories(db, filters))
         return lambda tag: tag.repository.id in ids

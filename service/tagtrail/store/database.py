@@ -1,12 +1,11 @@
 """The database file: how it is opened, read by many threads, and written by one process at a time.
 
-Each thread that asks questions keeps a connection of its own, opened at its first question. Each process keeps one
-connection for writing. Writers of several processes take turns by a file lock held around the whole transaction,
-COMMIT included: SQLite's own busy handler sleeps and starves, and versions before 3.51.3 can damage the write-ahead
-log when two connections write or checkpoint at once (https://www.sqlite.org/wal.html#walresetbug).
+Each reading thread keeps its own connection, opened at its first query. Each process keeps one connection for writing.
+Writers of several processes take turns by a file lock held around the whole transaction, COMMIT included: SQLite's own
+busy handler sleeps and starves, and versions before 3.51.3 can damage the write-ahead log when two connections write or
+checkpoint at once (https://www.sqlite.org/wal.html#walresetbug).
 """
 
-import fcntl
 import os
 import threading
 from collections.abc import Iterator
@@ -15,20 +14,21 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from tagtrail.errors import StorageUnavailable
+from tagtrail.locks import open_lock, release_lock, take_lock
 
 if TYPE_CHECKING:
     import sqlite3 as sqlite3  # noqa: PLC0414 - other files of this folder take it from here
 else:
     try:
-        import pysqlite3 as sqlite3  # brings its own SQLite, newer than the system's; sqlite-utils uses it as well
+        import pysqlite3 as sqlite3  # includes its own SQLite, newer than the system's; sqlite-utils uses it too
     except ImportError:
         import sqlite3
 
 Connection = sqlite3.Connection
 DATABASE_NAME = "tagtrail.db"
 
-_WRITER_CACHE = 8_192  # KiB of pages that a process keeps for writing
-_READER_CACHE = 2_048  # KiB that each reading thread keeps; what is beyond it lies in the system's own cache
+_WRITER_CACHE = 8_192  # KiB of cached pages per writer
+_READER_CACHE = 2_048  # KiB of cached pages per reading thread; the system caches the rest
 _WAL_PAGES = 4_000  # of 4 KiB: written back at 16 MiB; a log that is overwritten is flushed faster than one that grows
 
 
@@ -44,9 +44,9 @@ class Store:
         self._writing = threading.Lock()
 
     def prepare(self) -> None:
-        """Create the directory and the database where they are missing, and bring the schema up to date.
+        """Create the directory and the database if they are missing, and migrate the schema.
 
-        To be called once, before workers fork. Raises StorageUnavailable.
+        Call it once, before workers fork. Raises StorageUnavailable.
         """
         import sqlite_utils  # noqa: PLC0415 - commands that only read start faster without it
 
@@ -60,10 +60,10 @@ class Store:
                 self._writer = self._open(cache=_WRITER_CACHE)
                 migrations.apply(sqlite_utils.Database(self._writer))
             finally:
-                self.close()  # nothing open may be inherited: a file lock belongs to all who inherit it
+                self.close()  # no open file may be inherited: all heirs would share a file lock
 
     def reader(self) -> Connection:
-        """This thread's connection for questions; it can change nothing, nor checkpoint the write-ahead log."""
+        """This thread's connection for queries; it cannot write or checkpoint the write-ahead log."""
         connection: Connection | None = getattr(self._local, "reader", None)
         if connection is None:
             with _translated():
@@ -74,9 +74,9 @@ class Store:
 
     @contextmanager
     def snapshot(self) -> Iterator[Connection]:
-        """This thread's reader inside one read transaction: every question sees the same state.
+        """This thread's reader inside one read transaction: every query sees the same state.
 
-        For the few questions of one page; a long read would keep the write-ahead log from being written back.
+        For the few queries of one page; a long read would keep the write-ahead log from being written back.
         """
         connection = self.reader()
         connection.execute("BEGIN")
@@ -87,9 +87,9 @@ class Store:
 
     @contextmanager
     def writing(self) -> Iterator[Connection]:
-        """The one write transaction: committed and durable at the end of the block, or not there at all.
+        """The write transaction: committed and durable at the end of the block, or rolled back.
 
-        Raises StorageUnavailable for whatever the disk or SQLite refuses.
+        Raises StorageUnavailable if the disk or SQLite fails.
         """
         with self._writing:
             try:
@@ -108,7 +108,7 @@ class Store:
 
     @contextmanager
     def alone(self) -> Iterator[Connection]:
-        """The writer outside a transaction, while no process writes: for what SQLite does not do inside one.
+        """The writer outside a transaction, while no process writes, for statements that SQLite refuses inside one.
 
         Raises StorageUnavailable.
         """
@@ -138,9 +138,9 @@ class Store:
         )
         for pragma in (
             "journal_mode = WAL",
-            "synchronous = FULL",  # a commit that was answered survives a power cut
-            "recursive_triggers = ON",  # else INSERT OR REPLACE deletes without asking the triggers
-            "secure_delete = ON",  # what is erased leaves no trace in free pages
+            "synchronous = FULL",  # an answered commit survives a power cut
+            "recursive_triggers = ON",  # otherwise INSERT OR REPLACE deletes without the triggers
+            "secure_delete = ON",  # erased data leaves no trace in free pages
             "temp_store = MEMORY",
             "mmap_size = 0",
             f"cache_size = -{cache}",
@@ -154,23 +154,23 @@ class Store:
         if self._writer is not None and self._writer.in_transaction:
             try:
                 self._writer.execute("ROLLBACK")
-            except sqlite3.Error:  # nothing is sure about this connection any more; the next one recovers
+            except sqlite3.Error:  # this connection may be broken; the next one recovers
                 self._writer.close()
                 self._writer = None
 
     def _lock(self) -> None:
-        """Take the file lock that writers of all processes share. Local disks only, as SQLite's WAL itself."""
+        """Take the file lock that writers of all processes share. Only on local disks, as SQLite's WAL itself."""
         if self._write_lock is None:
-            self._write_lock = os.open(self.directory / "write.lock", os.O_CREAT | os.O_RDWR | os.O_CLOEXEC, 0o600)
-        fcntl.flock(self._write_lock, fcntl.LOCK_EX)
+            self._write_lock = open_lock(self.directory / "write.lock")
+        take_lock(self._write_lock)
 
     def _unlock(self) -> None:
         if self._write_lock is not None:
-            fcntl.flock(self._write_lock, fcntl.LOCK_UN)
+            release_lock(self._write_lock)
 
 
 def is_trouble_of_the_disk(error: BaseException) -> bool:
-    """Whether this is what the disk or SQLite refused, and no defect of ours."""
+    """Whether the disk or SQLite failed, rather than our code."""
     if isinstance(error, sqlite3.DatabaseError):
         return not isinstance(error, sqlite3.IntegrityError | sqlite3.ProgrammingError)
     return isinstance(error, OSError)
@@ -178,7 +178,7 @@ def is_trouble_of_the_disk(error: BaseException) -> bool:
 
 @contextmanager
 def _translated() -> Iterator[None]:
-    """What the disk or SQLite refuses becomes StorageUnavailable; a defect of ours stays what it is."""
+    """Translate failures of the disk or SQLite to StorageUnavailable; a defect of ours passes unchanged."""
     try:
         yield
     except (sqlite3.DatabaseError, OSError) as error:

@@ -1,4 +1,4 @@
-"""Deployments: what was published for an environment, newest first."""
+"""Deployments: the images published for environments, newest first."""
 
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
@@ -39,7 +39,7 @@ _DEPLOYMENT = (
     " JOIN lines l ON l.seq = p.seq JOIN entries e ON e.seq = p.seq LEFT JOIN actors a ON a.id = e.actor_id"
     f" LEFT JOIN tags t ON t.id = p.tag_id LEFT JOIN disclosures d ON d.seq = p.seq WHERE {BY_KEY}"
 )
-# The last that was heard of the manifest itself, of the row `p`, tells whether it was deleted.
+# The newest line about the manifest of the row `p` shows whether it was deleted.
 LAST_HEARD: Final = (
     "(SELECT e.kind FROM entries e WHERE e.manifest_id = p.manifest_id AND e.kind IN ('push', 'delete')"
     " ORDER BY e.seq DESC LIMIT 1)"
@@ -133,7 +133,7 @@ class Following:
 
 
 def find_deployments(db: Connection, query: Query, *, basis: Basis | None = None) -> Page[RecordedDeployment]:
-    """The deployments that the filter asks for, newest first by the registry's clock; no withdrawals.
+    """The deployments that match the filter, newest first by the registry's clock; no withdrawals.
 
     `basis` leaves only those that were reported, or declared.
 
@@ -144,7 +144,7 @@ def find_deployments(db: Connection, query: Query, *, basis: Basis | None = None
 
 
 def find_keys(db: Connection, query: Query, *, basis: Basis | None = None) -> tuple[list[Key], Key | None]:
-    """The keys of the deployments that the filter asks for, and the key to go on after."""
+    """The keys of the matching deployments, and the key after which to continue."""
     filters = query.filters
     wanted = _find_wanted(db, filters)
     if basis is not None:
@@ -167,7 +167,7 @@ def get_deployment(
 ) -> tuple[Key, RecordedDeployment] | None:
     """The deployment that the line `seq` made for the environment, with its key.
 
-    Of a line that declared one the environment need not be named: it has only one.
+    A line that declared a deployment has only one environment, so it need not be named.
     """
     key = db.execute(
         f"SELECT {', '.join(KEY)} FROM publications p WHERE p.seq = ? AND p.manifest_id IS NOT NULL"
@@ -178,7 +178,7 @@ def get_deployment(
 
 
 def find_next(db: Connection, key: Key) -> Following | None:
-    """What replaced the deployment with this key in its place, or withdrew it; None while nothing has."""
+    """The publication or withdrawal that replaced the deployment with this key; None if none has."""
     occurred_at, event, environment, repository_id, tag_id = key
     row = db.execute(
         "SELECT p.seq, p.occurred_at, p.direction, m.digest FROM publications p"
@@ -190,10 +190,10 @@ def find_next(db: Connection, key: Key) -> Following | None:
 
 
 def find_last_time(db: Connection, key: Key, rules: Rules) -> EarlierDigest | None:
-    """The newest earlier deployment of the same digest in the place of the deployment with this key."""
+    """The newest earlier deployment of the same digest in the same environment and repository."""
     row = db.execute(
         f"SELECT {', '.join(f'before.{column[2:]}' for column in KEY)} FROM publications p"
-        # The digest's own publications are few; those of the place need not be.
+        # The digest has few publications; the environment may have many.
         " CROSS JOIN publications before ON before.manifest_id = p.manifest_id"
         " AND +before.environment = p.environment AND +before.repository_id = p.repository_id"
         " AND (before.occurred_at, before.event, before.tag_id) < (p.occurred_at, p.event, p.tag_id)"
@@ -204,7 +204,7 @@ def find_last_time(db: Connection, key: Key, rules: Rules) -> EarlierDigest | No
 
 
 def _find_wanted(db: Connection, filters: Filter) -> DeploymentConditions:
-    """What the filter says about the columns; an empty set where nothing can fit. Raises BadParameter."""
+    """The filter's conditions on columns; an empty set if nothing can match. Raises BadParameter."""
     wanted: DeploymentConditions = {}
     repositories = find_repositories(db, filters) if restricts_repositories(filters) else None
     if repositories is not None:
@@ -254,7 +254,7 @@ def _keep(series: Series, wanted: DeploymentConditions, last_seq: int) -> Callab
 
 
 def find_environment_names(db: Connection) -> list[str]:
-    """Every environment that anything was ever published for, by name."""
+    """Every environment with a publication, by name."""
     names: list[str] = []
     while True:
         row = db.execute(
@@ -275,7 +275,7 @@ def read_deployments(db: Connection, keys: Sequence[Key], rules: Rules, releases
 
 
 def find_published(db: Connection, key: Key, rules: Rules, releases: Releases, *, rolled_back: bool) -> EarlierDigest:
-    """The digest of the deployment with this key, as one to go back to."""
+    """The digest of the deployment with this key, as the target of a rollback."""
     return read_earlier(db.execute(_PUBLISHED + BY_KEY, key).fetchone(), rules, releases, rolled_back=rolled_back)
 
 

@@ -1,4 +1,4 @@
-"""A digest: every tag that named it, every environment it was published for, and the index it belongs to."""
+"""A digest: every tag that pointed to it, every environment it was published for, and the indexes that list it."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -21,7 +21,7 @@ from tagtrail.trail.instant import LATEST, Instant, seconds_between
 from tagtrail.trail.names import Reference
 from tagtrail.trail.rules import Rules
 
-MOST_INDEXES: Final = 20  # indexes that a manifest belongs to, the newest ones
+MOST_INDEXES: Final = 20  # indexes that list a manifest, the newest ones
 _MOST_MANIFESTS = 1_000  # repositories that hold one digest
 _MOST_MEMBERS = 200  # of an index
 
@@ -112,7 +112,7 @@ class _Uses:
 
 
 def get_digest(db: Connection, query: Query) -> RecordedDigest:
-    """All that is known of the digest, at most `limit` of each kind of use, newest first.
+    """Everything known about the digest, at most `limit` uses of each kind, newest first.
 
     Looks at `digest`, `registry` and `repository` of the filter. Raises BadParameter for a prefix that fits several
     digests, NotRecorded for a digest that no line names.

@@ -1,4 +1,4 @@
-"""The audit log: the ledger's lines, newest first, with what each of them moved and where it published."""
+"""The audit log: the ledger's lines, newest first, with the moves and publications of each."""
 
 from collections import defaultdict
 from collections.abc import Iterator, Sequence
@@ -26,7 +26,7 @@ from tagtrail.trail.instant import ServiceInstant, parse_instant
 from tagtrail.trail.moves import MoveKind
 from tagtrail.trail.rules import Rules
 
-MOST_CHANGES: Final = 100  # of one line that are shown; deleting a repository may move more tags
+MOST_CHANGES: Final = 100  # shown per line; deleting a repository may move more tags
 
 
 class TagChange(msgspec.Struct, frozen=True):
@@ -49,7 +49,7 @@ class LoggedEntry(msgspec.Struct, frozen=True):
     reference: ImageReference | None
     actor: ActorName
     actor_assurance: Assurance | None
-    who: Annotated[Who | None, Meta(description="Null for lines about nobody, and after erasure.")]
+    who: Annotated[Who | None, Meta(description="Null for lines without a person, and after erasure.")]
     changes: Annotated[tuple[TagChange, ...], Meta(description="The tags that the line moved; at most 100 are shown.")]
     environments: Annotated[tuple[str, ...], Meta(description="Environments that it published to.")]
     annotations: Annotated[
@@ -69,24 +69,23 @@ _ENTRIES = Series("entries e", ("e.seq",), _FACTS)
 _SEQS = Series("entries e", ("e.seq",))
 _PUBLISHING = Series("publications p CROSS JOIN entries e ON e.seq = p.seq", ("p.seq",), _FACTS)
 
-EntryConditions = dict[
-    str, frozenset[int | str]
-]  # for each column of `entries` that is asked about, the values that will do
+# For each column that a filter names, the values that match.
+EntryConditions = dict[str, frozenset[int | str]]
 
 
 def find_entries(db: Connection, query: Query) -> Page[LoggedEntry]:
-    """The lines that the filter asks for, newest first. Key: (seq,)."""
+    """The lines that match the filter, newest first. Key: (seq,)."""
     page = find_seqs(db, query)
     return Page(get_entries(db, page.items, query.rules), page.after)
 
 
 def get_entries(db: Connection, seqs: Sequence[int], rules: Rules) -> tuple[LoggedEntry, ...]:
-    """The lines of these numbers, newest first; those that there are not, or no more, are left out."""
+    """The lines with these numbers, newest first; unknown and pruned ones are left out."""
     return tuple(_read_entries(db, seqs, rules)) if seqs else ()
 
 
 def find_lines(db: Connection, query: Query) -> Page[bytes]:
-    """As `find_entries`, but nothing of the lines except their bytes: the evidence itself."""
+    """Like `find_entries`, but only the bytes of the lines: the evidence."""
     filters = query.filters
     if filters == Filter(since=filters.since, until=filters.until, last_seq=filters.last_seq):
         return _read_range(db, find_window(db, filters), query)
@@ -100,7 +99,7 @@ def find_lines(db: Connection, query: Query) -> Page[bytes]:
 
 
 def _read_range(db: Connection, window: Window, query: Query) -> Page[bytes]:
-    """Lines that only a time may bound: all of them, as they lie."""
+    """All lines, in order, limited only by time."""
     rows = db.execute(
         "SELECT line, seq FROM lines WHERE seq < ? AND seq >= ? ORDER BY seq DESC LIMIT ?",
         (query.after[0] if query.after else window.last + 1, window.first, query.limit + 1),
@@ -110,7 +109,7 @@ def _read_range(db: Connection, window: Window, query: Query) -> Page[bytes]:
 
 
 def find_seqs(db: Connection, query: Query) -> Page[int]:
-    """The numbers of the lines that the filter asks for, newest first."""
+    """The numbers of the matching lines, newest first."""
     filters = query.filters
     wanted = find_wanted(db, filters)
     window = find_window(db, filters)
@@ -130,7 +129,7 @@ def find_seqs(db: Connection, query: Query) -> Page[int]:
 def _gather(
     rows: Iterator[Row], series: Series, wanted: EntryConditions, limit: int, *, most: int | None = None
 ) -> Page[int]:
-    """A page of those rows that have the wanted values."""
+    """A page of the rows with the wanted values."""
     tests = [(len(series.key) + series.facts.index(column), values) for column, values in wanted.items()]
     found, after = gather(
         rows, series, limit=limit, keep=lambda row: all(row[at] in values for at, values in tests), most=most
@@ -139,7 +138,7 @@ def _gather(
 
 
 def find_wanted(db: Connection, filters: Filter) -> EntryConditions | None:
-    """What the filter says about the columns of `entries`; None where nothing can fit. Raises BadParameter."""
+    """The filter's conditions on columns of `entries`; None if nothing can match. Raises BadParameter."""
     wanted: EntryConditions = {}
     if filters.kind is not None:
         wanted["e.kind"] = frozenset({filters.kind})
@@ -164,13 +163,13 @@ def _choose(db: Connection, wanted: EntryConditions, environment: str | None, sp
     sources = [
         Source("e.kind <> 'push'" if column == "e.kind" else "1", column=column, ids=tuple(values))
         for column, values in wanted.items()
-        if values != {"push"}  # nearly every line is a push: there is no index of them
+        if values != {"push"}  # nearly every line is a push, so there is no index for pushes
     ]
     return _ENTRIES, find_sparsest(db, _SEQS, sources, span) if sources else Source()
 
 
 def _drop_repeated(rows: Iterator[Row]) -> Iterator[Row]:
-    """A line that published several times stands once."""
+    """Keep a line with several publications once."""
     last = None
     for row in rows:
         if row[0] != last:

@@ -1,4 +1,4 @@
-"""What is published for each environment, now or at an instant, and what it could go back to."""
+"""The image published for each environment, now or at an instant, and the target of a rollback."""
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
@@ -27,12 +27,12 @@ from tagtrail.trail.deployments import Direction
 from tagtrail.trail.instant import LATEST, Instant
 from tagtrail.trail.rules import Rules
 
-MOST_LOOKED_BACK: Final = 1_000  # publications looked at for one to return to
+MOST_LOOKED_BACK: Final = 1_000  # publications examined for a rollback target
 
-MOST_RECENT: Final = 500  # publications of one environment on the board
+MOST_RECENT: Final = 500  # publications per environment on the overview
 
 _FIRST_READ = 4  # publications read at a time, growing
-_MOST_EXAMINED = 1_000  # places looked at for one page
+_MOST_EXAMINED = 1_000  # environments and repositories examined for one page
 
 
 class EnvironmentState(msgspec.Struct, frozen=True):
@@ -62,7 +62,7 @@ class DeclaredDeployment(msgspec.Struct, frozen=True):
 
 @dataclass(frozen=True, slots=True)
 class RecentPublication:
-    """A publication on the board, in nanoseconds UTC; a withdrawal has no direction."""
+    """A publication on the overview, in nanoseconds UTC; a withdrawal has no direction."""
 
     occurred_at: int
     direction: Direction | None
@@ -70,7 +70,7 @@ class RecentPublication:
 
 @dataclass(frozen=True, slots=True)
 class BoardEnvironment:
-    """An environment on the board of its repository, and its recent publications, oldest first."""
+    """An environment on the overview, with its recent publications, oldest first."""
 
     state: EnvironmentState
     recent: tuple[RecentPublication, ...]
@@ -78,7 +78,7 @@ class BoardEnvironment:
 
 @dataclass(frozen=True, slots=True)
 class BoardRow:
-    """A repository on the board, with each environment that it was ever published for."""
+    """A repository on the overview, with each environment that it was ever published for."""
 
     registry: str
     repository: str
@@ -98,9 +98,9 @@ class Step:
 
 
 def find_environments(db: Connection, query: Query) -> Page[EnvironmentState]:
-    """What is published for each environment in each repository now, or at the instant `at` of the query.
+    """The image published for each environment in each repository now, or at the instant `at` of the query.
 
-    By environment, registry and repository, which also make the key. Looks at those of the filter.
+    Ordered by environment, registry and repository, which form the key; the filter may restrict all three.
     """
     found: list[_Standing] = []
     after: Key | None = None
@@ -118,7 +118,7 @@ def find_environments(db: Connection, query: Query) -> Page[EnvironmentState]:
 def find_board(db: Connection, query: Query, *, recent_since: int) -> Page[BoardRow]:
     """Each repository that was ever published, by name, with its environments. Key: (registry, repository).
 
-    With each environment comes what was published since the instant, the newest MOST_RECENT of it. Looks at
+    Each environment has its publications since the instant, at most the newest MOST_RECENT. Looks at
     `registry`, `repository` and `environment` of the filter.
     """
     filters = query.filters
@@ -280,11 +280,10 @@ class Choice:
 
 
 def choose_step(steps: Iterable[Step], *, is_deleted: Callable[[Step], bool]) -> Choice | None:
-    """Where to return to in an environment's history, given newest first; None where there was only one digest.
+    """The rollback target in an environment's history, given newest first; None if there was only one digest.
 
-    It is the newest earlier deployment of another digest than the present one. Passed over, while there is another,
-    are digests that the registry no longer has, and then those that were left by going back: somebody found them
-    wanting.
+    It is the newest earlier deployment of another digest. Digests that the registry no longer has, and then digests
+    that were themselves left by a rollback, count only if there is no other.
     """
     first: Choice | None = None
     first_kept: Choice | None = None

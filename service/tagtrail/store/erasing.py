@@ -1,4 +1,4 @@
-"""Erasing: what disclosures hold of a person, taken out of the tables, and out of the files that had them."""
+"""Erasing: removes a person's disclosures from the tables and from the files."""
 
 import os
 from collections.abc import Iterable, Iterator, Sequence
@@ -9,15 +9,15 @@ from pathlib import Path
 from tagtrail.store.database import DATABASE_NAME, Connection, Store, sqlite3
 from tagtrail.store.lines import StoredLine
 
-_WINDOW = 5_000  # lines looked at in one read transaction
-_PATIENCE = 3_000  # milliseconds that readers have for letting go of the write-ahead log
+_WINDOW = 5_000  # lines read in one transaction
+_PATIENCE = 3_000  # milliseconds for readers to release the write-ahead log
 _USUAL_PATIENCE = 10_000
-_PIECE = 1 << 20  # bytes of a file that are searched at once
+_PIECE = 1 << 20  # bytes of a file searched at once
 
 
 @dataclass(frozen=True, slots=True)
 class Holding:
-    """What of a line's disclosures is to be erased."""
+    """The disclosures of a line that are to be erased."""
 
     seq: int
     who: bool
@@ -25,10 +25,9 @@ class Holding:
 
 
 def iterate_suspects(db: Connection, part: bytes, *, last: int) -> Iterator[StoredLine]:
-    """The lines up to `last` whose disclosures can hold a name with this part, among them all that do.
+    """A superset of the lines up to `last` whose disclosures contain a name with this part.
 
-    A part can hide only behind a backslash of JSON, in the Base64 of what was quarantined, or in the query of what
-    was asked for.
+    A part can be hidden only by a backslash of JSON, in the Base64 of a quarantined body, or in a recorded query.
     """
     for first in range(0, last + 1, _WINDOW):
         rows = db.execute(
@@ -42,7 +41,7 @@ def iterate_suspects(db: Connection, part: bytes, *, last: int) -> Iterator[Stor
 
 
 def erase_disclosures(tx: Connection, holdings: Iterable[Holding]) -> None:
-    """Delete the disclosures, and all that was derived from them."""
+    """Delete the disclosures and everything derived from them."""
     for holding in holdings:
         if holding.who:
             tx.execute("UPDATE disclosures SET who = NULL WHERE seq = ?", (holding.seq,))
@@ -51,19 +50,19 @@ def erase_disclosures(tx: Connection, holdings: Iterable[Holding]) -> None:
             tx.execute("UPDATE disclosures SET raw = NULL WHERE seq = ?", (holding.seq,))
             tx.execute("DELETE FROM quarantine WHERE seq = ?", (holding.seq,))
         tx.execute("DELETE FROM disclosures WHERE seq = ? AND who IS NULL AND raw IS NULL", (holding.seq,))
-    # A chat server may have answered with the message itself, which may have named anybody whom a line discloses.
+    # A chat server's answer may repeat the message, which may name any person that a line discloses.
     tx.execute("UPDATE attempts SET detail = '' WHERE detail <> ''")
     remove_unnamed_actors(tx)
 
 
 def remove_unnamed_actors(tx: Connection) -> None:
-    """Forget the names of actors that no line discloses any more."""
+    """Remove the names of actors that no line discloses any more."""
     tx.execute("DELETE FROM actors WHERE NOT EXISTS (SELECT 1 FROM entries e WHERE e.actor_id = actors.id)")
 
 
 @dataclass(frozen=True, slots=True)
 class Remainder:
-    """How many lines, disclosures and other actors' names hold any of some texts as a part of something kept."""
+    """The numbers of kept lines, disclosures and other actors' names that contain one of the texts."""
 
     lines: int
     disclosures: int
@@ -71,7 +70,7 @@ class Remainder:
 
 
 def count_remainder(db: Connection, texts: Sequence[str]) -> Remainder:
-    """Where any of the texts still stands in the tables. Reads all of them once."""
+    """Count where the tables still contain one of the texts. Reads all tables once."""
     octets = [text.encode() for text in texts]
 
     def count(table: str, columns: Sequence[str], values: Sequence[str | bytes]) -> int:
@@ -87,16 +86,16 @@ def count_remainder(db: Connection, texts: Sequence[str]) -> Remainder:
 
 
 def write_back(store: Store) -> bool:
-    """Write the write-ahead log back and empty it; false where a reader did not let go of it. Raises as `alone`."""
+    """Write the write-ahead log back and empty it; false if a reader held it. Raises as `alone` does."""
     with store.alone() as db:
         return _write_back(db)
 
 
 def rewrite(store: Store) -> bool:
-    """Write the whole database anew, without what old pages keep, and then as `write_back`.
+    """Rewrite the whole database without the remains in old pages, and then do as `write_back`.
 
-    Not by a plain VACUUM, which would take as much memory as the database is large. Nothing is recorded meanwhile, and
-    it takes room on the disk for two copies besides the database. Raises StorageUnavailable.
+    A plain VACUUM would take as much memory as the database is large. Nothing is recorded meanwhile, and the disk needs
+    room for two more copies. Raises StorageUnavailable.
     """
     fresh = store.directory / f"{DATABASE_NAME}.rewritten"
     with store.alone() as db:
@@ -121,7 +120,7 @@ def _write_back(db: Connection) -> bool:
 
 
 def find_files_with(directory: Path, texts: Iterable[bytes]) -> list[Path]:
-    """The files of the directory, and of those in it, in which any of the texts stands."""
+    """The files below the directory that contain one of the texts."""
     wanted = tuple(texts)
     return [path for path in sorted(directory.rglob("*")) if path.is_file() and _stands_in(path, wanted)]
 

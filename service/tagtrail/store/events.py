@@ -1,4 +1,4 @@
-"""The lines as facts: one row for each in `entries`, and the pushes and deletes that concern a tag."""
+"""A row in `entries` for each line, and the pushes and deletes that concern a tag."""
 
 from dataclasses import dataclass
 
@@ -8,7 +8,7 @@ from tagtrail.trail.moves import Delete, Moment, Push
 
 @dataclass(frozen=True, slots=True)
 class EntryRow:
-    """What can be asked of a line; ids as `Names` gives them."""
+    """The queryable columns of a line; ids from `Names`."""
 
     seq: int
     received_at: int

@@ -1,7 +1,7 @@
-"""What an export bundle is made of, a page of lines at a time: which lines fit, their bytes, what they disclose.
+"""Reads the contents of an export bundle in pages: matching lines, their bytes and their disclosures.
 
-Only what a line itself says is asked, never what stands in the trail now: a bundle of the first N lines is the same
-however many lines came after them.
+The queries depend on the lines alone, never on the present trail, so a bundle of the first N lines is the same
+regardless of later lines.
 """
 
 from collections.abc import Collection, Iterator
@@ -16,7 +16,7 @@ from tagtrail.trail.deployments import Publication
 from tagtrail.trail.moves import Moment
 
 _AFTER_ALL = "~"  # sorts after every character of a digest
-_OF_A_REGISTRY = "('push', 'delete', 'observed', 'registry', 'quarantined')"  # kinds of lines that a registry caused
+_OF_A_REGISTRY = "('push', 'delete', 'observed', 'registry', 'quarantined')"  # kinds of lines caused by a registry
 _OF_LIFE = "('started', 'stopped')"
 _REPOSITORIES_READ = 200  # at a time
 _MOST_BYTES = 16_000_000  # of disclosures read at a time
@@ -24,7 +24,7 @@ _MOST_BYTES = 16_000_000  # of disclosures read at a time
 
 @dataclass(frozen=True, slots=True)
 class Candidate:
-    """A line that belongs to a repository; `environment` is what a pipeline declared it for."""
+    """A line about a repository; `environment` is that of a declared deployment."""
 
     seq: int
     kind: str
@@ -36,7 +36,7 @@ class Candidate:
 
 @dataclass(frozen=True, slots=True)
 class Disclosed:
-    """What a line discloses, as far as it was not erased."""
+    """The disclosures of a line that were not erased."""
 
     seq: int
     who: bytes | None
@@ -45,7 +45,7 @@ class Disclosed:
 
 @dataclass(frozen=True, slots=True)
 class Seen:
-    """A line before another one, and when it was written by our clock."""
+    """An earlier line and its time by our clock."""
 
     seq: int
     kind: str
@@ -70,7 +70,7 @@ class StoredRepository:
 
 
 def find_plain(db: Connection, first: int, end: int) -> list[int]:
-    """The lines from `first` up to and without `end` that belong to no repository."""
+    """The lines from `first` to before `end` that belong to no repository."""
     rows = db.execute(
         "SELECT seq FROM entries NOT INDEXED WHERE seq >= ? AND seq < ? AND repository_id IS NULL", (first, end)
     )
@@ -78,15 +78,15 @@ def find_plain(db: Connection, first: int, end: int) -> list[int]:
 
 
 def find_pruned(db: Connection, first: int, end: int) -> list[int]:
-    """The lines of this part of which only the leaf hash is kept."""
+    """The pruned lines of this part: only their leaf hashes are kept."""
     rows = db.execute("SELECT seq FROM pruned_leaves WHERE seq >= ? AND seq < ?", (first, end))
     return [seq for (seq,) in rows]
 
 
 def find_candidates(db: Connection, first: int, end: int, filters: Filter) -> list[Candidate]:
-    """The lines of this part that belong to a repository and fit the filter, but for globs and environments.
+    """The lines of this part about a repository that match the filter, apart from globs and environments.
 
-    A digest that is cut short is every digest that begins so.
+    A shortened digest matches every digest with that beginning.
     """
     prefix = None if filters.digest is None else filters.digest if ":" in filters.digest else f"sha256:{filters.digest}"
     conditions: dict[str, tuple[str | None, ...]] = {
@@ -114,7 +114,7 @@ def read_lines(db: Connection, first: int, end: int) -> list[tuple[int, bytes]]:
 
 
 def read_disclosures(db: Connection, first: int, end: int) -> list[Disclosed]:
-    """What the lines of this part disclose, by seq: at least one line's, and no more once they are many megabytes."""
+    """The disclosures of the lines of this part, by seq: at least one line, and fewer lines if they are large."""
     rows = db.execute(
         "SELECT seq, who, raw FROM disclosures WHERE seq >= ? AND seq < ? AND (who IS NOT NULL OR raw IS NOT NULL)"
         " ORDER BY seq",
@@ -125,13 +125,13 @@ def read_disclosures(db: Connection, first: int, end: int) -> list[Disclosed]:
     for seq, who, raw in rows:
         found.append(Disclosed(seq, who, raw))
         size += len(who or b"") + len(raw or b"")
-        if size > _MOST_BYTES:  # what was quarantined may be as large as a request
+        if size > _MOST_BYTES:  # a quarantined body may be as large as a request
             break
     return found
 
 
 def read_persons(db: Connection, first: int, end: int) -> dict[int, bytes]:
-    """Who is disclosed by the lines of this part, by seq."""
+    """The persons in the disclosures of the lines of this part, by seq."""
     rows = db.execute("SELECT seq, who FROM disclosures WHERE seq >= ? AND seq < ? AND who IS NOT NULL", (first, end))
     return dict(rows.fetchall())
 
@@ -162,7 +162,7 @@ def find_last_of_life(db: Connection, *, before: int) -> Seen | None:
 
 
 def find_last_alive(db: Connection, *, before: int) -> Seen | None:
-    """The last line before this one that only a running service writes: of a registry, or of its own start."""
+    """The last line before this one that only a running service writes: a registry's event or its own start."""
     row = db.execute(
         "SELECT seq, kind, received_at FROM entries NOT INDEXED"
         f" WHERE seq < ? AND (kind IN {_OF_A_REGISTRY} OR kind IN {_OF_LIFE}) ORDER BY seq DESC LIMIT 1",
@@ -182,7 +182,7 @@ def find_last_heard(db: Connection, registry: str, *, before: int) -> Seen | Non
 
 
 def iterate_of_registry(db: Connection, registry: str, first: int, end: int) -> Iterator[int]:
-    """The lines of this part that name the registry, by seq, read as they are taken."""
+    """The lines of this part that name the registry, by seq, read lazily."""
     rows = db.execute(
         "SELECT seq FROM entries WHERE registry_id = (SELECT id FROM registries WHERE name = ?)"
         " AND seq >= ? AND seq < ? ORDER BY seq",
@@ -232,7 +232,7 @@ def find_tag(db: Connection, repository_id: int, name: str) -> PublishingTag | N
 
 
 def find_tags_pushed(db: Connection, manifests: Collection[int], *, size: int) -> dict[int, list[PublishingTag]]:
-    """For each manifest the tags under which any of the first `size` lines saw it pushed, by name."""
+    """For each manifest, the tags under which the first `size` lines pushed it, by name."""
     rows = db.execute(
         "SELECT DISTINCT e.manifest_id, t.id, t.name FROM entries e JOIN tags t ON t.id = e.tag_id"
         f" WHERE e.manifest_id IN ({marks(manifests)}) AND e.seq < ? AND e.kind = 'push' ORDER BY t.name",
@@ -245,7 +245,7 @@ def find_tags_pushed(db: Connection, manifests: Collection[int], *, size: int) -
 
 
 def find_declared(db: Connection, place: Place, *, size: int) -> list[Publication[int]]:
-    """What the first `size` lines declared for the place."""
+    """The deployments that the first `size` lines declared for the environment and repository."""
     rows = db.execute(
         "SELECT occurred_at, event, seq, manifest_id FROM publications"
         " WHERE environment = ? AND repository_id = ? AND basis = 'declared' AND +seq < ?",
@@ -265,7 +265,7 @@ def find_images(db: Connection, seqs: Collection[int]) -> dict[int, tuple[int, i
 
 
 def find_stored(db: Connection, seqs: Collection[int]) -> dict[int, StoredLine]:
-    """Those of the lines that are kept, with what they disclose."""
+    """The kept ones among these lines, with their disclosures."""
     rows = db.execute(
         f"SELECT seq, line, who, raw FROM lines LEFT JOIN disclosures USING (seq) WHERE seq IN ({marks(seqs)})",
         tuple(seqs),

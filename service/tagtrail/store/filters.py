@@ -1,4 +1,4 @@
-"""From the texts of a query, or of a command's options, to a filter; what cannot be read is named."""
+"""Parses query parameters or command options into a filter; errors name the parameter."""
 
 import json
 import re
@@ -22,7 +22,7 @@ FILTERS: Final = (
 )  # fmt: skip
 KINDS: Final[tuple[str, ...]] = get_args(EntryKind)
 STATES: Final[tuple[str, ...]] = get_args(DeliveryState)
-LONGEST: Final = 500  # characters of any text that is asked for
+LONGEST: Final = 500  # characters of a text parameter
 DEFAULT_LIMIT: Final = 50
 MOST: Final = 1_000
 
@@ -32,10 +32,9 @@ _LOST_PLUS = re.compile(r"(:\d\d(?:\.\d+)?) (\d\d:\d\d)$")  # of an offset; in a
 
 
 def read_filter(parameters: Mapping[str, str], *, accepted: Collection[str]) -> Filter:
-    """The filter that the parameters describe; `accepted` are those that the question has a use for.
+    """Parse the parameters into a filter; `accepted` are the parameters of this query.
 
-    Raises BadParameter for any other parameter, with the one that was probably meant, and for a value that nothing
-    can ever fit.
+    Raises BadParameter for any other parameter, with a suggestion, and for a value that nothing can match.
     """
     refuse_unknown(parameters, accepted=accepted)
     given = {name: read_text(name, text) for name, text in parameters.items() if name in FILTERS}
@@ -47,20 +46,20 @@ def read_filter(parameters: Mapping[str, str], *, accepted: Collection[str]) -> 
 
 
 def refuse_unknown(parameters: Collection[str], *, accepted: Collection[str]) -> None:
-    """Raises BadParameter for a parameter that has no meaning here."""
+    """Raises BadParameter for an unknown parameter."""
     for name in parameters:
         if name not in accepted:
             raise BadParameter(name[:80], f"there is no parameter {name[:80]!r} here: {_hint(name, sorted(accepted))}")
 
 
 def _hint(word: str, known: Collection[str]) -> str:
-    """What was probably meant, or all that there is."""
+    """The most similar parameter, or all of them."""
     close = get_close_matches(word, known, n=1)
     return f"did you mean {close[0]}?" if close else f"known are {', '.join(known) or 'none'}"
 
 
 def read_text(name: str, text: str) -> str:
-    """A text that can be looked for. Raises BadParameter."""
+    """Parse a text. Raises BadParameter."""
     if not text:
         raise BadParameter(name, f"{name} is empty; leave it out")
     if len(text) > LONGEST:
@@ -73,7 +72,7 @@ def read_text(name: str, text: str) -> str:
 
 
 def read_instant(name: str, text: str) -> int:
-    """A time in RFC 3339, as nanoseconds UTC. Raises BadParameter."""
+    """Parse an RFC 3339 time into nanoseconds UTC. Raises BadParameter."""
     try:
         return parse_instant(_LOST_PLUS.sub(r"\1+\2", text))
     except ValueError as error:
@@ -81,7 +80,7 @@ def read_instant(name: str, text: str) -> int:
 
 
 def read_limit(text: str) -> int:
-    """How many rows a page has at most. Raises BadParameter."""
+    """Parse the largest number of rows of a page. Raises BadParameter."""
     if not re.fullmatch(r"\d{1,6}", text, re.ASCII) or not 1 <= int(text) <= MOST:
         raise BadParameter("limit", f"limit is {text[:20]!r}; write a number from 1 to {MOST}")
     return int(text)
@@ -113,7 +112,7 @@ def _check_repository(text: str) -> None:
         raise BadParameter("repository", f"the glob {text[:80]!r} {error}") from error
 
 
-# Where a list goes on, as an opaque text: the key of the last row that was shown.
+# A cursor is the key of the last shown row, as opaque text.
 
 
 _LARGEST = 2**63

@@ -31,7 +31,7 @@ from tagtrail.trail.moves import MoveKind
 from tagtrail.trail.names import Reference
 from tagtrail.trail.rules import Rules
 
-MOST_REPEATED: Final = 1_000  # repeated pushes of one interval are counted up to here
+MOST_REPEATED: Final = 1_000  # the largest count of repeated pushes in one interval
 
 
 class TagMove(msgspec.Struct, frozen=True):
@@ -127,10 +127,10 @@ def _count_repeated(db: Connection, tag_id: int, began: tuple[int, bytes], until
     return int(count)
 
 
-# What a tag could be put back to, whether or not it means an environment: by its moves alone.
+# The rollback target of any tag, by its moves alone.
 
 
-MOST_LOOKED_BACK: Final = 1_000  # moves looked at for one to return to
+MOST_LOOKED_BACK: Final = 1_000  # moves examined for a rollback target
 
 _EARLIER_MOVES = Series("moves", ("occurred_at", "event"), ("tag_id", "manifest_id", "kind", "seq"))
 _MOVE = (

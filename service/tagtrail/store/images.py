@@ -1,4 +1,4 @@
-"""What has to be known of an image before its deployment can be declared."""
+"""Looks up an image before its deployment is declared."""
 
 from dataclasses import dataclass
 from typing import Final
@@ -6,8 +6,8 @@ from typing import Final
 from tagtrail.line import read_line
 from tagtrail.store.database import Connection
 
-_SHOWN: Final = 5  # tags or digests that an error tells about
-_RECENT: Final = 200  # lines of a repository among which its recent tags are sought
+_SHOWN: Final = 5  # tags or digests in an error message
+_RECENT: Final = 200  # lines of a repository searched for recent tags
 
 
 @dataclass(frozen=True, slots=True)

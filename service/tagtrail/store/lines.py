@@ -15,7 +15,7 @@ _BATCH = 2_000  # lines read at a time, so that no read transaction lasts long
 
 @dataclass(frozen=True, slots=True)
 class StoredLine:
-    """A line as it lies in the ledger, with the disclosures that were not erased."""
+    """A stored line with the disclosures that were not erased."""
 
     seq: int
     line: bytes
@@ -26,14 +26,14 @@ class StoredLine:
 def append_line(
     tx: Connection, seq: int, line: bytes, leaf: bytes, *, who: bytes | None = None, raw: bytes | None = None
 ) -> None:
-    """Write a line, which must have the next seq, and what its commitments disclose."""
+    """Write a line, which must have the next seq, and its disclosures."""
     tx.execute("INSERT INTO lines (seq, line, leaf) VALUES (?, ?, ?)", (seq, line, leaf))
     if who is not None or raw is not None:
         tx.execute("INSERT INTO disclosures (seq, who, raw) VALUES (?, ?, ?)", (seq, who, raw))
 
 
 def get_last_seq(db: Connection) -> int:
-    """The seq of the newest line; -1 before the first, or the last pruned one where all were pruned."""
+    """The seq of the newest line; -1 before the first, or the last pruned one if all were pruned."""
     (seq,) = db.execute("SELECT coalesce((SELECT max(seq) FROM lines), (SELECT before_seq FROM pruned) - 1)").fetchone()
     return int(seq)
 
@@ -60,7 +60,7 @@ def iterate_lines(db: Connection, *, first: int = 0, last: int | None = None) ->
 
 @dataclass(frozen=True, slots=True)
 class HashedLine:
-    """A line with the leaf hash that was stored with it; `line` is None where it was pruned."""
+    """A line with its stored leaf hash; `line` is None if it was pruned."""
 
     seq: int
     line: bytes | None
@@ -70,9 +70,9 @@ class HashedLine:
 
 
 def iterate_hashed(db: Connection, *, first: int, end: int, disclosed: bool = False) -> Iterator[HashedLine]:
-    """The lines from `first` up to and without `end`, the pruned ones among them, in order, in constant memory.
+    """The lines from `first` to before `end`, including pruned ones, in order, in constant memory.
 
-    What they disclose is read only where it is asked for.
+    Disclosures are read only on request.
     """
     kept = "who, raw FROM lines LEFT JOIN disclosures USING (seq)" if disclosed else "NULL, NULL FROM lines"
     while first < end:
@@ -88,7 +88,7 @@ def iterate_hashed(db: Connection, *, first: int, end: int, disclosed: bool = Fa
 
 
 def find_lines_of_kind(db: Connection, kind: str) -> list[StoredLine]:
-    """The lines of a kind of which there are few, oldest first, without what they disclose."""
+    """The lines of a rare kind, oldest first, without disclosures."""
     rows = db.execute(
         "SELECT seq, line, NULL, NULL FROM entries JOIN lines USING (seq)"
         " WHERE kind = ? AND kind <> 'push' ORDER BY seq",
@@ -100,7 +100,7 @@ def find_lines_of_kind(db: Connection, kind: str) -> list[StoredLine]:
 # The evidence of one line: its bytes, its leaf hash, and the beginning of the event as it was received.
 
 
-MOST_RAW: Final = 20_000  # bytes shown of an event as received; what was quarantined may be as large as a request
+MOST_RAW: Final = 20_000  # shown bytes of an event as received; a quarantined body may be as large as a request
 
 
 @dataclass(frozen=True, slots=True)
@@ -112,12 +112,12 @@ class Received:
 
     @property
     def is_cut(self) -> bool:
-        """Whether there is more of it."""
+        """Whether the event is longer."""
         return len(self.raw) < self.size
 
     @property
     def text(self) -> str:
-        """It, laid out for reading; what was quarantined as the text that it was, if it was text."""
+        """The event formatted for reading; a quarantined body as text, if it was text."""
         if self.is_cut:
             return self.raw.decode("utf-8", "replace")
         if self.raw.startswith(b'"'):
@@ -130,7 +130,7 @@ class Received:
 
 @dataclass(frozen=True, slots=True)
 class Evidence:
-    """A line's leaf hash and bytes; `line` is None where it was pruned, `received` where nothing is disclosed."""
+    """A line's leaf hash and bytes; `line` is None if it was pruned, `received` if nothing is disclosed."""
 
     seq: int
     leaf: bytes
@@ -139,7 +139,7 @@ class Evidence:
 
 
 def get_evidence(db: Connection, seq: int, *, with_received: bool) -> Evidence | None:
-    """The evidence of the line; None where there is none of that number. `seq` lies within the ledger."""
+    """The evidence of the line; None for an unknown number. `seq` lies within the ledger."""
     row = db.execute("SELECT leaf, line FROM lines WHERE seq = ?", (seq,)).fetchone()
     if row is None:
         pruned = db.execute("SELECT leaf FROM pruned_leaves WHERE seq = ?", (seq,)).fetchone()
@@ -159,7 +159,7 @@ def _read_received(db: Connection, seq: int) -> Received | None:
     return Received(value, size - (len(closed) - len(value)))
 
 
-# From our clock to line numbers: the lines that were written within a time.
+# The line numbers of a period by our clock.
 
 
 @dataclass(frozen=True, slots=True)
@@ -194,20 +194,20 @@ def _find_first_at(db: Connection, instant: int, last: int) -> int:
     return low
 
 
-# Whether anything was written: the cheapest question there is to a database, for whoever waits for news.
+# Detects commits at the lowest possible cost, for pollers.
 
 
 class Changes:
-    """Watches a store for commits of other connections, on the connection of the thread that asks."""
+    """Watches a store for commits of other connections, on the calling thread's connection."""
 
     def __init__(self, store: Store) -> None:
         self._store = store
         self._version = -1
 
     def have_come(self) -> bool:
-        """Whether something was committed since this was asked last; true the first time.
+        """Whether something was committed since the last call; true at the first call.
 
-        A look into shared memory, and no page of the database (https://www.sqlite.org/pragma.html#pragma_data_version).
+        Reads shared memory and no page of the database (https://www.sqlite.org/pragma.html#pragma_data_version).
         """
         (version,) = self._store.reader().execute("PRAGMA data_version").fetchone()
         have_come = version != self._version

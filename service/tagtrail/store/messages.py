@@ -135,7 +135,7 @@ def get_newest_line(db: Connection, filters: Filter) -> int | None:
 
 
 def find_debounced(db: Connection, seq: int, *, within: int) -> list[int]:
-    """The line, and pushes of the same digest to the same repository within so many nanoseconds of it."""
+    """The line, and pushes of the same digest to the same repository within so many nanoseconds."""
     rows = db.execute(
         "SELECT e.seq FROM entries n JOIN entries e ON e.manifest_id = n.manifest_id AND e.kind = n.kind"
         " WHERE n.seq = ? AND n.kind = 'push' AND abs(e.received_at - n.received_at) <= ?"

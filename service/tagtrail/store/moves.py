@@ -1,4 +1,4 @@
-"""Heads and moves as rows: where each tag stands, and every change that brought it there."""
+"""Heads and moves as rows: each tag's state and every change that led to it."""
 
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
@@ -31,7 +31,7 @@ class TagState:
 
 @dataclass(frozen=True, slots=True)
 class JudgedMove:
-    """A move with what the tag rules in force said of it."""
+    """A move with its judgement by the tag rules in force."""
 
     move: Move[int]
     is_release: bool
@@ -39,7 +39,7 @@ class JudgedMove:
 
 
 def get_tag_state(db: Connection, tag_id: int) -> TagState:
-    """Where the tag stands, after its own pushes and deletes and those deletes of its repository that name no tag."""
+    """The tag's state after its pushes and deletes and the deletes of its repository that name no tag."""
     head, last, at, event, deleted_at, deleted_by = db.execute(
         "SELECT head_id, last_id, occurred_at, event, deleted_at, deleted_by FROM tags"
         " JOIN repositories ON repositories.id = repository_id WHERE tags.id = ?",
@@ -50,7 +50,7 @@ def get_tag_state(db: Connection, tag_id: int) -> TagState:
 
 
 def get_head_before(db: Connection, tag_id: int, moment: Moment) -> Head[int]:
-    """Where the tag stood just before the moment."""
+    """The tag's state just before the moment."""
     row = db.execute(
         "SELECT manifest_id, previous_id FROM moves WHERE tag_id = ? AND (occurred_at, event) < (?, ?)"
         " ORDER BY occurred_at DESC, event DESC LIMIT 1",
@@ -72,7 +72,7 @@ def had_manifest(db: Connection, tag_id: int, manifest_id: int, *, before: Momen
 
 
 def replace_moves(tx: Connection, tag_id: int, *, since: Moment, moves: Sequence[JudgedMove]) -> None:
-    """Put these moves in the place of all that the tag has from the moment on, and end the interval before them."""
+    """Replace the tag's moves from the moment on by these, and end the interval before them."""
     key = (tag_id, since.occurred_at, since.event)
     tx.execute("DELETE FROM moves WHERE tag_id = ? AND (occurred_at, event) >= (?, ?)", key)
     tx.execute(
@@ -110,7 +110,7 @@ def add_moves(tx: Connection, tag_id: int, moves: Sequence[JudgedMove]) -> None:
 
 
 def set_tag_state(tx: Connection, tag_id: int, state: TagState, *, last_move: Move[int] | None) -> None:
-    """Write where the tag stands; `last_move` is None where the head has not changed."""
+    """Write the tag's state; `last_move` is None if the head has not changed."""
     if last_move is None:
         tx.execute(
             "UPDATE tags SET occurred_at = ?, event = ? WHERE id = ?",
@@ -127,7 +127,7 @@ def set_tag_state(tx: Connection, tag_id: int, state: TagState, *, last_move: Mo
     )  # fmt: skip
 
 
-# The moves of all tags in the order of time: what moved last, or between two instants.
+# The moves of all tags in order of time: the latest, or those between two instants.
 
 
 _KEY: Final = ("m.occurred_at", "m.event", "m.tag_id")
@@ -140,7 +140,7 @@ _WITH_NAMES = Series(
 
 
 def find_moves(db: Connection, query: Query) -> Page[TagMove]:
-    """The moves that the filter asks for, newest first by the registry's clock. Key: (occurred_at, event, tag's id).
+    """The moves that match the filter, newest first by the registry's clock. Key: (occurred_at, event, tag's id).
 
     Looks at `registry`, `repository`, `tag`, `since` and `until`. Repeated pushes are not counted here.
     """

@@ -18,16 +18,16 @@ _REMEMBERED = 20_000  # ids kept in memory by each process
 
 
 class Names:
-    """Finds or gives ids inside a write transaction, and remembers those it found: an id never changes.
+    """Finds or creates ids inside a write transaction and caches them: an id never changes.
 
-    What it remembers is wrong after a transaction that was rolled back.
+    The cache is invalid after a rollback.
     """
 
     def __init__(self) -> None:
         self._ids: dict[tuple[str, ...] | tuple[int, str], int] = {}
 
     def registry_id(self, tx: Connection, name: str) -> int:
-        """The id of a registry by its name in our configuration."""
+        """The id of a registry by its configured name."""
         return self._id(
             tx,
             ("r", name),
@@ -65,7 +65,7 @@ class Names:
         return self._remember(key, row[0])
 
     def actor_id(self, tx: Connection, name: str) -> int:
-        """The id of whoever is said to have done something."""
+        """The id of an actor."""
         return self._id(
             tx, ("a", name), "SELECT id FROM actors WHERE name = ?", "INSERT INTO actors (name) VALUES (?)", name
         )
@@ -99,9 +99,9 @@ def manifest_id(tx: Connection, repository_id: int, digest: str) -> int:
 def pushed_manifest_id(
     tx: Connection, repository_id: int, digest: str, *, media_type: str | None, size: int | None, seq: int
 ) -> tuple[int, bool]:
-    """The id of a manifest that the line `seq` saw pushed, and whether nothing had named it before.
+    """The id of a manifest that the line `seq` pushed, and whether it was unknown before.
 
-    Its first push is what is remembered of it.
+    Only its first push is stored.
     """
     added = tx.execute(
         "INSERT INTO manifests (repository_id, digest, media_type, size, pushed_seq) VALUES (?, ?, ?, ?, ?)"
@@ -120,7 +120,7 @@ def pushed_manifest_id(
     return int(known), False
 
 
-# From the names in a filter to the ids under which the store knows them, and from a tag's id to its names.
+# From the names in a filter to the store's ids, and from a tag's id to its names.
 
 
 _EVERYTHING: Final = "**"
@@ -168,9 +168,9 @@ def find_actor_id(db: Connection, name: str) -> int | None:
 def iterate_repositories(
     db: Connection, filters: Filter, *, start: tuple[str, str] = ("", ""), having: str = "1", values: Sequence[str] = ()
 ) -> Iterator[Repository]:
-    """The repositories that the filter asks for, by registry and name, from the pair `start` on.
+    """The repositories that match the filter, by registry and name, from the pair `start` on.
 
-    `having` is a further condition on the row `r`. Raises BadParameter for what is neither name nor glob.
+    `having` is a further condition on the row `r`. Raises BadParameter for a text that is neither name nor glob.
     """
     condition, pattern = _name_condition(filters.repository)
     registries = db.execute("SELECT id, name FROM registries WHERE name >= ? ORDER BY name", (start[0],)).fetchall()
@@ -262,7 +262,7 @@ def get_tag(db: Connection, filters: Filter) -> Tag:
 
 
 def find_digest(db: Connection, text: str) -> str | None:
-    """The one digest that the text is, or begins. Raises BadParameter for several, and for what can be none."""
+    """The one digest that equals or begins with the text. Raises BadParameter for several, and for an invalid text."""
     if is_digest(text):
         return text
     prefix = text if ":" in text else f"sha256:{text}"
@@ -290,7 +290,7 @@ def find_manifest_ids(db: Connection, digest: str, repositories: Sequence[Reposi
 
 
 def _name_condition(repository: str | None) -> tuple[str, str]:
-    """A condition on `r.name`, with its value, that lets through at least what is asked for. Raises BadParameter."""
+    """A condition on `r.name`, with its value, that every wanted name satisfies. Raises BadParameter."""
     if repository is None or is_glob(repository):
         return "r.name LIKE ? ESCAPE '\\'", _widen(repository or _EVERYTHING)
     if not is_repository(repository):
@@ -299,7 +299,7 @@ def _name_condition(repository: str | None) -> tuple[str, str]:
 
 
 def _widen(glob: str) -> str:
-    """A LIKE pattern that matches whatever the glob matches, and more."""
+    """A LIKE pattern that matches at least the texts that the glob matches."""
     try:
         compile_glob(glob, alphabet=REPOSITORY_ALPHABET)
     except ValueError as error:

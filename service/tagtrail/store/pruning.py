@@ -1,8 +1,7 @@
-"""Pruning: which old lines nothing in the trail rests on, and how they leave the tables.
+"""Pruning: finds old lines that nothing in the trail depends on, and deletes them.
 
-What the trail promises to know for ever rests on the lines that are kept: every move and publication, each digest's
-first push and the last that was heard of it, each tag's first and latest line, the latest delete that may concern
-several tags, whatever was annotated, and all that is no report of a registry.
+The kept lines are those behind moves and publications, each digest's first push and latest line, each tag's first and
+latest line, the latest delete that may concern several tags, annotated lines, and lines that no registry reported.
 """
 
 from collections.abc import Iterable, Iterator

@@ -1,4 +1,4 @@
-"""A query to a list, and a page of what the list answers."""
+"""A query to a list, and a page of its rows."""
 
 from dataclasses import dataclass
 from typing import Generic, TypeVar

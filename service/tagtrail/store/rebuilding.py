@@ -1,4 +1,4 @@
-"""Emptying the projection, so that it can be derived anew from the lines, and comparing one derivation with another."""
+"""Empties the projection before a rebuild, and dumps it to compare two rebuilds."""
 
 from typing import Final
 
@@ -15,7 +15,7 @@ _NAMED: Final = {
     "repositories": "SELECT id, registry_id, name FROM repositories",
     "manifests": "SELECT id, repository_id, digest FROM manifests",
     "tags": "SELECT id, repository_id, name FROM tags",
-}  # each after those that it refers to
+}  # each after the tables that it refers to
 _REFERS_TO: Final = {
     "registry_id": "registries", "repository_id": "repositories", "manifest_id": "manifests", "index_id": "manifests",
     "head_id": "manifests", "last_id": "manifests", "previous_id": "manifests", "tag_id": "tags", "actor_id": "actors",
@@ -38,9 +38,9 @@ def drop_projection(tx: Connection) -> None:
 
 
 def dump_projection(db: Connection) -> dict[str, list[ProjectionRow]]:
-    """Every row of every derived table, with what its ids stand for.
+    """Every row of every derived table, with names instead of ids.
 
-    The ids themselves are given in the order in which names turn up, which is another one after pruning or erasing.
+    Ids follow the order in which names appear, which changes after pruning or erasing.
     """
     names: dict[str, dict[object, ProjectionRow]] = {}
     for table, sql in _NAMED.items():

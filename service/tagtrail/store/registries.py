@@ -1,4 +1,4 @@
-"""The registries that were heard of, the traffic that was only counted, and what was quarantined."""
+"""The registries that sent events, the counted traffic, and the quarantine."""
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
@@ -17,7 +17,7 @@ from tagtrail.store.series import Series, Source, Span, gather, walk
 from tagtrail.trail.instant import SECOND, ServiceInstant, day_of
 from tagtrail.trail.rules import Authentication, RegistryIdentity
 
-MOST_QUARANTINED: Final = 1_000  # of one registry that are counted: one that nobody understands sends nothing else
+MOST_QUARANTINED: Final = 1_000  # the largest count per registry: an incompatible registry sends nothing else
 
 _QUARANTINE = Series("quarantine", ("seq",), ("registry",))
 _LAST_DAY = "9999-12-31"
@@ -36,7 +36,7 @@ class Quarantined(msgspec.Struct, frozen=True):
     sha256: Annotated[
         str | None,
         Meta(
-            description="Of what was received, in hexadecimal digits. It would confirm a guess at a name in it, so it"
+            description="Of the content, in hexadecimal digits. It would confirm a guess at its text, so it"
             " takes the scope `identity`."
         ),
     ]
@@ -64,11 +64,11 @@ class KnownRegistry(msgspec.Struct, frozen=True):
     last_seen: Annotated[
         ServiceInstant | None, Meta(description="When its last event arrived, by this service's clock.")
     ]
-    starts: Annotated[Count, Meta(description="How many starts of it were seen.")]
+    starts: Annotated[Count, Meta(description="The number of its observed starts.")]
 
 
 def find_quarantined(db: Connection, query: Query) -> Page[Quarantined]:
-    """What was quarantined, newest first. Key: (seq,). Looks at `registry`, `since`, `until` (our clock)."""
+    """The quarantine, newest first. Key: (seq,). Looks at `registry`, `since`, `until` (our clock)."""
     filters = query.filters
     window = find_window(db, filters)
     span = Span(query.after or (window.last + 1,), window.first)
@@ -82,7 +82,7 @@ def find_quarantined(db: Connection, query: Query) -> Page[Quarantined]:
 
 
 def count_quarantined(db: Connection, registry: str) -> int:
-    """How much was quarantined of the registry, counted up to MOST_QUARANTINED."""
+    """The number of the registry's quarantined lines, counted up to MOST_QUARANTINED."""
     (count,) = db.execute(
         "SELECT count(*) FROM (SELECT 1 FROM quarantine WHERE registry = ? LIMIT ?)", (registry, MOST_QUARANTINED)
     ).fetchone()
@@ -191,7 +191,7 @@ def _join_registry(
     )
 
 
-# What never becomes a line: counted events, the registries we hear from, the quarantine's index, readiness.
+# Rows that no line holds: counted events, running registries, the quarantine's index, readiness.
 
 
 _KEY = 16  # bytes of an event's key
@@ -200,7 +200,7 @@ _REMEMBERED = 64  # counted events that a contact remembers
 
 @dataclass(frozen=True, slots=True)
 class Contact:
-    """One running registry as its events name it; `at` is when we heard of it, by our clock."""
+    """One running registry instance; `at` is the time of its last event, by our clock."""
 
     registry: str
     instance: str
@@ -209,7 +209,7 @@ class Contact:
 
 
 def touch_contact(tx: Connection, contact: Contact) -> bool:
-    """Remember, to the second, that we heard from the registry; true the first time after each of its starts."""
+    """Record, to the second, that the registry sent an event; true the first time after each of its starts."""
     row = tx.execute(
         "SELECT last_seen_at FROM contacts WHERE registry = ? AND instance = ?", (contact.registry, contact.instance)
     ).fetchone()
@@ -229,7 +229,7 @@ def touch_contact(tx: Connection, contact: Contact) -> bool:
 
 
 def count_event(tx: Connection, *, registry: str, instance: str, event: bytes, day: str, action: str) -> bool:
-    """Count an event once; false where the contact remembers it: a repeated delivery."""
+    """Count an event once; false if the contact remembers it as a repeated event."""
     (counted,) = tx.execute(
         "SELECT counted FROM contacts WHERE registry = ? AND instance = ?", (registry, instance)
     ).fetchone()
@@ -262,7 +262,7 @@ def add_quarantined(tx: Connection, *, seq: int, registry: str, reason: str, siz
 
 
 def note_readiness(tx: Connection, at: int) -> None:
-    """Write something, to learn whether it can be written."""
+    """Write a row, to test whether writing works."""
     tx.execute(
         "INSERT INTO readiness (id, checked_at) VALUES (1, ?) ON CONFLICT (id) DO UPDATE SET checked_at = ?", (at, at)
     )

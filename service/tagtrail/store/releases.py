@@ -24,12 +24,12 @@ from tagtrail.trail.moves import MoveKind
 from tagtrail.trail.names import Reference
 from tagtrail.trail.rules import Rules
 
-MOST_RELEASES: Final = 100  # release tags of one digest that are looked at, the newest ones
+MOST_RELEASES: Final = 100  # release tags examined per digest, the newest ones
 
 
 @dataclass(frozen=True, slots=True)
 class ReleaseName:
-    """A release tag that named a digest since an instant, and its line; `until` is None while it does.
+    """A release tag that points to a digest since an instant, and its line; `until` is None while it does.
 
     Instants are nanoseconds UTC, by the registry's clock.
     """
@@ -41,14 +41,14 @@ class ReleaseName:
 
 
 class Releases:
-    """The release tags of digests, as one page's questions need them; each digest is looked up once."""
+    """The release tags of digests for one page; each digest is looked up once."""
 
     def __init__(self, db: Connection) -> None:
         self._db = db
         self._newest: dict[int, list[ReleaseName]] = {}
 
     def during(self, manifest_id: int, since: int, until: int | None) -> tuple[ReleaseName, ...]:
-        """Those that named the manifest at any time from `since` until (not including) `until`, by name.
+        """The release tags that pointed to the manifest at any time from `since` to before `until`, by name.
 
         Each with the newest such interval.
         """
@@ -60,11 +60,11 @@ class Releases:
         return tuple(found[tag] for tag in sorted(found))
 
     def at(self, manifest_id: int, moment: int) -> tuple[ReleaseName, ...]:
-        """Those that named the manifest at the moment."""
+        """The release tags that pointed to the manifest at the moment."""
         return self.during(manifest_id, moment, moment + 1)
 
     def now(self, manifest_id: int) -> tuple[ReleaseName, ...]:
-        """Those that name the manifest now, as far as the registry has told."""
+        """The release tags that point to the manifest now, as far as the registry has reported."""
         return tuple(named for named in self.during(manifest_id, 0, None) if named.until is None)
 
     def load(self, manifest_ids: Collection[int]) -> None:
@@ -131,7 +131,7 @@ _WITH_NAMES = Series(
 
 
 def find_violations(db: Connection, query: Query) -> Page[Violation]:
-    """The violations that the filter asks for, newest first by the registry's clock.
+    """The violations that match the filter, newest first by the registry's clock.
 
     `digest` fits the digest before and the one after. Key: (occurred_at, event, tag's id).
     """

@@ -1,4 +1,4 @@
-"""What has a name: repositories and tags by it, or by a part of it."""
+"""Searches repositories and tags by name or a part of a name."""
 
 from collections.abc import Collection
 from dataclasses import dataclass
@@ -9,12 +9,12 @@ from tagtrail.store.names import iterate_repositories
 from tagtrail.store.query import Page, Query
 from tagtrail.trail.names import Reference, is_tag
 
-_MOST_EXAMINED = 2_000  # repositories in which a tag's name is looked for, the newest first
+_MOST_EXAMINED = 2_000  # repositories searched for a tag, the newest first
 
 
 @dataclass(frozen=True, slots=True)
 class Hit:
-    """Something that was found: a digest, or a repository, or a tag in one."""
+    """A search result: a digest, a repository, or a tag in a repository."""
 
     registry: str = ""
     repository: str = ""
@@ -23,9 +23,9 @@ class Hit:
 
 
 def find_hits(db: Connection, text: str, *, most: int) -> tuple[Hit, ...]:
-    """The repository of that very name, in each registry that has it; or else what has the text in its name.
+    """The repository with exactly that name, in each registry; or else names that contain the text.
 
-    Of tags those count that are called so, repositories first.
+    Tags match only by their whole name. Repositories come first.
     """
     exact = db.execute(
         "SELECT g.name, r.name FROM registries g JOIN repositories r ON r.registry_id = g.id AND r.name = ?"
@@ -77,7 +77,7 @@ def _find_tags(db: Connection, name: str, most: int) -> list[tuple[str, str, str
     ).fetchall()
 
 
-# The repositories that the trail knows, by name, with how many tags each has had and when it last changed.
+# The repositories by name, each with its number of tags and its latest change.
 
 
 MOST_COUNTED: Final = 100  # tags of one repository
@@ -85,7 +85,7 @@ MOST_COUNTED: Final = 100  # tags of one repository
 
 @dataclass(frozen=True, slots=True)
 class Listed:
-    """A repository: `tags` that name something now, up to MOST_COUNTED; `last_at`, by our clock, of its newest line."""
+    """A repository with its number of live `tags`, up to MOST_COUNTED, and `last_at`, our time of its newest line."""
 
     registry: str
     repository: str

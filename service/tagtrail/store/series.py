@@ -1,8 +1,8 @@
-"""Walks along indexes, newest first: of one range, of many ranges merged, and with rare rows sought within bounds.
+"""Walks along indexes, newest first: over one range, or over many merged ranges, with a bound on examined rows.
 
-A list filtered by several things walks along the sparsest of their indexes and looks at the rest row by row. After
-MOST_EXAMINED rows it stops and says where to go on, so that a page costs little whatever is asked. Where a filter
-leaves many ranges, it first glances at the newest rows of all: what most things fit is found there at once.
+A list with several conditions walks along the sparsest index and checks the other conditions row by row. After
+MOST_EXAMINED rows it stops and returns the key to continue from, so every page is cheap. With many ranges, it first
+examines the newest rows of all ranges, which often contain enough matches.
 """
 
 import heapq
@@ -17,8 +17,8 @@ from tagtrail.store.query import Key
 
 Row = tuple[Any, ...]
 
-MOST_EXAMINED: Final = 1_000  # rows looked at for one page
-GLANCE: Final = 400  # rows looked at before many ranges are merged
+MOST_EXAMINED: Final = 1_000  # rows examined for one page
+GLANCE: Final = 400  # rows examined before many ranges are merged
 MANY_RANGES: Final = 16
 
 _FIRST_READ = 16  # rows read from an index at a time, growing to
@@ -29,7 +29,7 @@ _PROBE = 100  # rows by which the density of indexes is compared
 
 @dataclass(frozen=True, slots=True)
 class Series:
-    """A table in the order of `key`, whose first column is a number; `facts` are further columns to be looked at."""
+    """A table in the order of `key`, whose first column is a number; `facts` are further columns with conditions."""
 
     table: str
     key: tuple[str, ...]
@@ -55,7 +55,7 @@ class Span:
 
 
 def walk(db: Connection, series: Series, source: Source, span: Span) -> Iterator[Row]:
-    """The rows of the source within the span, newest first, read as they are taken."""
+    """The rows of the source within the span, newest first, read lazily."""
     if not source.column:
         return _walk_range(db, series, source, span, _FIRST_READ)
     if len(source.ids) == 1:
@@ -67,7 +67,7 @@ def walk(db: Connection, series: Series, source: Source, span: Span) -> Iterator
 
 
 def find_sparsest(db: Connection, series: Series, sources: Sequence[Source], span: Span) -> Source:
-    """The source with the fewest rows, as far as the newest of them tell."""
+    """The source with the fewest rows, estimated from its newest rows."""
     if len(sources) == 1:
         return sources[0]
     depths = []
@@ -80,9 +80,9 @@ def find_sparsest(db: Connection, series: Series, sources: Sequence[Source], spa
 def gather(
     rows: Iterator[Row], series: Series, *, limit: int, keep: Callable[[Row], bool], most: int | None = None
 ) -> tuple[list[Row], Key | None]:
-    """The first `limit` rows to keep, and the key after which to go on; None at the end.
+    """The first `limit` matching rows, and the key after which to continue; None at the end.
 
-    Looks at no more than `most` rows (MOST_EXAMINED), unless the page itself has more.
+    Examines no more than `most` rows (MOST_EXAMINED), unless the page itself has more.
     """
     width, most = len(series.key), max(MOST_EXAMINED if most is None else most, limit + 1)
     found: list[Row] = []

@@ -1,4 +1,4 @@
-"""How the ledger is doing, in numbers."""
+"""The state of the ledger in numbers."""
 
 from dataclasses import dataclass
 
@@ -6,12 +6,12 @@ from tagtrail.store.database import Connection
 from tagtrail.store.lines import get_last_seq
 from tagtrail.store.tree import StoredCheckpoint, find_checkpoint
 
-# When the whole ledger was verified last, and what was found.
+# The last verification of the whole ledger.
 
 
 @dataclass(frozen=True, slots=True)
 class Verification:
-    """`size` lines were verified at `verified_at`, by our clock; `trouble` is a sentence, None where all was well."""
+    """`size` lines were verified at `verified_at`, by our clock; `trouble` is a sentence, or None without an error."""
 
     verified_at: int
     size: int
@@ -19,7 +19,7 @@ class Verification:
 
 
 def keep_verification(tx: Connection, found: Verification) -> None:
-    """Remember it in the place of the last."""
+    """Store it in place of the last one."""
     tx.execute(
         "INSERT OR REPLACE INTO verification (id, verified_at, size, trouble) VALUES (1, ?, ?, ?)",
         (found.verified_at, found.size, found.trouble),

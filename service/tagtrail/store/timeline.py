@@ -1,6 +1,6 @@
-"""A repository along time: its tags, where each stood when a range begins, and how each moved within it.
+"""A repository over time: its tags, the state of each at the begin of a range, and its moves within the range.
 
-Everything is read along the moves' own index, tag by tag, and what is read has a bound.
+Everything is read along the index of moves, tag by tag, with a bound.
 """
 
 from collections.abc import Iterable, Sequence
@@ -13,7 +13,7 @@ from tagtrail.trail.instant import LATEST
 from tagtrail.trail.moves import MoveKind
 
 MOST_TAGS: Final = 1_000  # of one repository
-_MOST_RECENT: Final = 2_000  # lines of a repository looked at for the tags that it is busy with
+_MOST_RECENT: Final = 2_000  # lines of a repository examined for its most active tags
 
 _MOVES = Series("moves", ("occurred_at", "event", "tag_id"))
 _TAG = "SELECT t.id, t.name, t.head_id, t.last_id, t.head_since, t.head_seq FROM tags t"
@@ -62,7 +62,7 @@ def find_known_tags(
 ) -> tuple[tuple[TimelineTag, ...], bool]:
     """The repository's tags by name, and whether these are all.
 
-    Where there are more than `most`, they are those named `first`, those of its newest lines, and then the first ones.
+    If there are more than `most`, these are the ones named `first`, those of the newest lines, and then the first ones.
     """
     rows = db.execute(f"{_TAG} WHERE t.repository_id = ? ORDER BY t.name LIMIT ?", (repository.id, most + 1)).fetchall()
     if len(rows) <= most:
@@ -81,7 +81,7 @@ def find_known_tags(
 
 
 def _known(rows: Iterable[tuple[int, str, int | None, int | None, int | None, int | None]]) -> tuple[TimelineTag, ...]:
-    """Those that were ever pushed: a delete alone names a tag too."""
+    """The tags that were ever pushed, because a delete alone names a tag too."""
     return tuple(TimelineTag._make(row) for row in rows if row[4] is not None)
 
 
@@ -101,14 +101,14 @@ def find_first_time(db: Connection, tag_ids: Sequence[int]) -> int | None:
 
 
 def find_standing(db: Connection, tag_ids: Sequence[int], *, at: int) -> dict[int, Change]:
-    """For each tag the move that made it what it was just before the instant."""
+    """For each tag, its last move before the instant."""
     sql = f"SELECT {_CHANGE} FROM wanted CROSS JOIN moves m ON m.tag_id = wanted.id AND {_NEWEST}"
     rows = db.execute(f"{_wanted(tag_ids)} {sql}", (*tag_ids, 0, at)).fetchall() if tag_ids else []
     return {row[0]: Change._make(row) for row in rows}
 
 
 def find_activity(db: Connection, tag_ids: Sequence[int], *, since: int, until: int) -> dict[int, Activity]:
-    """What each tag that moved within the range did."""
+    """The activity of each tag that moved within the range."""
     sql = (
         f"SELECT (SELECT count(*) FROM (SELECT 1 FROM moves c WHERE c.tag_id = wanted.id AND c.occurred_at >= ?"
         f" AND c.occurred_at < ? LIMIT 2)), {_CHANGE}"
@@ -146,7 +146,7 @@ def find_digests(db: Connection, manifest_ids: Iterable[int]) -> dict[int, str]:
 
 
 def find_actors(db: Connection, seqs: Iterable[int]) -> dict[int, str]:
-    """Whom the lines disclose; a line that names nobody is left out."""
+    """The actors that the lines disclose; lines without an actor are left out."""
     lines = tuple(set(seqs))
     sql = f"SELECT e.seq, a.name FROM entries e JOIN actors a ON a.id = e.actor_id WHERE e.seq IN ({marks(lines)})"
     return dict(db.execute(sql, lines).fetchall())

@@ -1,4 +1,4 @@
-"""API tokens by their SHA-256: made, expired, revoked, and never forgotten, for a name is never given twice."""
+"""API tokens by their SHA-256. A revoked token stays, because a name is used only once."""
 
 from dataclasses import dataclass, field
 
@@ -19,13 +19,18 @@ class StoredToken:
     revoked_at: int | None = None
 
     def is_live(self, at: int) -> bool:
-        """Whether it opens anything at that instant."""
+        """Whether the token is valid at that instant."""
         return self.revoked_at is None and (self.expires_at is None or at < self.expires_at)
 
 
 def find_tokens(db: Connection) -> list[StoredToken]:
     """All tokens, the live ones and the others, oldest first."""
     return [_read(row) for row in db.execute(f"SELECT {_COLUMNS} FROM tokens ORDER BY made_at, name").fetchall()]
+
+
+def has_live_token(db: Connection, *, at: int) -> bool:
+    """Whether a token is live at that instant, in nanoseconds since 1970, UTC."""
+    return any(token.is_live(at) for token in find_tokens(db))
 
 
 def get_token(db: Connection, name: str) -> StoredToken | None:
@@ -35,7 +40,7 @@ def get_token(db: Connection, name: str) -> StoredToken | None:
 
 
 def add_token(tx: Connection, token: StoredToken) -> None:
-    """Keep a new token, whose name nobody had before."""
+    """Store a new token, whose name is new."""
     tx.execute(
         f"INSERT INTO tokens ({_COLUMNS}) VALUES (?, ?, ?, ?, ?, ?)",
         (token.name, token.digest, " ".join(token.scopes), token.made_at, token.expires_at, token.revoked_at),
@@ -43,7 +48,7 @@ def add_token(tx: Connection, token: StoredToken) -> None:
 
 
 def revoke_token(tx: Connection, name: str, *, at: int) -> None:
-    """From now on the token opens nothing."""
+    """Revoke the token."""
     tx.execute("UPDATE tokens SET revoked_at = ? WHERE name = ?", (at, name))
 
 

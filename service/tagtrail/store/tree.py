@@ -1,4 +1,4 @@
-"""The tree's hashes as they lie in the database: leaves beside their lines, complete subtrees, and what was signed."""
+"""The stored hashes of the tree (leaves beside their lines, complete subtrees), the checkpoints and the keys."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -20,14 +20,14 @@ class StoredCheckpoint:
 
 
 class StoredHashes:
-    """What the database knows of the tree; without `trusting_subtrees` everything is computed from the leaves."""
+    """The stored hashes of the tree; without `trusting_subtrees` everything is computed from the leaves."""
 
     def __init__(self, db: Connection, *, trusting_subtrees: bool = True) -> None:
         self._db = db
         self._trusting_subtrees = trusting_subtrees
 
     def leaves(self, first: int, end: int) -> Iterator[bytes]:
-        """The leaf hashes from `first` up to and without `end`. Raises LookupError where one is missing."""
+        """The leaf hashes from `first` to before `end`. Raises LookupError if one is missing."""
         while first < end:
             rows = self._db.execute(
                 "SELECT seq, leaf FROM lines WHERE seq >= ? AND seq < ?"
@@ -60,12 +60,12 @@ def count_subtrees(db: Connection, level: int) -> int:
 
 
 def add_subtree(tx: Connection, level: int, number: int, hash: bytes) -> None:
-    """Keep the hash of a complete subtree, in place of whatever stands there."""
+    """Store the hash of a complete subtree, replacing any present one."""
     tx.execute("INSERT OR REPLACE INTO subtrees (level, number, hash) VALUES (?, ?, ?)", (level, number, hash))
 
 
 def add_checkpoint(tx: Connection, checkpoint: StoredCheckpoint) -> None:
-    """Keep what was signed; a size that was signed before in its epoch is refused by the table."""
+    """Store a checkpoint; the table refuses a second one of the same size and epoch."""
     tx.execute(
         "INSERT INTO checkpoints (epoch, size, root, note, sealed_at) VALUES (?, ?, ?, ?, ?)",
         (checkpoint.epoch, checkpoint.size, checkpoint.root, checkpoint.note, checkpoint.signed_at),
@@ -73,7 +73,7 @@ def add_checkpoint(tx: Connection, checkpoint: StoredCheckpoint) -> None:
 
 
 def clear_subtrees(tx: Connection) -> None:
-    """Forget what was computed of the tree, to be computed anew from the leaves."""
+    """Delete the stored subtrees, which are computed again from the leaves."""
     tx.execute("DELETE FROM subtrees")
 
 
@@ -108,7 +108,7 @@ def get_epoch_start(db: Connection) -> int:
 
 
 def iterate_checkpoints(db: Connection) -> Iterator[StoredCheckpoint]:
-    """Everything that was ever signed, smallest size first, in constant memory."""
+    """All checkpoints, smallest size first, in constant memory."""
     after = (-1, -1)
     while True:
         rows = db.execute(

@@ -7,7 +7,7 @@ from pathlib import Path
 from urllib.parse import urlsplit
 
 from tagtrail import logs
-from tagtrail.config.model import Ledger
+from tagtrail.config.model import LedgerConfig
 from tagtrail.errors import ConfigurationError
 from tagtrail.store.database import Store
 from tagtrail.store.tree import StoredCheckpoint, find_keys
@@ -18,7 +18,7 @@ _log = logging.getLogger(__name__)
 _PATIENCE = 30  # seconds for the anchor command
 
 
-def log_place(data: Path, ledger: Ledger, *, public_url: str | None = None) -> LogPlace:
+def log_place(data: Path, ledger: LedgerConfig, *, public_url: str | None = None) -> LogPlace:
     """The files of a data directory's log, and its name before its first checkpoint."""
     machine = socket.gethostname().lower()
     return LogPlace(
@@ -28,7 +28,7 @@ def log_place(data: Path, ledger: Ledger, *, public_url: str | None = None) -> L
     )
 
 
-def refuse_other_name(store: Store, ledger: Ledger) -> None:
+def refuse_other_name(store: Store, ledger: LedgerConfig) -> None:
     """Raises ConfigurationError if the log has begun under another name than the configured one."""
     keys = find_keys(store.reader())
     if not keys or ledger.name is None:
@@ -41,7 +41,7 @@ def refuse_other_name(store: Store, ledger: Ledger) -> None:
         )
 
 
-def make_log_signer(store: Store, ledger: Ledger, *, public_url: str | None = None) -> LogSigner:
+def make_log_signer(store: Store, ledger: LedgerConfig, *, public_url: str | None = None) -> LogSigner:
     """The signer of the store's ledger; each new checkpoint is logged and passed to the anchor command."""
 
     def publish(checkpoint: StoredCheckpoint) -> None:

@@ -1,11 +1,10 @@
 """Signs checkpoints as the ledger grows, one process at a time, and publishes them.
 
 A checkpoint is written to the journal before the database, so that the journal reveals a database that was restored to
-an earlier state. A checkpoint that contradicts an earlier one is never signed.
+an earlier state. A checkpoint that contradicts an earlier one is never signed. A new key is announced in a
+line under the old key, and both sign the next checkpoint.
 """
 
-import fcntl
-import os
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -17,6 +16,7 @@ from tagtrail.errors import ConfigurationError, StorageUnavailable
 from tagtrail.ledger.record import Recorder
 from tagtrail.ledger.submission import Draft
 from tagtrail.line import Entry
+from tagtrail.locks import hold_lock
 from tagtrail.store import tree as stored
 from tagtrail.store.database import Connection, Store
 from tagtrail.store.events import get_tail
@@ -117,12 +117,8 @@ class LogSigner:
     def locked(self) -> Iterator[None]:
         """Exclude all other signers. Raises StorageUnavailable if the disk fails inside."""
         try:
-            lock = os.open(self._store.directory / SIGN_LOCK, os.O_CREAT | os.O_RDWR | os.O_CLOEXEC, 0o600)
-            try:
-                fcntl.flock(lock, fcntl.LOCK_EX)
+            with hold_lock(self._store.directory / SIGN_LOCK):
                 yield
-            finally:
-                os.close(lock)
         except OSError as error:
             raise StorageUnavailable(
                 f"the ledger cannot be signed, with its journal in {self._place.journal}: {error}"
@@ -236,9 +232,6 @@ def _write_journal(db: Connection, journal: Journal, checkpoint: StoredCheckpoin
         if key.epoch == journal.epoch:
             journal.append_key(key.key)
     journal.append_checkpoint(checkpoint.note, day=format_instant(checkpoint.signed_at)[:10])
-
-
-# A new key for the log: announced under the old key, and signed by both.
 
 
 def rotate_key(store: Store, recorder: Recorder, log_signer: LogSigner, place: LogPlace, *, reason: str) -> VerifierKey:

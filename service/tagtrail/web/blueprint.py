@@ -14,7 +14,7 @@ from flask_wtf.csrf import CSRFProtect
 from werkzeug.exceptions import NotFound
 
 from tagtrail import __version__
-from tagtrail.access.callers import Access
+from tagtrail.access.callers import Authenticator
 from tagtrail.access.disclosures import DisclosureLog
 from tagtrail.access.redaction import Redaction
 from tagtrail.access.scopes import Scope
@@ -41,7 +41,7 @@ _LARGEST_FORM: Final = 64 * 1024  # bytes
 
 
 def mount_pages(
-    app: Flask, *, store: Store, recorder: Recorder, access: Access, csrf: CSRFProtect, blocks: Blocks
+    app: Flask, *, store: Store, recorder: Recorder, access: Authenticator, csrf: CSRFProtect, blocks: Blocks
 ) -> None:
     """Add the pages to the application. `blocks` render the settings to paste into each configured registry."""
     add_converters(app.url_map)

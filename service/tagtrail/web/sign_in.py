@@ -13,7 +13,7 @@ from flask import Blueprint, Flask, make_response, redirect, render_template, re
 from flask_wtf.csrf import CSRFProtect, generate_csrf
 from werkzeug.wrappers import Response as AnyResponse
 
-from tagtrail.access.callers import Access, NotAllowed, UnknownToken
+from tagtrail.access.callers import Authenticator, NotAllowed, UnknownToken
 from tagtrail.access.scopes import hash_token
 
 BLUEPRINT: Final = "web"
@@ -75,7 +75,7 @@ def find_session() -> bytes | None:
     return None
 
 
-def add_sign_in(blueprint: Blueprint, *, access: Access) -> None:
+def add_sign_in(blueprint: Blueprint, *, access: Authenticator) -> None:
     """Add the routes. A wrong token counts as a failed authentication."""
 
     @blueprint.get("/sign-in", endpoint="sign_in")

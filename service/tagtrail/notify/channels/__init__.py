@@ -3,7 +3,8 @@
 from collections.abc import Callable, Iterable, Sequence
 from importlib import import_module
 
-from tagtrail.config.model import ChannelConfig, Config
+from tagtrail.config.channels import ChannelConfig
+from tagtrail.config.model import Config
 from tagtrail.errors import ConfigurationError
 from tagtrail.notify.http import Channel, SendOutcome
 from tagtrail.notify.message import Message
@@ -14,8 +15,9 @@ def make_channel(config: ChannelConfig) -> Channel:
 
     Raises ConfigurationError if it cannot be made.
     """
-    if config.trouble is not None:
-        raise ConfigurationError(config.trouble)
+    missing = config.find_missing()
+    if missing is not None:
+        raise ConfigurationError(f"{missing} of the channel {config.name!r} cannot be read; `tagtrail check` says why")
     channel: Channel = import_module(f"{__name__}.{config.kind}").make(config)
     return channel
 

@@ -5,7 +5,7 @@ import logging
 import warnings
 from typing import Any, Final
 
-from tagtrail.config.model import ChannelConfig
+from tagtrail.config.channels import AppriseConfig
 from tagtrail.errors import ConfigurationError
 from tagtrail.notify.channels.plaintext import PLAIN, make_inert, text_below_title
 from tagtrail.notify.formatting import presentable
@@ -19,7 +19,7 @@ _TYPES: Final[dict[MessageTone, str]] = {"notice": "info", "good": "success", "w
 _LOOK_ALIKE: Final = str.maketrans("<>*`~[]", "‹›∗ˋ∼［］")
 
 
-def make(config: ChannelConfig) -> Channel:
+def make(config: AppriseConfig) -> Channel:
     """The channel to the service at the secret `url`, in Apprise's notation.
 
     Raises ConfigurationError if Apprise is not installed or does not know the service.
@@ -28,7 +28,7 @@ def make(config: ChannelConfig) -> Channel:
         warnings.simplefilter("ignore", DeprecationWarning)  # from packages that Apprise imports
         library = _import(config)
         asset = _asset(library)
-        service = library.Apprise.instantiate(config.secrets["url"].reveal(), asset=asset)
+        service = library.Apprise.instantiate(config.url.reveal(), asset=asset)
     if service is None:
         raise ConfigurationError(
             f"notify: the url of the channel {config.name!r} is not one that Apprise can use; "
@@ -43,7 +43,7 @@ def make(config: ChannelConfig) -> Channel:
 class Apprise:
     """A service that Apprise sends to."""
 
-    def __init__(self, config: ChannelConfig, sender: Any) -> None:
+    def __init__(self, config: AppriseConfig, sender: Any) -> None:
         self.name = config.name
         self._config = config
         self._sender = sender
@@ -77,7 +77,7 @@ class Apprise:
         return shown.title.translate(_LOOK_ALIKE), text_below_title(shown, output.text), output.error
 
 
-def _import(config: ChannelConfig) -> Any:
+def _import(config: AppriseConfig) -> Any:
     try:
         library = importlib.import_module("apprise")
     except ImportError:

@@ -3,7 +3,7 @@
 import sys
 from dataclasses import replace
 
-from tagtrail.config.model import ChannelConfig
+from tagtrail.config.channels import ConsoleConfig
 from tagtrail.notify.formatting import Markup, plain, presentable
 from tagtrail.notify.http import Channel, SendOutcome
 from tagtrail.notify.message import Message
@@ -13,7 +13,7 @@ from tagtrail.trail.instant import format_instant
 _INDENT = "    "
 
 
-def make(config: ChannelConfig) -> Channel:
+def make(config: ConsoleConfig) -> Channel:
     """The channel to standard output."""
     return Console(config)
 
@@ -21,7 +21,7 @@ def make(config: ChannelConfig) -> Channel:
 class Console:
     """Writes to what `sys.stdout` is at the time of the message."""
 
-    def __init__(self, config: ChannelConfig) -> None:
+    def __init__(self, config: ConsoleConfig) -> None:
         self.name = config.name
         self._config = config
 

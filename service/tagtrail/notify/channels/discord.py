@@ -6,7 +6,7 @@ from functools import partial
 from typing import Any, Final
 from urllib.parse import parse_qsl, urlencode, urlsplit
 
-from tagtrail.config.model import ChannelConfig
+from tagtrail.config.channels import DiscordConfig
 from tagtrail.notify.formatting import (
     COLOURS,
     Markup,
@@ -35,7 +35,7 @@ _MOST: Final = 6_000  # of all of them together
 _FORMATS: Final = re.compile(r"[\\*_~`|\[\]<>]")
 
 
-def make(config: ChannelConfig) -> Channel:
+def make(config: DiscordConfig) -> Channel:
     """The channel at the secret `url`. A 404 means that the webhook was deleted, which is permanent."""
     return JsonWebhook(config, MARKUP, build, partial(_request, config), _interpret)
 
@@ -92,9 +92,9 @@ def _fits(embed: dict[str, Any]) -> bool:
     )
 
 
-def _request(config: ChannelConfig, body: bytes, _: str) -> Post:
+def _request(config: DiscordConfig, body: bytes, _: str) -> Post:
     """With `wait` Discord responds after it has stored the message, not before."""
-    url = urlsplit(config.secrets["url"].reveal())
+    url = urlsplit(config.url.reveal())
     query = urlencode([*parse_qsl(url.query, keep_blank_values=True), ("wait", "true")])
     return Post(url._replace(query=query).geturl(), body, JSON_HEADERS)
 

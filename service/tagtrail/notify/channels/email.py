@@ -13,7 +13,7 @@ from email.utils import format_datetime
 from html import escape
 from typing import Final, TypeAlias
 
-from tagtrail.config.model import ChannelConfig
+from tagtrail.config.channels import EmailConfig
 from tagtrail.errors import ConfigurationError
 from tagtrail.notify.channels.plaintext import PLAIN, make_inert, no_encoded_word
 from tagtrail.notify.deadline import Deadline
@@ -36,13 +36,13 @@ _PAGE: Final = """\
 """
 
 
-def make(config: ChannelConfig, *, clock: Callable[[], int] = now) -> Channel:
+def make(config: EmailConfig, *, clock: Callable[[], int] = now) -> Channel:
     """The channel to the addresses `to`, through the server `host`. `clock` dates the mails.
 
     Raises ConfigurationError if SMTP cannot carry the user or the password.
     """
-    password = config.secrets["password"].reveal() if "password" in config.secrets else ""
-    if not f"{config.settings.get('user', '')}{password}".isascii():
+    password = config.password.reveal() if config.password is not None else ""
+    if not f"{config.user or ''}{password}".isascii():
         raise ConfigurationError(
             f"notify: the channel {config.name!r} has a user or a password beyond ASCII, which SMTP cannot carry; "
             "change it"
@@ -53,14 +53,14 @@ def make(config: ChannelConfig, *, clock: Callable[[], int] = now) -> Channel:
 class Email:
     """Sends mails through one server to the configured recipients."""
 
-    def __init__(self, config: ChannelConfig, password: str, clock: Callable[[], int]) -> None:
+    def __init__(self, config: EmailConfig, password: str, clock: Callable[[], int]) -> None:
         self.name = config.name
         self._config = config
         self._password = password
         self._clock = clock
-        self._host = config.settings["host"].strip("[]")
-        self._sender = config.settings["sender"]
-        self._user = config.settings.get("user")
+        self._host = config.host.strip("[]")
+        self._sender = config.sender
+        self._user = config.user
 
     def send(self, message: Message) -> SendOutcome:
         """Send one mail to all recipients."""
@@ -97,7 +97,7 @@ class Email:
     def _deliver(self, mail: EmailMessage, deadline: Deadline) -> Refusals:
         """Send the mail; returns the recipients that the server refused while it accepted others."""
         context = ssl.create_default_context()
-        tls, port = self._config.settings["tls"], int(self._config.settings["port"])
+        tls, port = self._config.tls, self._config.port or 0
         with closing(_Connection(self._host, port, context if tls == "tls" else None, deadline)) as smtp:
             if tls == "starttls":
                 smtp.starttls(context=context)

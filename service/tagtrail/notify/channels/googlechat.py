@@ -5,7 +5,7 @@ from functools import partial
 from typing import Final
 from urllib.parse import parse_qsl, urlencode, urlsplit
 
-from tagtrail.config.model import ChannelConfig
+from tagtrail.config.channels import GoogleChatConfig
 from tagtrail.notify.formatting import HTML, SIGNS, fit, footer, in_fences, without_brackets, words_html
 from tagtrail.notify.http import Channel, Post
 from tagtrail.notify.json_webhook import JSON_HEADERS, OPEN, Json, JsonWebhook, as_bytes
@@ -14,7 +14,7 @@ from tagtrail.notify.message import Fact, Message
 _LARGEST: Final = 31_000  # bytes; the API takes 32,000 (.../chat/api/reference/rest/v1/spaces.messages/create)
 
 
-def make(config: ChannelConfig) -> Channel:
+def make(config: GoogleChatConfig) -> Channel:
     """The channel at the secret `url`, which contains Google's key and token."""
     return JsonWebhook(config, HTML, build, partial(_request, config))
 
@@ -60,8 +60,8 @@ def _copied(fact: Fact) -> tuple[Json, Json]:
     return {"textParagraph": {"text": f"<b>{words_html(fact.label)}</b>"}}, {"textParagraph": code}
 
 
-def _request(config: ChannelConfig, body: bytes, identity: str) -> Post:
+def _request(config: GoogleChatConfig, body: bytes, identity: str) -> Post:
     """The delivery's id as `requestId`: Google makes one message of repeated requests with the same id."""
-    url = urlsplit(config.secrets["url"].reveal())
+    url = urlsplit(config.url.reveal())
     query = urlencode([*parse_qsl(url.query, keep_blank_values=True), ("requestId", identity)])
     return Post(url._replace(query=query).geturl(), body, JSON_HEADERS)

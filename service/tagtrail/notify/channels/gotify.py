@@ -2,7 +2,7 @@
 
 from typing import Final
 
-from tagtrail.config.model import ChannelConfig
+from tagtrail.config.channels import GotifyConfig
 from tagtrail.notify.channels.plaintext import PLAIN, make_inert, text_below_title
 from tagtrail.notify.http import Channel, Post
 from tagtrail.notify.json_webhook import JSON_HEADERS, Json, JsonWebhook
@@ -12,10 +12,10 @@ from tagtrail.notify.message import Message, MessageTone
 _PRIORITIES: Final[dict[MessageTone, int]] = {"notice": 4, "good": 4, "warning": 6, "alarm": 8}
 
 
-def make(config: ChannelConfig) -> Channel:
+def make(config: GotifyConfig) -> Channel:
     """The channel to the server at `url`, as the application of the secret `token`."""
-    url = f"{config.settings['url'].rstrip('/')}/message"
-    headers = {**JSON_HEADERS, "X-Gotify-Key": config.secrets["token"].reveal()}
+    url = f"{config.url}/message"
+    headers = {**JSON_HEADERS, "X-Gotify-Key": config.token.reveal()}
     return JsonWebhook(config, PLAIN, build, lambda body, _: Post(url, body, headers))
 
 

@@ -5,7 +5,7 @@ from functools import partial
 from typing import Final
 from urllib.parse import quote
 
-from tagtrail.config.model import ChannelConfig
+from tagtrail.config.channels import MatrixConfig
 from tagtrail.notify.formatting import HTML, SIGNS, bare_html, fit, footer, inert, plain, words_html
 from tagtrail.notify.http import Channel, ChannelResponse, Post, SendOutcome, interpret
 from tagtrail.notify.json_webhook import JSON_HEADERS, OPEN, Json, JsonWebhook, as_bytes, read_object, seconds
@@ -14,7 +14,7 @@ from tagtrail.notify.message import Fact, Message
 _LARGEST: Final = 60_000  # bytes; a whole event with what the server adds is at most 65,536 (#size-limits)
 
 
-def make(config: ChannelConfig) -> Channel:
+def make(config: MatrixConfig) -> Channel:
     """The channel in `room` (its id, beginning with `!`) on `homeserver`, as the user of the secret `token`.
 
     A 403 means that this user is not in the room, a 401 that the token is no longer valid: both are permanent.
@@ -68,14 +68,14 @@ def _copied(fact: Fact) -> str:
     return f"<pre><code>{bare_html(fact.value)}</code></pre>"
 
 
-def _request(config: ChannelConfig, body: bytes, identity: str) -> Post:
+def _request(config: MatrixConfig, body: bytes, identity: str) -> Post:
     """The delivery's id as transaction id: the server makes one event of repeated requests with the same id."""
-    server = config.settings["homeserver"].rstrip("/")
-    room, transaction = quote(config.settings["room"], safe=""), quote(identity, safe="")
+    server = config.homeserver
+    room, transaction = quote(config.room, safe=""), quote(identity, safe="")
     return Post(
         f"{server}/_matrix/client/v3/rooms/{room}/send/m.room.message/{transaction}",
         body,
-        {**JSON_HEADERS, "Authorization": f"Bearer {config.secrets['token'].reveal()}"},
+        {**JSON_HEADERS, "Authorization": f"Bearer {config.token.reveal()}"},
         method="PUT",
     )
 

@@ -6,7 +6,7 @@ from dataclasses import replace
 from typing import Final
 from urllib.parse import urlsplit, urlunsplit
 
-from tagtrail.config.model import ChannelConfig
+from tagtrail.config.channels import NtfyConfig
 from tagtrail.errors import ConfigurationError
 from tagtrail.notify.channels.plaintext import PLAIN, make_inert, no_encoded_word, text_below_title
 from tagtrail.notify.formatting import fit
@@ -27,13 +27,13 @@ _EMOJI: Final[dict[MessageTone, str]] = {  # by name; no text from outside
 }
 
 
-def make(config: ChannelConfig) -> Channel:
+def make(config: NtfyConfig) -> Channel:
     """The channel to the topic at the end of the secret `url`; `token` is for protected topics.
 
     Raises ConfigurationError if the URL names no topic.
     """
     root, topic = _split(config)
-    token = config.secrets.get("token")
+    token = config.token
     headers = JSON_HEADERS if token is None else {**JSON_HEADERS, "Authorization": f"Bearer {token.reveal()}"}
     return JsonWebhook(
         config,
@@ -46,9 +46,9 @@ def make(config: ChannelConfig) -> Channel:
     )
 
 
-def _split(config: ChannelConfig) -> tuple[str, str]:
+def _split(config: NtfyConfig) -> tuple[str, str]:
     """The server's root, which takes the JSON, and the topic."""
-    parts = urlsplit(config.secrets["url"].reveal())
+    parts = urlsplit(config.url.reveal())
     root, _, topic = parts.path.rstrip("/").rpartition("/")
     if not _TOPIC.fullmatch(topic):
         raise ConfigurationError(

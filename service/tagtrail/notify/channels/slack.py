@@ -8,7 +8,7 @@ import re
 from collections.abc import Iterator
 from typing import Any, Final
 
-from tagtrail.config.model import ChannelConfig
+from tagtrail.config.channels import SlackConfig
 from tagtrail.notify.formatting import (
     SIGNS,
     Markup,
@@ -40,7 +40,7 @@ _LOOK_ALIKE: Final = str.maketrans({"*": "∗", "~": "∼", "`": "ˋ", "[": "［
 _FORMATTING_UNDERSCORE: Final = re.compile(r"(?<![^\W_])_|_(?![^\W_])")
 
 
-def make(config: ChannelConfig) -> Channel:
+def make(config: SlackConfig) -> Channel:
     """The channel at the secret `url`. A 404 or 410 means that the webhook or its room is gone, which is permanent."""
     return JsonWebhook(config, MARKUP, build, to_secret_url(config))
 

@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from dataclasses import replace
 from typing import Final
 
-from tagtrail.config.model import ChannelConfig
+from tagtrail.config.channels import TeamsConfig
 from tagtrail.notify.formatting import Markup, fit, footer, inert, not_a_block
 from tagtrail.notify.http import Channel, ChannelResponse, SendOutcome, interpret
 from tagtrail.notify.json_webhook import OPEN, Json, JsonWebhook, as_bytes, to_secret_url
@@ -28,7 +28,7 @@ _FORMATS: Final = re.compile(r"[\\*`~|\[\]<>&!]|(?<![^\W_])_|_(?![^\W_])")
 _FUNCTION: Final = re.compile(r"(?<=\{)(?=\{)")  # Teams evaluates `{{DATE(...)}}` and `{{TIME(...)}}` in a card's text
 
 
-def make(config: ChannelConfig) -> Channel:
+def make(config: TeamsConfig) -> Channel:
     """The channel at the secret `url` of a workflow. It responds with 202; a 401, 403 or 404 means that it is gone."""
     return JsonWebhook(config, MARKUP, build, to_secret_url(config), _interpret)
 

@@ -5,7 +5,7 @@ from functools import partial
 from typing import Final
 from urllib.parse import urlsplit
 
-from tagtrail.config.model import ChannelConfig
+from tagtrail.config.channels import TelegramConfig
 from tagtrail.notify.formatting import HTML, SIGNS, bare_html, fit, footer, one_line, units, words_html
 from tagtrail.notify.http import Channel, ChannelResponse, Post, SendOutcome, interpret
 from tagtrail.notify.json_webhook import JSON_HEADERS, OPEN, Json, JsonWebhook, read_object, seconds
@@ -16,15 +16,13 @@ _LONGEST: Final = 4_096  # UTF-16 code units without tags; here the tags are cou
 _LONGEST_DETAIL: Final = 300
 
 
-def make(config: ChannelConfig) -> Channel:
+def make(config: TelegramConfig) -> Channel:
     """The channel to `chat`, as the bot of the secret `token`.
 
     `server` replaces Telegram's own server by a Bot API server of your own
     (core.telegram.org/bots/api#using-a-local-bot-api-server).
     """
-    return JsonWebhook(
-        config, HTML, partial(build, chat=config.settings["chat"]), partial(_request, config), _interpret
-    )
+    return JsonWebhook(config, HTML, partial(build, chat=config.chat), partial(_request, config), _interpret)
 
 
 def build(message: Message, text: str | None, *, chat: str) -> Json:
@@ -62,10 +60,10 @@ def _value(fact: Fact) -> str:
     return HTML.code(fact.value) if fact.is_code else f"<b>{words_html(fact.value)}</b>"
 
 
-def _request(config: ChannelConfig, body: bytes, _: str) -> Post:
+def _request(config: TelegramConfig, body: bytes, _: str) -> Post:
     """The token is a part of the URL, which is therefore secret too."""
-    server = config.settings.get("server", SERVER).rstrip("/")
-    token = config.secrets["token"].reveal()
+    server = config.server or SERVER
+    token = config.token.reveal()
     return Post(f"{server}/bot{token}/sendMessage", body, JSON_HEADERS, secrets=(token,))
 
 

@@ -9,7 +9,7 @@ from functools import partial
 from typing import Final
 from urllib.parse import quote
 
-from tagtrail.config.model import ChannelConfig
+from tagtrail.config.channels import WebhookConfig
 from tagtrail.notify.formatting import Markup
 from tagtrail.notify.http import Channel, ChannelResponse, Post, SendOutcome, interpret
 from tagtrail.notify.json_webhook import JSON_HEADERS, Json, JsonWebhook, read_object
@@ -30,12 +30,12 @@ _EVENT: Final = {"Content-Type": "application/cloudevents+json; charset=utf-8"}
 _NAMES: Final = ("environment", "registry", "repository", "digest", "previous_digest", "reference", "actor")
 
 
-def make(config: ChannelConfig, *, clock: Callable[[], int] = now) -> Channel:
+def make(config: WebhookConfig, *, clock: Callable[[], int] = now) -> Channel:
     """The channel to the secret `url`, signed with `secret`; several secrets, for a rotation, give a signature each.
 
     `clock` gives the signed timestamp of an attempt. The id is the same on every attempt.
     """
-    url = config.secrets["url"].reveal()
+    url = config.url.reveal()
     keys = [b64decode(secret) for secret in _secrets(config)]
 
     def request(body: bytes, delivery: str) -> Post:
@@ -46,12 +46,12 @@ def make(config: ChannelConfig, *, clock: Callable[[], int] = now) -> Channel:
     return JsonWebhook(config, Markup(), build, request, partial(_interpret, config))
 
 
-def _secrets(config: ChannelConfig) -> list[str]:
+def _secrets(config: WebhookConfig) -> list[str]:
     """In Base64."""
-    return [secret.removeprefix("whsec_") for secret in config.secrets["secret"].reveal().split()]
+    return [secret.removeprefix("whsec_") for secret in config.secret.reveal().split()]
 
 
-def _interpret(config: ChannelConfig, response: ChannelResponse) -> SendOutcome:
+def _interpret(config: WebhookConfig, response: ChannelResponse) -> SendOutcome:
     """Interpret the HTTP status, and hide the secret if the response repeats it."""
     text = response.text
     for secret in _secrets(config):
