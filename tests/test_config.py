@@ -124,7 +124,7 @@ def test_every_key_arrives_where_it_belongs(load_text: Load, tmp_path: Path) -> 
           - {repository: team/**, tag: "*-rc", kind: moving}
           - {tag_regex: 'rel-\\d+', kind: release}
         environments: [{name: live, repository: team/*, tag: live, registry: main}]
-        limits: {body: 1MiB, workers: 3, threads: 4, request_timeout: 1500ms, stop_timeout: 2m}
+        limits: {body: 1MiB, workers: 3, request_timeout: 1500ms, stop_timeout: 2m}
         """,
         MAIN=SECRET, READ="read-0123456789abc", DEPLOY="deploy-0123456789a",
     )  # fmt: skip
@@ -159,7 +159,7 @@ def test_every_key_arrives_where_it_belongs(load_text: Load, tmp_path: Path) -> 
             TagRuleConfig(tag_regex=r"rel-\d+", kind="release"),
         ),
         environments=(EnvironmentConfig("live", "live", "team/*", "main"),),
-        limits=LimitsConfig(Size(2**20), 3, 4, request_timeout=Seconds(1.5), stop_timeout=Seconds(120)),
+        limits=LimitsConfig(Size(2**20), 3, request_timeout=Seconds(1.5), stop_timeout=Seconds(120)),
         source=tmp_path / "tagtrail.yml",
     )
     assert config.rules.tag_rules == (
@@ -320,7 +320,7 @@ def test_a_proxy_that_would_let_anyone_in_is_refused(refusal: Callable[..., str]
         ("log: {level: off}", "log.level must be a text and is true or false;"),
         ("limits: {workers: 0}", "limits.workers is 0; write a number from 1 to 64"),
         ("limits: {workers: true}", "limits.workers must be a whole number and is true or false;"),
-        ("limits: {threads: 8.0}", "limits.threads must be a whole number and is a decimal number;"),
+        ("limits: {workers: 8.0}", "limits.workers must be a whole number and is a decimal number;"),
         ("limits: {body: 8}", "limits.body is 8, which has no unit; write 8MiB"),
         ("limits: {body: 8Mb}", "limits.body is '8Mb', which is no size; write a whole number and one of B, KiB"),
         ("limits: {body: 1B}", "limits.body is 1B; write a size from 1MiB to 256MiB"),
@@ -522,7 +522,7 @@ def test_options_and_variables_are_refused_under_their_own_name(
 EVERY_KEY = """
     listen data public_url log format level registries name host aliases authentication tokens value env file access
     read identity deploy export admin proxy addresses user_header groups_header groups everyone
-    tag_rules repository tag tag_regex kind environments registry limits body workers threads
+    tag_rules repository tag tag_regex kind environments registry limits body workers
 """
 KEYS = st.sampled_from(EVERY_KEY.split())
 SCALARS = st.one_of(
