@@ -10,9 +10,11 @@ import pytest
 import yaml
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
+from jsonschema import Draft202012Validator
 from msgspec.structs import fields, replace
 
 from tagtrail.access.scopes import SCOPES, hash_token
+from tagtrail.config import schema
 from tagtrail.config.consistency import find_warnings
 from tagtrail.config.describe import examine, render
 from tagtrail.config.load import load, with_ingest_token
@@ -773,3 +775,35 @@ def test_every_key_of_the_example_has_a_comment_before_it() -> None:
 def test_the_example_does_not_depend_on_the_users_environment(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(os, "environ", {})
     load(EXAMPLE, environ={})
+
+
+# The JSON Schema
+
+
+def test_the_shipped_schema_is_what_the_types_give() -> None:
+    """`python -m tagtrail.config.schema` writes it again."""
+    assert schema.PATH.read_text() == schema.render()
+    first = EXAMPLE.read_text().partition("\n")[0]
+    assert (EXAMPLE.parent / first.removeprefix("# yaml-language-server: $schema=")).resolve() == schema.PATH.resolve()
+
+
+def test_the_example_is_valid_by_the_schema_as_it_stands_and_with_every_key() -> None:
+    validator = Draft202012Validator(schema.make_schema())
+    validator.check_schema(schema.make_schema())
+    for text in (EXAMPLE.read_text(), uncommented(EXAMPLE.read_text())):
+        assert [error.message for error in validator.iter_errors(yaml.safe_load(text))] == []
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "listen: 9599", "env: []", "log: {level: loud}", "limits: {body: 8}", "limits: {workers: 0}",
+        "registries: [{name: Main}]", "registries: [{host: a.example}]", "registries: []", "public_url:",
+        "notify: {settle: 3s}", "notify: {channels: [{name: a, type: slack, url: {env: A}}]}",
+        "notify: {channels: [{name: a, kind: slack, url: https://a.example}]}",
+        "notify: {channels: [{name: a, kind: console, token: {env: A}}]}",
+    ],
+)  # fmt: skip
+def test_the_schema_refuses_what_the_types_refuse(text: str, refusal: Callable[..., str]) -> None:
+    assert not Draft202012Validator(schema.make_schema()).is_valid(yaml.safe_load(text))
+    assert refusal(text)

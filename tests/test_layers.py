@@ -112,13 +112,11 @@ def find_module_imports(path: Path, known: Collection[str]) -> set[str]:
 
 # Public class names that still mean two things. A name that is cured leaves the list; none is added.
 AMBIGUOUS_NAMES: set[str] = {
-    "Cell",
     "Connection",
     "Item",
     "KnownTag",
     "Lane",
     "Outcome",
-    "Piece",
     "Row",
     "Source",
     "TagMove",

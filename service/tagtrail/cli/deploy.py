@@ -5,7 +5,7 @@ from typing import Final
 import click
 
 from tagtrail import __version__
-from tagtrail.cli.lists import release_tags
+from tagtrail.cli.columns import release_tags
 from tagtrail.cli.options import make_recorder
 from tagtrail.cli.query import TrailQuery, query_options
 from tagtrail.cli.text import plain

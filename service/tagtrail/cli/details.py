@@ -6,7 +6,7 @@ from typing import Literal
 import click
 import msgspec
 
-from tagtrail.cli.lists import line_column, release_tags
+from tagtrail.cli.columns import digest_columns, line_column, release_tags
 from tagtrail.cli.query import TrailQuery, query_options
 from tagtrail.cli.references import Subject, find_environment, find_subject, read_reference
 from tagtrail.cli.table import WHOLE, TableColumn, time_column
@@ -106,7 +106,7 @@ def _tag_columns(query: TrailQuery) -> list[TableColumn[TagUse]]:
         TableColumn("KIND", lambda row: "release" if row.release else "moving"),
         *_period_columns(),
         TableColumn("BY", lambda row: row.actor or ""),
-        line_column(),
+        line_column(lambda row: row.seq),
     ]
 
 
@@ -118,7 +118,7 @@ def _environment_columns(query: TrailQuery) -> list[TableColumn[EnvironmentUse]]
         TableColumn("WENT", lambda row: (row.direction, STYLES[row.direction])),
         *_period_columns(),
         TableColumn("BASIS", lambda row: row.basis, only="pipe"),
-        line_column(),
+        line_column(lambda row: row.seq),
     ]
 
 
@@ -201,15 +201,15 @@ def _show_rollback(query: TrailQuery, state: EnvironmentState, way: RollbackPlan
         _show_commands(query, way)
 
 
+def _digest(row: _Compared) -> str | None:
+    return row.image.digest
+
+
 def _compared_columns(query: TrailQuery) -> list[TableColumn[_Compared]]:
-    whole, short = query.trail.style(is_whole=True), query.trail.style(is_whole=False)
     return [
         TableColumn("", lambda row: row.role, style="bold"),
         TableColumn("RELEASE", lambda row: release_tags(row.image)),
-        TableColumn("DIGEST", lambda row: whole.digest(row.image.digest), only="pipe"),
-        TableColumn(
-            "DIGEST", lambda row: short.digest(row.image.digest), only="terminal", unbroken=WHOLE, narrow="below"
-        ),
+        *digest_columns(query.trail, "DIGEST", _digest, narrow="below"),
         time_column("SINCE", lambda row: row.image.at),
         time_column("UNTIL", lambda row: row.image.until, missing="now"),
         TableColumn("FOR", lambda row: duration(row.image.at, row.image.until), narrow="below"),

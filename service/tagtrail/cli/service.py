@@ -88,7 +88,7 @@ def check(listen: str | None, *, shows_all: bool, as_json: bool) -> None:
         click.echo(visible(line))
     for warning in report.warnings:
         click.echo(f"Warning: {visible(warning)}", err=True)
-    click.echo("The configuration can be used.")
+    click.echo("\nThe configuration can be used.")
 
 
 def _refuse_what_serve_refuses(config: Config) -> None:
