@@ -3,6 +3,8 @@
 import os
 import pickle
 import re
+import subprocess
+import sys
 from collections.abc import Callable
 from pathlib import Path
 
@@ -122,7 +124,7 @@ def test_every_key_arrives_where_it_belongs(load_text: Load, tmp_path: Path) -> 
           - {repository: team/**, tag: "*-rc", kind: moving}
           - {tag_regex: 'rel-\\d+', kind: release}
         environments: [{name: live, repository: team/*, tag: live, registry: main}]
-        limits: {body: 1MiB, workers: 3, threads: 4, request_timeout: 1500ms, stop_timeout: 2m}
+        limits: {body: 1MiB, workers: 3, request_timeout: 1500ms, stop_timeout: 2m}
         """,
         MAIN=SECRET, READ="read-0123456789abc", DEPLOY="deploy-0123456789a",
     )  # fmt: skip
@@ -157,7 +159,7 @@ def test_every_key_arrives_where_it_belongs(load_text: Load, tmp_path: Path) -> 
             TagRuleConfig(tag_regex=r"rel-\d+", kind="release"),
         ),
         environments=(EnvironmentConfig("live", "live", "team/*", "main"),),
-        limits=LimitsConfig(Size(2**20), 3, 4, request_timeout=Seconds(1.5), stop_timeout=Seconds(120)),
+        limits=LimitsConfig(Size(2**20), 3, request_timeout=Seconds(1.5), stop_timeout=Seconds(120)),
         source=tmp_path / "tagtrail.yml",
     )
     assert config.rules.tag_rules == (
@@ -318,7 +320,7 @@ def test_a_proxy_that_would_let_anyone_in_is_refused(refusal: Callable[..., str]
         ("log: {level: off}", "log.level must be a text and is true or false;"),
         ("limits: {workers: 0}", "limits.workers is 0; write a number from 1 to 64"),
         ("limits: {workers: true}", "limits.workers must be a whole number and is true or false;"),
-        ("limits: {threads: 8.0}", "limits.threads must be a whole number and is a decimal number;"),
+        ("limits: {workers: 8.0}", "limits.workers must be a whole number and is a decimal number;"),
         ("limits: {body: 8}", "limits.body is 8, which has no unit; write 8MiB"),
         ("limits: {body: 8Mb}", "limits.body is '8Mb', which is no size; write a whole number and one of B, KiB"),
         ("limits: {body: 1B}", "limits.body is 1B; write a size from 1MiB to 256MiB"),
@@ -442,7 +444,7 @@ def test_a_contradiction_is_refused_with_both_sides(refusal: Callable[..., str],
         # An earlier rule excepts the environment's tag, or its repositories, from the rule that would fix it.
         "tag_rules: [{tag: prod, kind: moving}, {tag: '*', kind: release}]\nenvironments: [{name: p, tag: prod}]",
         "{tag_rules: [{repository: a/**, tag: x, kind: release}], environments: [{name: p, repository: b/**, tag: x}]}",
-        # Nobody wrote the default environments, so they contradict nobody.
+        # The operator did not write the default environments, so they contradict no rule.
         "tag_rules: [{tag: '*', kind: release}]",
         # The same environment by another tag, or in another registry, is another statement.
         "environments: [{name: p, tag: prod, repository: a/**}, {name: p, tag: live}]",
@@ -520,7 +522,7 @@ def test_options_and_variables_are_refused_under_their_own_name(
 EVERY_KEY = """
     listen data public_url log format level registries name host aliases authentication tokens value env file access
     read identity deploy export admin proxy addresses user_header groups_header groups everyone
-    tag_rules repository tag tag_regex kind environments registry limits body workers threads
+    tag_rules repository tag tag_regex kind environments registry limits body workers
 """
 KEYS = st.sampled_from(EVERY_KEY.split())
 SCALARS = st.one_of(
@@ -775,6 +777,13 @@ def test_every_key_of_the_example_has_a_comment_before_it() -> None:
 def test_the_example_does_not_depend_on_the_users_environment(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(os, "environ", {})
     load(EXAMPLE, environ={})
+
+
+def test_the_configuration_is_read_without_the_large_libraries() -> None:
+    """A command of the CLI that reads the configuration starts without them."""
+    names = ("requests", "flask", "cryptography", "jinja2", "gunicorn")
+    code = f"import sys, tagtrail.config.load; print([name for name in {names} if name in sys.modules])"
+    assert subprocess.run([sys.executable, "-c", code], capture_output=True, check=True, text=True).stdout == "[]\n"
 
 
 # The JSON Schema

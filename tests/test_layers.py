@@ -112,11 +112,7 @@ def find_module_imports(path: Path, known: Collection[str]) -> set[str]:
 
 # Public class names that still mean two things. A name that is cured leaves the list; none is added.
 AMBIGUOUS_NAMES: set[str] = {
-    "Connection",
-    "Item",
     "KnownTag",
-    "Lane",
-    "Outcome",
     "Row",
     "Source",
     "TagMove",
@@ -131,8 +127,6 @@ FRAGMENTS: set[str] = {
     "headers.py",
     "ledger/lifecycle.py",
     "ledger/rebuild.py",
-    "server/lanes.py",
-    "server/worker.py",
 }
 # Each of these rooms is a family: its files are alike and one registry names them, so they may be small.
 FAMILIES = ("notify/channels", "notify/texts", "web/pages")

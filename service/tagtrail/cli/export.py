@@ -12,7 +12,7 @@ import click
 from tagtrail import __version__
 from tagtrail.access.disclosures import Requester
 from tagtrail.cli.open_trail import find_ledger
-from tagtrail.cli.options import filter_options, location, location_options, read_texts
+from tagtrail.cli.options import filter_options, location, location_options, open_recorder, read_texts
 from tagtrail.errors import BadParameter
 from tagtrail.export.bundle import COMMAND_LINE, Bundle, hand_over, prepare
 from tagtrail.export.query import FILTERS, MOST_DRAWN, read_export_query
@@ -69,7 +69,7 @@ def export(output: str, since_checkpoint: Path | None, **given: Any) -> None:
         identities = query.identities is True
         with _created(output) as file:
             bundle = prepare(store, query, sign=signer.sign, asked_by=COMMAND_LINE, identities=identities)
-            _write(bundle, Recorder(store), file)
+            _write(bundle, open_recorder(store), file)
     click.echo(_describe(bundle, output), err=output == _STANDARD_OUTPUT)
 
 

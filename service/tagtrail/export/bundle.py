@@ -40,7 +40,7 @@ BEGUN: Final = "begun"  # the `action` of the first line
 INTERRUPTED: Final = "interrupted by the caller"
 FAILED: Final = "interrupted by a failure of the service"
 
-Progress = Callable[[int], None]
+CountLines = Callable[[int], None]
 
 
 class Archive:
@@ -123,7 +123,7 @@ class Bundle:
         """How often `progress` counts a line during the making."""
         return self.lines * (3 if self.identities else 2)
 
-    def members(self, progress: Progress = lambda lines: None) -> Iterator[tuple[str, Iterable[bytes]]]:
+    def members(self, progress: CountLines = lambda lines: None) -> Iterator[tuple[str, Iterable[bytes]]]:
         """Each file's name and pieces, in the order of the zip; `progress` counts processed lines."""
         reading, selection, log = self.reading, self.selection, self.log
         hosts = self.book.before(selection.end).latest.hosts
@@ -191,7 +191,7 @@ def prepare(
 
 
 def hand_over(
-    bundle: Bundle, recorder: Recorder, requester: Requester, *, progress: Progress = lambda lines: None
+    bundle: Bundle, recorder: Recorder, requester: Requester, *, progress: CountLines = lambda lines: None
 ) -> Generator[bytes, None, None]:
     """Stream the zip and record the export; without a reader of the first piece, nothing is recorded.
 

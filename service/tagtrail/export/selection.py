@@ -16,9 +16,8 @@ from tagtrail.errors import StorageUnavailable
 from tagtrail.export.query import ExportQuery, Sample
 from tagtrail.ledger.rulebook import RuleBook
 from tagtrail.store.database import Connection, Store
-from tagtrail.store.events import get_tail
 from tagtrail.store.export import Candidate, find_candidates, find_plain, find_pruned
-from tagtrail.store.lines import find_window
+from tagtrail.store.lines import find_window, get_end
 from tagtrail.store.names import is_glob
 from tagtrail.trail.patterns import REPOSITORY_ALPHABET, compile_glob
 
@@ -38,7 +37,7 @@ class Reading:
     def __init__(self, store: Store) -> None:
         self._store = store
         with store.snapshot() as db:
-            self._generation = get_tail(db).generation
+            self._generation = get_end(db).generation
 
     @contextmanager
     def page(self) -> Iterator[Connection]:
@@ -48,7 +47,7 @@ class Reading:
         contradict each other.
         """
         with self._store.snapshot() as db:
-            if get_tail(db).generation != self._generation:
+            if get_end(db).generation != self._generation:
                 raise StorageUnavailable(
                     "something was erased or pruned, or the trail was derived anew, while the bundle was made;"
                     " make it again"

@@ -48,13 +48,18 @@ def accept(recorder: Recorder, sender: Sender, items: Sequence[Item]) -> list[Ou
 
 def _record(recorder: Recorder, sender: Sender, items: Sequence[Item]) -> list[Outcome]:
     outcomes = recorder.record(Submission(tuple(items)))
+    conflicts = hold_conflicts(items, outcomes, sender)
+    return outcomes + recorder.record(Submission(conflicts)) if conflicts else outcomes
+
+
+def hold_conflicts(items: Sequence[Item], outcomes: Sequence[Outcome], sender: Sender) -> tuple[Draft, ...]:
+    """Drafts that quarantine the events whose id is recorded with another content."""
     drafts = [item for item in items if isinstance(item, Draft)]
-    conflicts = [
+    return tuple(
         _held_back(draft, sender, f"line {outcome.seq} recorded another event under the id of this one")
         for draft, outcome in zip(drafts, outcomes, strict=True)
         if isinstance(outcome, Conflict)
-    ]
-    return outcomes + recorder.record(Submission(tuple(conflicts))) if conflicts else outcomes
+    )
 
 
 def _record_alone(recorder: Recorder, sender: Sender, item: Item) -> list[Outcome]:
@@ -140,7 +145,7 @@ class EventsEndpoint:
             self._count_refusal()  # and no more than that: a registry with a wrong token may try as often as it will
             return _UNKNOWN
         try:
-            _tell(accept(self._recorder, sender, self._read_items(environ, sender)))
+            accept(self._recorder, sender, self._read_items(environ, sender))
         except (StorageUnavailable, _IncompleteError) as error:
             logs.error(_log, "events were not stored", registry=sender.registry, reason=str(error))
             return _NOT_STORED
@@ -194,11 +199,11 @@ def _drain(stream: "InputStream", expected: int | None, beginning: bytes) -> _Bo
     return _Body(None, size, digest.digest())
 
 
-def _tell(outcomes: list[Outcome]) -> None:
-    """One record for each new line: ids and names, never headers, bodies or people."""
-    for outcome in outcomes:
-        if isinstance(outcome, Recorded):
-            entry = outcome.entry
+def log_recorded(recorded: Sequence[Recorded]) -> None:
+    """Log each line that came from a registry, once it is projected: ids and names, never headers, bodies or people."""
+    for outcome in recorded:
+        entry = outcome.entry
+        if entry.kind in ("push", "delete", "quarantined"):
             logs.info(
                 _log,
                 entry.kind,

@@ -15,7 +15,6 @@ from tagtrail.line import Entry, Who, commit_to, disclosed_value, event_key, rea
 from tagtrail.store.database import Connection, Store
 from tagtrail.store.events import find_event
 from tagtrail.store.lines import StoredLine, get_line
-from tagtrail.store.names import find_registry_id
 from tagtrail.store.publications import Place, get_newest_moment
 from tagtrail.trail.instant import format_instant
 from tagtrail.trail.names import Reference, parse_reference
@@ -123,8 +122,7 @@ def check_key(key: str | None) -> None:
 def _find_known(db: Connection, registries: Iterable[str], key: str) -> StoredLine | None:
     """The line that was recorded under the key."""
     for registry in registries:
-        registry_id = find_registry_id(db, registry)
-        seq = find_event(db, registry_id, event_key(key)) if registry_id is not None else None
+        seq = find_event(db, registry, event_key(key))
         if seq is not None:
             return _get_stored(db, seq)
     return None
