@@ -60,7 +60,7 @@ class Line:
 
 
 @dataclass(frozen=True, slots=True)
-class TagMove:
+class ProjectedMove:
     """A move of this tag that a line caused; `is_late` if the head had moved on before the line came."""
 
     repository: str
@@ -76,7 +76,7 @@ class Recorded:
 
     seq: int
     entry: Entry
-    moves: tuple[TagMove, ...] = ()
+    moves: tuple[ProjectedMove, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
