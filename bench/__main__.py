@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import replace
 from pathlib import Path
 
-from bench.measures import audit, burst, chat, crowd, exports, ingest, memory, pages, slow_disk, stored
+from bench.measures import audit, burst, chat, crowd, exports, ingest, memory, pages, reading, slow_disk, stored
 from bench.plan import QUICK, Bench, Plan
 from bench.table import Row, as_markdown, as_text, machine
 from bench.wrk import NotMeasuredError
@@ -21,6 +21,7 @@ MEASURES: dict[str, Callable[[Bench], Iterator[Row]]] = {
     "slow-disk": slow_disk.measure,
     "crowd": crowd.measure,
     "burst": burst.measure,
+    "reading": reading.measure,
     "stored": stored.measure,
     "memory": memory.measure,
     "pages": pages.measure,

@@ -76,6 +76,7 @@ def fill(data: Path, pushes: int, *, repositories: int = REPOSITORIES) -> None:
             rows["lines"] = [line[:3] for line in made]
             rows["disclosures"] = [(line[0], *line[3:]) for line in made]
             _insert(db, rows)
+        db.execute("UPDATE derivation SET projected = (SELECT max(seq) FROM lines)")
 
 
 @dataclass(frozen=True, slots=True)

@@ -8,13 +8,13 @@ import sys
 from pathlib import Path
 
 from tagtrail.config.load import load
-from tagtrail.ledger import commit
+from tagtrail.server import front
 from tagtrail.server.run import run
 
 
 def main(size: str, config: str) -> None:
     """Serve until SIGTERM."""
-    commit._LARGEST_GROUP = int(size)
+    front._RECORDED_AT_ONCE = int(size)  # type: ignore[misc]
     run(load(Path(config), environ=os.environ))
 
 

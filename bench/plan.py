@@ -29,9 +29,10 @@ class Plan:
     asked: int = 200  # times that each question is asked
     exported: int = 200_000  # entries of an export
     told: int = 100  # messages whose way is timed
+    read: int = 10_000  # events that are read back as soon as they are answered
 
 
-QUICK = Plan(rounds=1, seconds=2, stored=(50_000,), burst=3_000, asked=40, exported=40_000, told=10)
+QUICK = Plan(rounds=1, seconds=2, stored=(50_000,), burst=3_000, asked=40, exported=40_000, told=10, read=300)
 
 
 @dataclass(slots=True)

@@ -6,6 +6,7 @@ from itertools import pairwise
 from pathlib import Path
 
 from tagtrail.ledger.rebuild import rebuild
+from tagtrail.ledger.record import Recorder
 from tagtrail.line import commitment
 from tagtrail.store.database import Connection, Store
 from tagtrail.store.rebuilding import dump_projection
@@ -13,6 +14,7 @@ from tagtrail.store.rebuilding import dump_projection
 
 def check_ledger(store: Store) -> None:
     """Fail if the ledger has a gap, a line does not match its hash, or the trail does not follow from the lines."""
+    Recorder(store).catch_up()  # after a crash lines may be appended and not yet projected
     db = store.reader()
     check_lines(db)
     check_events_once(db)

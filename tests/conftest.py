@@ -93,6 +93,7 @@ def store(tmp_path: Path) -> Store:
 def ledger(store: Store, clock: Clock) -> Iterator[Ledger]:
     """A ledger that is checked when the test ends."""
     ledger = Ledger(store, Recorder(store, clock=clock), clock)
+    store.catch_up = ledger.recorder.catch_up
     yield ledger
     check_ledger(store)
     store.close()

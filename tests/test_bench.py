@@ -33,7 +33,7 @@ from tests.conftest import Ledger
 from tests.events import digest_of
 from tests.real import need
 
-TINY = Plan(rounds=1, seconds=1, clients=4, stored=(2_000,), burst=40, asked=2, exported=500, told=2)
+TINY = Plan(rounds=1, seconds=1, clients=4, stored=(2_000,), burst=40, asked=2, exported=500, told=2, read=20)
 NEEDED = {"slow-disk": "cc", "exports": "sqlite3"}  # what `make bench` installs and `make test` does not
 
 
@@ -113,7 +113,14 @@ def test_every_part_of_the_benchmark_measures_something(tmp_path: Path) -> None:
     need("wrk")
     bench = Bench(TINY, tmp_path)
     bench.filled(TINY.stored[0])
-    parts = [["ingest"], ["slow-disk"], ["crowd", "burst"], ["stored", "memory", "pages", "exports", "audit"], ["chat"]]
+    parts = [
+        ["ingest"],
+        ["slow-disk"],
+        ["crowd", "burst"],
+        ["reading"],
+        ["stored", "memory", "pages", "exports", "audit"],
+        ["chat"],
+    ]
     assert {name for part in parts for name in part} == MEASURES.keys()
     missing = {name for name, command in NEEDED.items() if shutil.which(command) is None}
 

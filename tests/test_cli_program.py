@@ -17,8 +17,8 @@ from tagtrail.cli.program import EXIT_CODES, Program
 from tagtrail.config.load import load
 from tagtrail.line import Entry, hash_leaf, write_line
 from tagtrail.store.database import Store
-from tagtrail.store.events import EntryRow, add_entry
-from tagtrail.store.lines import append_line
+from tagtrail.store.events import EntryRow, add_entries
+from tagtrail.store.lines import append_line, set_projected
 from tagtrail.trail.rules import RegistryIdentity, Rules
 from tests.command_line import DAY, HOSTILE_AS_SHOWN, CommandLine, commands_of, tell_story
 from tests.conftest import Ledger
@@ -103,7 +103,7 @@ def test_every_exit_code_is_in_the_help() -> None:
         (("log", "--limit", "0"), 2, "0 is not in the range"),
         (("history", "team/app"), 2, "names no tag"),
         (("history", "Team/App:1"), 2, "'Team/App' is not a repository name"),
-        (("tags", "team/app@sha256:" + 64 * "0"), 2, "`tagtrail digest` tells which tags named it"),
+        (("tags", "team/app@sha256:" + 64 * "0"), 2, "`tagtrail digest` shows which tags named it"),
         (("tags", "explain", "team/app"), 2, "names no tag"),
         (("at", "yesterdya", "team/app"), 2, "'yesterdya' is no time"),
         (("rollback", "team/app"), 2, "is no repository@environment"),
@@ -155,7 +155,8 @@ def test_a_ledger_of_a_newer_version_is_one_sentence(store: Store) -> None:
     with store.writing() as tx:
         line = write_line(entry)
         append_line(tx, 0, line, hash_leaf(line))
-        add_entry(tx, EntryRow(seq=0, received_at=0, kind="configuration"))
+        add_entries(tx, [EntryRow(seq=0, received_at=0, kind="configuration")])
+        set_projected(tx, 0)
     result = CommandLine(store.directory).run("log")
     assert (result.exit_code, "newer than this one" in result.stderr) == (4, True)
 

@@ -1,5 +1,6 @@
 """`tagtrail serve`, `registry-config`, `check` and `rebuild`: the commands around the service itself."""
 
+import json
 import re
 import shlex
 import subprocess
@@ -10,6 +11,7 @@ import pytest
 import requests
 import yaml
 
+from tagtrail.access.tokens import make_token
 from tagtrail.ledger.submission import Draft, Submission
 from tagtrail.line import Entry
 from tagtrail.server.run import only_service
@@ -125,6 +127,28 @@ def test_check_says_in_one_sentence_what_is_wrong(config: Path) -> None:
     result = CommandLine(config.parent).run("check", "--config", str(config), OTHER_TOKEN="")
     assert (result.exit_code, result.stdout) == (3, "")
     assert "registries[1].tokens[0].env is OTHER_TOKEN, which is not set" in result.stderr
+
+
+def test_check_ends_with_its_verdict_and_can_print_json(config: Path) -> None:
+    command_line = CommandLine(config.parent)
+    arguments = ("check", "--config", str(config))
+    assert command_line.run(*arguments, OTHER_TOKEN=TOKEN[::-1]).stdout.endswith("\nThe configuration can be used.\n")
+    report = json.loads(command_line.run(*arguments, "--json", OTHER_TOKEN=TOKEN[::-1]).stdout)
+    assert (report["usable"], report["source"], report["error"]) == (True, str(config), None)
+    settings = {each["key"]: (each["value"], each["is_default"]) for each in report["settings"]}
+    assert settings["registries[0].name"] == ("main", False)
+    assert settings["log.level"] == ("info", True)
+    result = command_line.run(*arguments, "--json", OTHER_TOKEN="")
+    assert "the configuration cannot be used: registries[1]" in result.stderr
+    assert (json.loads(result.stdout)["usable"], result.exit_code) == (False, 3)
+
+
+def test_check_fails_beyond_loopback_until_a_stored_token_can_read(ledger: Ledger) -> None:
+    command_line = CommandLine(ledger.store.directory)
+    result = command_line.run("check", "--listen", "0.0.0.0:8080")
+    assert (result.exit_code, "access.read has no token" in result.stderr) == (3, True)
+    make_token(ledger.recorder, "board", ["read"])
+    assert command_line.run("check", "--listen", "0.0.0.0:8080").exit_code == 0
 
 
 def test_rebuild_derives_the_same_trail_again(ledger: Ledger) -> None:

@@ -3,6 +3,8 @@
 import os
 import pickle
 import re
+import subprocess
+import sys
 from collections.abc import Callable
 from pathlib import Path
 
@@ -10,9 +12,11 @@ import pytest
 import yaml
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
+from jsonschema import Draft202012Validator
 from msgspec.structs import fields, replace
 
 from tagtrail.access.scopes import SCOPES, hash_token
+from tagtrail.config import schema
 from tagtrail.config.consistency import find_warnings
 from tagtrail.config.describe import examine, render
 from tagtrail.config.load import load, with_ingest_token
@@ -120,7 +124,7 @@ def test_every_key_arrives_where_it_belongs(load_text: Load, tmp_path: Path) -> 
           - {repository: team/**, tag: "*-rc", kind: moving}
           - {tag_regex: 'rel-\\d+', kind: release}
         environments: [{name: live, repository: team/*, tag: live, registry: main}]
-        limits: {body: 1MiB, workers: 3, threads: 4, request_timeout: 1500ms, stop_timeout: 2m}
+        limits: {body: 1MiB, workers: 3, request_timeout: 1500ms, stop_timeout: 2m}
         """,
         MAIN=SECRET, READ="read-0123456789abc", DEPLOY="deploy-0123456789a",
     )  # fmt: skip
@@ -155,7 +159,7 @@ def test_every_key_arrives_where_it_belongs(load_text: Load, tmp_path: Path) -> 
             TagRuleConfig(tag_regex=r"rel-\d+", kind="release"),
         ),
         environments=(EnvironmentConfig("live", "live", "team/*", "main"),),
-        limits=LimitsConfig(Size(2**20), 3, 4, request_timeout=Seconds(1.5), stop_timeout=Seconds(120)),
+        limits=LimitsConfig(Size(2**20), 3, request_timeout=Seconds(1.5), stop_timeout=Seconds(120)),
         source=tmp_path / "tagtrail.yml",
     )
     assert config.rules.tag_rules == (
@@ -316,7 +320,7 @@ def test_a_proxy_that_would_let_anyone_in_is_refused(refusal: Callable[..., str]
         ("log: {level: off}", "log.level must be a text and is true or false;"),
         ("limits: {workers: 0}", "limits.workers is 0; write a number from 1 to 64"),
         ("limits: {workers: true}", "limits.workers must be a whole number and is true or false;"),
-        ("limits: {threads: 8.0}", "limits.threads must be a whole number and is a decimal number;"),
+        ("limits: {workers: 8.0}", "limits.workers must be a whole number and is a decimal number;"),
         ("limits: {body: 8}", "limits.body is 8, which has no unit; write 8MiB"),
         ("limits: {body: 8Mb}", "limits.body is '8Mb', which is no size; write a whole number and one of B, KiB"),
         ("limits: {body: 1B}", "limits.body is 1B; write a size from 1MiB to 256MiB"),
@@ -440,7 +444,7 @@ def test_a_contradiction_is_refused_with_both_sides(refusal: Callable[..., str],
         # An earlier rule excepts the environment's tag, or its repositories, from the rule that would fix it.
         "tag_rules: [{tag: prod, kind: moving}, {tag: '*', kind: release}]\nenvironments: [{name: p, tag: prod}]",
         "{tag_rules: [{repository: a/**, tag: x, kind: release}], environments: [{name: p, repository: b/**, tag: x}]}",
-        # Nobody wrote the default environments, so they contradict nobody.
+        # The operator did not write the default environments, so they contradict no rule.
         "tag_rules: [{tag: '*', kind: release}]",
         # The same environment by another tag, or in another registry, is another statement.
         "environments: [{name: p, tag: prod, repository: a/**}, {name: p, tag: live}]",
@@ -518,7 +522,7 @@ def test_options_and_variables_are_refused_under_their_own_name(
 EVERY_KEY = """
     listen data public_url log format level registries name host aliases authentication tokens value env file access
     read identity deploy export admin proxy addresses user_header groups_header groups everyone
-    tag_rules repository tag tag_regex kind environments registry limits body workers threads
+    tag_rules repository tag tag_regex kind environments registry limits body workers
 """
 KEYS = st.sampled_from(EVERY_KEY.split())
 SCALARS = st.one_of(
@@ -773,3 +777,42 @@ def test_every_key_of_the_example_has_a_comment_before_it() -> None:
 def test_the_example_does_not_depend_on_the_users_environment(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(os, "environ", {})
     load(EXAMPLE, environ={})
+
+
+def test_the_configuration_is_read_without_the_large_libraries() -> None:
+    """A command of the CLI that reads the configuration starts without them."""
+    names = ("requests", "flask", "cryptography", "jinja2", "gunicorn")
+    code = f"import sys, tagtrail.config.load; print([name for name in {names} if name in sys.modules])"
+    assert subprocess.run([sys.executable, "-c", code], capture_output=True, check=True, text=True).stdout == "[]\n"
+
+
+# The JSON Schema
+
+
+def test_the_shipped_schema_is_what_the_types_give() -> None:
+    """`python -m tagtrail.config.schema` writes it again."""
+    assert schema.PATH.read_text() == schema.render()
+    first = EXAMPLE.read_text().partition("\n")[0]
+    assert (EXAMPLE.parent / first.removeprefix("# yaml-language-server: $schema=")).resolve() == schema.PATH.resolve()
+
+
+def test_the_example_is_valid_by_the_schema_as_it_stands_and_with_every_key() -> None:
+    validator = Draft202012Validator(schema.make_schema())
+    validator.check_schema(schema.make_schema())
+    for text in (EXAMPLE.read_text(), uncommented(EXAMPLE.read_text())):
+        assert [error.message for error in validator.iter_errors(yaml.safe_load(text))] == []
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "listen: 9599", "env: []", "log: {level: loud}", "limits: {body: 8}", "limits: {workers: 0}",
+        "registries: [{name: Main}]", "registries: [{host: a.example}]", "registries: []", "public_url:",
+        "notify: {settle: 3s}", "notify: {channels: [{name: a, type: slack, url: {env: A}}]}",
+        "notify: {channels: [{name: a, kind: slack, url: https://a.example}]}",
+        "notify: {channels: [{name: a, kind: console, token: {env: A}}]}",
+    ],
+)  # fmt: skip
+def test_the_schema_refuses_what_the_types_refuse(text: str, refusal: Callable[..., str]) -> None:
+    assert not Draft202012Validator(schema.make_schema()).is_valid(yaml.safe_load(text))
+    assert refusal(text)

@@ -13,8 +13,7 @@ from tagtrail.access.disclosures import Requester
 from tagtrail.errors import Contradicted, NotRecorded, Refused, StorageUnavailable
 from tagtrail.export.bundle import INTERRUPTED, hand_over
 from tagtrail.line import Who, disclosed_value
-from tagtrail.store.events import begin_generation
-from tagtrail.store.lines import get_last_seq, get_line
+from tagtrail.store.lines import begin_generation, get_last_seq, get_line
 from tagtrail.tlog.note import Checkpoint, Signer, write_note
 from tagtrail.tlog.signer import rotate_key
 from tests.checker import check_ledger

@@ -12,7 +12,8 @@ from hypothesis import strategies as st
 from tagtrail.app import create_app
 from tagtrail.config.load import load, with_ingest_token
 from tagtrail.errors import StorageUnavailable
-from tagtrail.ledger.project import Projector
+from tagtrail.ledger.batch import Projector
+from tagtrail.store import moves
 from tagtrail.store.database import Store
 from tests.checker import check_ledger
 from tests.conftest import Clock
@@ -98,14 +99,14 @@ def test_what_cannot_be_stored_is_answered_503_with_a_time_to_come_back(
 def test_a_defect_of_ours_quarantines_the_event_and_does_not_hold_up_the_registry(
     client: FlaskClient, token: dict[str, str], monkeypatch: pytest.MonkeyPatch, store: Store
 ) -> None:
-    move_tag = Projector._move_tag
+    get_tag_state = moves.get_tag_state
 
-    def stumble(self: Projector, tx: Any, scope: Any, tag_id: int, tag: str, *rest: Any, **more: Any) -> Any:
-        if tag == "cursed":
+    def stumble(db: Any, tag_id: int) -> Any:
+        if db.execute("SELECT name FROM tags WHERE id = ?", (tag_id,)).fetchone() == ("cursed",):
             raise ZeroDivisionError
-        return move_tag(self, tx, scope, tag_id, tag, *rest, **more)
+        return get_tag_state(db, tag_id)
 
-    monkeypatch.setattr(Projector, "_move_tag", stumble)
+    monkeypatch.setattr(moves, "get_tag_state", stumble)
     pull = SomeEvent(action="pull", digest=digest_of("a"), method="GET", at=3)
     body = envelope(push("cursed", "a", 1), push("fine", "a", 2), pull)
     for _ in range(2):

@@ -10,6 +10,7 @@ from tagtrail.access.tokens import Sender
 from tagtrail.errors import StorageUnavailable
 from tagtrail.intake.endpoint import accept
 from tagtrail.intake.envelope import read_body
+from tagtrail.ledger.front import FrontRecorder
 from tagtrail.ledger.record import Recorder
 from tagtrail.ledger.submission import Draft, Recorded, Repeated, Submission
 from tagtrail.line import Entry
@@ -291,7 +292,7 @@ def test_what_fails_alone_is_recorded_without_taking_its_group_along(ledger: Led
     """A line over the limit cannot be written; the submission beside it can."""
     too_long = Submission((Draft(Entry(kind="annotation", reason="x" * 70_000)),))
     good = Submission((Draft(Entry(kind="annotation", reason="fine")),))
-    results = ledger.recorder._record_group([too_long, good])
+    results = FrontRecorder(ledger.recorder).append([too_long, good])
     assert isinstance(results[0], ValueError)
     assert isinstance(results[1], list)
     assert ledger.rows("SELECT count(*) FROM lines") == [(1,)]

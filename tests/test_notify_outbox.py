@@ -156,17 +156,17 @@ PUSHES = st.lists(
 )
 
 
-@given(pushes=PUSHES, settle=st.sampled_from((0.0, 1.0, 3.0)))
+@given(pushes=PUSHES, debounce=st.sampled_from((0.0, 1.0, 3.0)))
 @settings(max_examples=40)
 def test_each_move_is_delivered_once_and_each_tags_moves_in_order(
-    pushes: list[tuple[str, str, float]], settle: float
+    pushes: list[tuple[str, str, float]], debounce: float
 ) -> None:
     with tempfile.TemporaryDirectory() as place:
         store = Store(Path(place))
         store.prepare()
         clock = Clock()
         notified = NotifiedLedger(
-            store, clock, NotifyConfig(debounce=Seconds(settle), channels=CHANNELS, routes=(RouteConfig(("chat",)),))
+            store, clock, NotifyConfig(debounce=Seconds(debounce), channels=CHANNELS, routes=(RouteConfig(("chat",)),))
         )
         for at, (tag, content, pause) in enumerate(pushes):
             clock.pass_seconds(pause)

@@ -83,7 +83,7 @@ def test_a_channel_that_cannot_be_made_is_refused_at_the_start(tmp_path: Path, c
 
 
 EARLY = """
-import os, signal, time
+import os, signal, sys, time
 from gunicorn import util
 from tagtrail.server.gunicorn import serve
 
@@ -94,14 +94,20 @@ def title(what):
 
 util._setproctitle = title
 serve(
-    make_app=lambda: lambda environ, start_response: [],
-    listen="127.0.0.1:0", workers=1, threads=1, when_ready=lambda: None, on_exit=lambda: None, stop_timeout=20,
+    make_app=lambda: lambda environ, start_response: [], make_intake=lambda app: None, front_lock=sys.argv[1],
+    listen="127.0.0.1:0", workers=1, when_ready=lambda: None, on_exit=lambda: None, stop_timeout=20,
 )
 """
 
 
-def test_a_stop_that_reaches_a_worker_just_after_its_fork_is_not_lost() -> None:
+def test_a_stop_that_reaches_a_worker_just_after_its_fork_is_not_lost(tmp_path: Path) -> None:
     started = time.monotonic()
-    done = subprocess.run([sys.executable, "-c", EARLY], capture_output=True, text=True, timeout=60, check=False)
+    done = subprocess.run(
+        [sys.executable, "-c", EARLY, str(tmp_path / "front.lock")],
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
+    )
     assert done.returncode == 0, done.stderr
     assert time.monotonic() - started < 15, "the worker was killed only when its time was over"

@@ -9,7 +9,7 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -17,10 +17,10 @@ from typing import Any
 import pytest
 
 from tagtrail import logs
-from tagtrail.server.connections import Connection, Progress
+from tagtrail.server.connections import ClientConnection, Progress, parse_plain_head
 from tagtrail.server.gunicorn import serve
-from tagtrail.server.terms import KIB, Terms
-from tests.real import free_port
+from tagtrail.server.limits import KIB, ServerLimits
+from tests.real import TOKEN, eventually, free_port
 
 LARGE = 64 * KIB * 1024  # bytes of the answer that nobody takes at once
 ROOT = Path(__file__).parent.parent
@@ -66,16 +66,42 @@ def be_ready() -> None:
     print("ready", flush=True)
 
 
-def main(port: str, workers: str, threads: str, terms: str) -> None:
+class Intake:
+    """The front's intake under test: says what it was given, and can be made to wait like a busy ledger."""
+
+    def __init__(self, application: Any) -> None:
+        assert application is globals()["application"]
+        note("make_intake")
+        self.is_behind = self.is_far_behind = False
+        self._busy = Path(os.environ["MEETING"]) / "busy"
+
+    def find_sender(self, authorization: str) -> str | None:
+        return "main" if authorization == f"Bearer {TOKEN}" else None
+
+    def record(self, requests: Sequence[tuple[str, bytes]]) -> list[bool] | None:
+        if self._busy.exists():
+            return None
+        for _, body in requests:
+            if body == b"unforeseen":
+                raise RuntimeError("unforeseen on purpose")
+            note(f"recorded-{len(body)}")
+        return [body != b"full" for _, body in requests]
+
+    def project(self) -> None:
+        pass
+
+
+def main(port: str, workers: str, limits: str) -> None:
     logs.configure("json", "info")
     serve(
         make_app=make_app,
+        make_intake=Intake,
+        front_lock=Path(os.environ["MEETING"]) / "front.lock",
         listen=f"127.0.0.1:{port}",
         workers=int(workers),
-        threads=int(threads),
         when_ready=be_ready,
         on_exit=lambda: note("on_exit"),
-        terms=Terms(**json.loads(terms)),
+        limits=ServerLimits(**json.loads(limits)),
     )
 
 
@@ -85,7 +111,7 @@ def main(port: str, workers: str, threads: str, terms: str) -> None:
 class Service:
     """A running service and how to talk to it."""
 
-    def __init__(self, meeting: Path, *, workers: int = 1, threads: int = 1, **terms: float) -> None:
+    def __init__(self, meeting: Path, *, workers: int = 1, **limits: float) -> None:
         self.meeting = meeting
         os.mkfifo(meeting / "come")
         os.mkfifo(meeting / "go")
@@ -93,7 +119,7 @@ class Service:
         self._connections: list[socket.socket] = []
         self._log = (meeting / "log").open("w")
         self.process = subprocess.Popen(
-            [sys.executable, "-m", __name__, str(self.port), str(workers), str(threads), json.dumps(terms)],
+            [sys.executable, "-m", __name__, str(self.port), str(workers), json.dumps(limits)],
             cwd=ROOT,
             env={**os.environ, "MEETING": str(meeting), "HOME": str(meeting), "XDG_RUNTIME_DIR": ""},
             stdout=subprocess.PIPE,
@@ -174,6 +200,14 @@ def post(path: str = "/events", body: bytes = b"x" * 1500) -> bytes:
     return b"POST %s HTTP/1.1\r\nHost: here\r\nContent-Length: %d\r\n\r\n%s" % (path.encode(), len(body), body)
 
 
+def event(body: bytes = b"x" * 1500, *, head: bytes = b"") -> bytes:
+    """A POST as a registry sends it."""
+    return (
+        b"POST /events HTTP/1.1\r\nHost: here\r\nUser-Agent: Go-http-client/1.1\r\nContent-Length: %d\r\n"
+        b"Authorization: Bearer %s\r\n%s\r\n%s" % (len(body), TOKEN.encode(), head, body)
+    )
+
+
 def get(path: str) -> bytes:
     return b"GET %s HTTP/1.1\r\nHost: here\r\n\r\n" % path.encode()
 
@@ -215,7 +249,7 @@ def start(tmp_path: Path) -> Iterator[Start]:
 
 @pytest.fixture(scope="module")
 def lasting(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Service]:
-    """One service for many questions that leave nothing behind."""
+    """One service for many queries that leave nothing behind."""
     service = Service(tmp_path_factory.mktemp("lasting"))
     yield service
     service.clean_up()
@@ -224,26 +258,66 @@ def lasting(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Service]:
 # --- who serves what ------------------------------------------------------------------------------------------------
 
 
-def test_a_prompt_request_is_answered_by_the_thread_that_accepted_it(lasting: Service) -> None:
-    answer = lasting.ask(post())
-    assert (answer.status, answer.size, answer.thread) == (202, 1500, "accept")
+def test_an_ordinary_event_is_recorded_and_answered_by_the_front(lasting: Service) -> None:
+    answer = lasting.ask(event(b"x" * 1501))
+    assert (answer.status, answer.body) == (202, b"")
     assert "Connection: close" in answer.head
     assert "Server: tagtrail\r\n" in answer.head
+    assert "recorded-1501" in lasting.notes()
 
 
-def test_another_request_is_answered_by_a_lane_of_its_own(lasting: Service) -> None:
+def test_an_event_that_was_not_stored_is_answered_503(lasting: Service) -> None:
+    answer = lasting.ask(event(b"full"))
+    assert (answer.status, answer.body) == (503, b"not stored, send it again\n")
+    assert "Retry-After: 5\r\n" in answer.head
+
+
+@pytest.mark.parametrize("head", [b"X-Unknown: 1\r\n", b"Content-Encoding: gzip\r\n", b"Content-Length: 1503\r\n"])
+def test_an_event_whose_head_is_not_ordinary_is_left_to_gunicorns_parser(lasting: Service, head: bytes) -> None:
+    assert lasting.ask(event(b"x" * 1503, head=head)).status in (202, 400)
+    assert "recorded-1503" not in lasting.notes()
+
+
+def test_an_event_without_a_known_token_is_left_to_the_application(lasting: Service) -> None:
+    answer = lasting.ask(post())
+    assert (answer.status, answer.size, answer.thread) == (202, 1500, "prompt")
+
+
+def test_another_request_is_answered_by_threads_of_its_own(lasting: Service) -> None:
     answer = lasting.ask(get("/api/v1/tags"))
-    assert (answer.status, answer.thread) == (202, "others")
+    assert (answer.status, answer.thread) == (202, "answers")
 
 
 @pytest.mark.parametrize("cut", [3, 30, 700])
-def test_a_request_whose_second_half_comes_late_is_answered(start: Start, cut: int) -> None:
-    service = start(patience=0.001)
-    late = service.connect(post()[:cut])
-    service.ask(get("/healthz"))  # the only accepting thread takes it after it has parked the other
-    late.sendall(post()[cut:])
-    answer = Answer(late)
-    assert (answer.status, answer.size, answer.thread) == (202, 1500, "late")
+def test_an_event_whose_second_half_comes_late_is_answered(lasting: Service, cut: int) -> None:
+    late = lasting.connect(event()[:cut])
+    assert lasting.ask(event()).status == 202
+    late.sendall(event()[cut:])
+    assert Answer(late).status == 202
+
+
+def test_a_busy_ledger_keeps_events_waiting_and_nothing_else(start: Start) -> None:
+    service = start()
+    (service.meeting / "busy").touch()
+    waiting = service.connect(event(b"x" * 1502))
+    assert service.ask(get("/api/v1/tags")).status == 202
+    assert "recorded-1502" not in service.notes()
+    (service.meeting / "busy").unlink()
+    assert Answer(waiting).status == 202
+    assert "recorded-1502" in service.notes()
+
+
+def test_a_ledger_that_stays_busy_is_answered_503(start: Start) -> None:
+    service = start(storing=0.2)
+    (service.meeting / "busy").touch()
+    assert service.ask(event()).status == 503
+
+
+def test_an_unforeseen_error_does_not_end_the_front(start: Start) -> None:
+    service = start()
+    assert service.ask(event(b"unforeseen")).raw == b""
+    assert service.ask(event()).status == 202
+    assert "unforeseen on purpose" in service.log()
 
 
 def test_a_body_larger_than_what_is_held_is_read_while_it_is_served(lasting: Service) -> None:
@@ -276,16 +350,16 @@ def test_a_client_that_sends_on_still_reads_an_answer_that_came_before_the_end_o
 
 
 def test_half_open_connections_do_not_stop_ingest(start: Start) -> None:
-    service = start(workers=2, threads=8)
+    service = start(workers=2)
     beginnings = [b"", b"POST /eve", post()[:200], b"POST /events HTTP/1.1\r\nTransfer-Encoding: chunked\r\n\r\n9"]
     for number in range(64):
         service.connect(beginnings[number % 4])
     times = sorted(seconds_of(lambda: _accepted(service)) for _ in range(500))
-    assert times[495] < 1, "whoever waited for them would wait for 30 seconds"
+    assert times[495] < 1, "an event that waited for them would wait for 30 seconds"
 
 
 def _accepted(service: Service) -> None:
-    assert service.ask(post()).status == 202
+    assert service.ask(event()).status == 202
 
 
 def test_half_open_uploads_do_not_stop_questions(start: Start) -> None:
@@ -299,9 +373,9 @@ def test_readers_of_large_answers_do_not_stop_ingest(start: Start) -> None:
     service = start(answer_threads=2)
     readers = [service.connect(get("/large")) for _ in range(6)]
     for reader in readers[:2]:
-        assert reader.recv(9) == b"HTTP/1.1 "  # both threads of the lane are at it
+        assert reader.recv(9) == b"HTTP/1.1 "  # both threads are at it
     slowest = max(seconds_of(lambda: _accepted(service)) for _ in range(50))
-    assert slowest < 5, "whoever waited for them would wait for 60 seconds"
+    assert slowest < 5, "an event that waited for them would wait for 60 seconds"
 
 
 def test_a_patient_reader_gets_all_of_a_large_answer(lasting: Service) -> None:
@@ -311,7 +385,7 @@ def test_a_patient_reader_gets_all_of_a_large_answer(lasting: Service) -> None:
 def test_a_reader_that_stops_reading_is_given_up(start: Start) -> None:
     service = start(answer_threads=1, progress=0.2)
     reader = service.connect(get("/large"))
-    assert service.ask(get("/api/v1/tags")).status == 202  # the only thread of the lane is free again
+    assert service.ask(get("/api/v1/tags")).status == 202  # the only thread is free again
     assert len(Answer(reader).body) < LARGE
 
 
@@ -327,32 +401,33 @@ def test_a_body_that_does_not_arrive_in_time_is_given_up(start: Start) -> None:
 
 
 def test_the_oldest_waiting_connection_gives_way_when_there_are_too_many(start: Start) -> None:
-    service = start(parked=2, patience=0.001)
+    service = start(waiting=2)
     waiting = [service.connect(b"POST /eve") for _ in range(3)]
     assert waiting[0].recv(100) == b""
-    waiting[2].sendall(post()[9:])
+    waiting[2].sendall(event()[9:])
     assert Answer(waiting[2]).status == 202
 
 
 def test_the_oldest_waiting_connection_gives_way_when_they_hold_too_much(start: Start) -> None:
-    service = start(parked_bytes=100_000, patience=0.001)
-    waiting = [service.connect(post(body=b"x" * 80_000)[:-1]) for _ in range(2)]
+    service = start(waiting_bytes=70_000)
+    waiting = [service.connect(event(b"x" * 50_000)[:-1]) for _ in range(2)]
     assert waiting[0].recv(100) == b""
     waiting[1].sendall(b"x")
-    assert Answer(waiting[1]).size == 80_000
+    assert Answer(waiting[1]).status == 202
 
 
-def test_a_full_lane_answers_that_it_is_busy(start: Start) -> None:
-    service = start(answer_threads=1, queued=1)
+def test_more_requests_than_can_wait_for_a_thread_are_answered_that_it_is_busy(start: Start) -> None:
+    service = start(answer_threads=1)
     served = service.connect(get("/slow"))
     service.wait_until_a_request_waits()
-    queued = service.connect(get("/api/v1/tags"))
-    service.ask(get("/healthz"))  # the only accepting thread takes it after it has queued the other
-    refused = service.ask(get("/api/v1/tags"))
-    assert refused.status == 503
-    assert "Retry-After: 1\r\n" in refused.head
+    waiting = [service.connect(get("/api/v1/tags")) for _ in range(500)]
+    busy, _, _ = select.select(waiting, [], [], 20)
+    assert busy
+    answer = Answer(busy[0])
+    assert answer.status == 503
+    assert "Retry-After: 1\r\n" in answer.head
     service.let_it_go_on()
-    assert (Answer(served).status, Answer(queued).status) == (202, 202)
+    assert (Answer(served).status, Answer(waiting[0]).status) == (202, 202)
 
 
 # --- what is wrong with a request -----------------------------------------------------------------------------------
@@ -403,16 +478,16 @@ def test_an_error_of_the_application_is_answered_500_and_logged_on_one_line(star
 @pytest.mark.timeout(60)  # a worker that ends too early never comes to the meeting
 @pytest.mark.parametrize("path", ["/events/slow", "/api/slow"])
 def test_sigterm_lets_a_request_in_flight_be_answered_and_the_service_exit(start: Start, path: str) -> None:
-    service = start(workers=2, threads=2)
+    service = start(workers=2)
     workers = [os.pidfd_open(pid) for pid in _until_booted(service, 2)]
-    parked = service.connect(b"POST /eve")
+    waiting = service.connect(b"POST /eve")
     asked = service.connect(post(path))
     service.wait_until_a_request_waits()
     service.process.terminate()
     assert len(select.select(workers, [], [], 20)[0]) == 1  # the other one has nothing to finish
     service.let_it_go_on()
     assert Answer(asked).status == 202
-    assert parked.recv(100) == b""
+    assert waiting.recv(100) == b""
     assert service.process.wait(20) == 0
     for descriptor in workers:
         os.close(descriptor)
@@ -441,20 +516,45 @@ def test_a_killed_worker_is_replaced(start: Start) -> None:
     assert service.ask(post()).status == 202
 
 
+def front_of(service: Service) -> int:
+    """The process that has become the front last."""
+    fronts = [line for line in (service.meeting / "notes").read_text().splitlines() if line.startswith("make_intake")]
+    return int(fronts[-1].split()[1])
+
+
+def test_another_worker_becomes_the_front_when_the_front_is_killed(start: Start) -> None:
+    service = start(workers=2)
+    _until_booted(service, 2)
+    for _ in range(3):
+        service.ask(event())
+        killed = front_of(service)
+        os.kill(killed, signal.SIGKILL)
+        assert seconds_of(lambda: _accepted(service)) < 1, "200 ms on a machine that has nothing else to do"
+        assert front_of(service) != killed
+        assert service.ask(get("/api/v1/tags")).status == 202
+
+
+def test_there_is_one_front_however_many_workers_there_are(start: Start) -> None:
+    service = start(workers=3)
+    _until_booted(service, 3)
+    assert service.ask(event()).status == 202
+    assert service.notes().count("make_intake") == 1
+
+
 def test_the_master_starts_and_ends_once_and_each_worker_makes_its_application(start: Start) -> None:
     service = start(workers=2)
     for pid in _until_booted(service, 2):
         assert pid != service.process.pid
     service.stop()
-    assert sorted(service.notes()) == ["make_app", "make_app", "on_exit", "when_ready"]
+    assert sorted(set(service.notes())) == ["make_app", "make_intake", "on_exit", "when_ready"]
+    assert service.notes().count("make_app") == 2
     assert service.notes()[0] == "when_ready"
     assert service.notes()[-1] == "on_exit"
 
 
 def _until_booted(service: Service, workers: int) -> list[int]:
-    """Ask until each worker has answered once."""
-    while service.notes().count("make_app") < workers:
-        service.ask(post())
+    """Wait until each worker has made its application."""
+    eventually(lambda: service.notes().count("make_app") == workers, "each worker has begun")
     return service.workers()
 
 
@@ -462,7 +562,7 @@ def test_the_service_opens_no_socket_and_no_file_of_its_own_beside(start: Start)
     service = start()
     service.ask(post())
     service.stop()
-    assert {path.name for path in service.meeting.iterdir()} == {"come", "go", "log", "notes"}
+    assert {path.name for path in service.meeting.iterdir()} == {"come", "front.lock", "go", "log", "notes"}
     assert "control" not in service.log().lower()
 
 
@@ -470,11 +570,11 @@ def test_the_service_opens_no_socket_and_no_file_of_its_own_beside(start: Start)
 
 
 @pytest.fixture
-def ends() -> Iterator[tuple[socket.socket, Connection]]:
+def ends() -> Iterator[tuple[socket.socket, ClientConnection]]:
     """A client's end, and the connection that the service has."""
     ours, theirs = socket.socketpair()
     with ours, theirs:
-        yield theirs, Connection(ours, ("127.0.0.1", 1), ("127.0.0.1", 2), held=KIB)
+        yield theirs, ClientConnection(ours, ("127.0.0.1", 1), ("127.0.0.1", 2), held=KIB)
 
 
 @pytest.mark.parametrize(
@@ -492,7 +592,7 @@ def ends() -> Iterator[tuple[socket.socket, Connection]]:
     ],
 )
 def test_a_request_has_arrived_at_its_last_byte_however_it_is_cut(
-    ends: tuple[socket.socket, Connection], request_bytes: bytes, last: Progress
+    ends: tuple[socket.socket, ClientConnection], request_bytes: bytes, last: Progress
 ) -> None:
     client, connection = ends
     assert connection.receive() is Progress.PARTIAL
@@ -503,18 +603,40 @@ def test_a_request_has_arrived_at_its_last_byte_however_it_is_cut(
     assert connection.received == request_bytes
 
 
-def test_waiting_for_a_request_ends_when_the_patience_does(ends: tuple[socket.socket, Connection]) -> None:
-    client, connection = ends
-    client.sendall(b"POST /eve")
-    assert connection.wait(0.01) is Progress.PARTIAL
-    assert connection.received == b"POST /eve"
-
-
-def test_a_client_that_hangs_up_is_gone(ends: tuple[socket.socket, Connection]) -> None:
+def test_a_client_that_hangs_up_is_gone(ends: tuple[socket.socket, ClientConnection]) -> None:
     client, connection = ends
     client.sendall(b"POST /eve")
     client.close()
-    assert connection.wait(5) is Progress.GONE
+    assert connection.receive() is Progress.PARTIAL
+    assert connection.receive() is Progress.GONE
+
+
+ORDINARY = b"POST /events HTTP/1.1\r\nHost: here\r\nContent-Length: 5\r\nAuthorization: Bearer x\r\n\r\n"
+
+
+def test_an_ordinary_head_is_read() -> None:
+    read = parse_plain_head(ORDINARY.replace(b"5", b"\t 17 "))
+    assert read is not None
+    assert (read.authorization, read.length) == ("Bearer x", 17)
+
+
+@pytest.mark.parametrize(
+    ("old", "new"),
+    [
+        (b"POST", b"PUT"), (b"POST", b"post"), (b"/events", b"/events?x"), (b"/events", b"//events"),
+        (b"HTTP/1.1", b"HTTP/1.0"), (b"Length: 5", b"Length: +5"), (b"Length: 5", b"Length: 5, 5"),
+        (b"Length: 5", b"Length: 5\r\nContent-Length: 5"), (b"Length: 5", b"Length: 5\r\nTransfer-Encoding: chunked"),
+        (b"Content-Length", b"Content_Length"), (b"Content-Length", b"Content-Length "), (b"Host", b" Host"),
+        (b"Host: here", b"Host: he\x00re"), (b"Host: here\r\n", b"Host: here\n"),
+        (b"Host: here", b"Host: here\r\n folded"),
+        (b"Host: here", b"Expect: 100-continue"), (b"Host: here", b"Upgrade: h2c"), (b"Host: here", b"Trailer: x"),
+        (b"Bearer x", b"Bearer x\r\nAuthorization: Bearer y"), (b"Host: here", b"Host: " + b"x" * 9_000),
+        (b"Content-Length: 5\r\n", b""),
+    ],
+)  # fmt: skip
+def test_any_other_head_is_left_to_gunicorns_parser(old: bytes, new: bytes) -> None:
+    assert ORDINARY.count(old)
+    assert parse_plain_head(ORDINARY.replace(old, new, 1)) is None
 
 
 if __name__ == "__main__":

@@ -1,6 +1,7 @@
 """The whole service as an operator runs it: real gunicorn, real signals, kill -9, a full disk, a crowd of clients."""
 
 import json
+import os
 import signal
 import socket
 import subprocess
@@ -97,6 +98,59 @@ def test_ten_kills_under_load_lose_nothing_that_was_acknowledged(tmp_path: Path)
     recorded = recorded_ids(service)
     assert len(recorded) == len(set(recorded))
     assert set(acknowledged) <= set(recorded)
+
+
+@pytest.mark.parametrize("workers", [1, 2])
+def test_killed_workers_under_load_lose_nothing_that_was_acknowledged(tmp_path: Path, workers: int) -> None:
+    """The front among them, and those that read; with one worker it is both."""
+    service = Service(tmp_path / "service", {"limits": {"workers": workers}}).start()
+    crowd = Crowd(service, clients=8)
+    for number in range(10):
+        crowd.wait_for(len(crowd.acknowledged) + 60)
+        eventually(lambda: len(worker_pids(service)) == workers, "the killed worker is replaced")
+        os.kill(worker_pids(service)[number % workers], signal.SIGKILL)
+    crowd.wait_for(len(crowd.acknowledged) + 60)
+    crowd.leave()
+    service.process.stop()
+    recorded = recorded_ids(service)
+    assert len(recorded) == len(set(recorded))
+    assert set(crowd.acknowledged) <= set(recorded)
+    assert set(crowd.answers) <= {202, 503}
+
+
+def worker_pids(service: Service) -> list[int]:
+    pid = service.process.pid
+    children = [int(child) for child in Path(f"/proc/{pid}/task/{pid}/children").read_text().split()]
+    return [child for child in children if Path(f"/proc/{child}/stat").read_text().split()[2] != "Z"]
+
+
+def test_a_reader_sees_every_event_that_was_acknowledged_before(service: Service) -> None:
+    crowd = Crowd(service, clients=4)
+    for number in range(100):
+        event = push("seen", f"seen {number}", number, repository="team/seen")
+        assert service.post(envelope(event)) == 202
+        answer = requests.get(f"{service.url}/api/v1/tags?repository=team/seen", timeout=20).json()
+        assert [tag["digest"] for tag in answer["items"]] == [event.digest]
+    crowd.leave()
+
+
+def test_a_single_worker_answers_pages_and_takes_events(tmp_path: Path) -> None:
+    service = Service(tmp_path / "service", {"limits": {"workers": 1}}).start()
+    assert service.post(envelope(push("a", "a", 1))) == 202
+    assert requests.get(service.url, timeout=20).status_code == 200
+    assert service.process.stop() == 0
+    assert len(recorded_ids(service)) == 1
+
+
+def test_a_writer_that_takes_long_delays_no_page(service: Service) -> None:
+    store = Store(service.data)
+    with ThreadPoolExecutor(1) as pool:
+        with store.writing():
+            posted = pool.submit(service.post, envelope(push("a", "a", 1)))
+            assert requests.get(service.url, timeout=20).status_code == 200
+            assert not posted.done()
+        assert posted.result(20) == 202
+    store.close()
 
 
 def test_a_stop_under_load_answers_what_is_in_flight(service: Service) -> None:

@@ -12,7 +12,7 @@ from flask.testing import FlaskClient
 from tagtrail.config.secrets import session_key
 from tagtrail.ledger.annotate import Annotation, annotate
 from tagtrail.ledger.record import Recorder
-from tagtrail.server.terms import Terms
+from tagtrail.server.limits import ServerLimits
 from tagtrail.store.database import Store
 from tagtrail.store.lines import Received
 from tests.application import GUARDED, INGEST, OPEN, READER, SEER, open_application
@@ -65,7 +65,7 @@ def test_no_page_is_answered_by_a_thread_that_accepts(client: FlaskClient) -> No
     pages = [rule for rule in client.application.url_map.iter_rules() if rule.endpoint.startswith("web.")]
     lines = {f"{method} {rule.rule}".encode() for rule in pages for method in rule.methods or ()}
     assert len(lines) > 50
-    assert [line for line in lines if line.startswith(Terms().prompt)] == []
+    assert [line for line in lines if line.startswith(ServerLimits().prompt)] == []
     for address in ("/healthz-x", "/readyz/x"):
         assert ask(client, address).headers["Content-Type"] == "application/problem+json", "nothing is rendered there"
 

@@ -49,7 +49,7 @@ def test_a_tag_is_compared_by_what_it_was_at_both_times(client: FlaskClient) -> 
     assert "2 moves, ended where it began" in back.text
     assert {"/log/7", "/log/9"} <= set(back.links)
     assert "no tag moved" in visit(client, between(25, 29)).text
-    assert "no tag moved that was asked for" in visit(client, between(0, 60, "&environment=staging")).text
+    assert "no tag moved that matches the filter" in visit(client, between(0, 60, "&environment=staging")).text
 
 
 def test_a_move_at_the_first_time_itself_lies_before_and_one_at_the_second_within(client: FlaskClient) -> None:
@@ -75,7 +75,7 @@ def test_the_second_time_lies_after_the_first(client: FlaskClient, since: float,
 
 def test_odd_parameters_are_answered_and_bad_ones_told(client: FlaskClient) -> None:
     assert "from:" in visit(client, "/compare?from=yesterday", status=400).text
-    assert "no tag moved that was asked for" in visit(client, "/compare?environment=nowhere").text
+    assert "no tag moved that matches the filter" in visit(client, "/compare?environment=nowhere").text
     assert (
         "tags of 3 repositories" in visit(client, "/compare?from=1970-01-01&until=2262-04-11T23:47:16.854775806Z").text
     )
@@ -96,7 +96,10 @@ def test_declared_deployments_are_among_what_changed(told: Ledger, client: Flask
 def test_what_is_more_than_can_be_compared_says_so(client: FlaskClient, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("tagtrail.store.compare.MOST_COMPARED", 3)
     page = visit(client, between(0, 70))
-    assert "More moved since 2026-04-20 12:00:00 UTC than is compared at once: this begins at" in page.text
+    assert (
+        "There are too many moves since 2026-04-20 12:00:00 UTC to compare at once: this comparison begins at"
+        in page.text
+    )
 
 
 def test_many_tags_are_cut_with_those_of_environments_shown(told: Ledger, client: FlaskClient) -> None:

@@ -40,7 +40,7 @@ def test_the_list_says_what_went_where_from_what_and_for_how_long(client: FlaskC
     narrowed = visit(client, "/deployments?repository=team/web&since=2026-04-20T12:00")
     assert "unpinned" in narrowed.text
     assert "team/app" not in narrowed.text
-    assert "No deployment is recorded that fits" in visit(client, "/deployments?digest=abcdef").text
+    assert "No deployment matches" in visit(client, "/deployments?digest=abcdef").text
     assert "there is no parameter 'kind'" in visit(client, "/deployments?kind=push", status=400).text
 
 
@@ -80,7 +80,7 @@ def test_what_is_not_published_any_more_has_the_way_to_it_with_its_warnings(clie
     assert "it was itself left by going back to an earlier one" in page.text
     assert "the registry has reported its deletion since" in page.text
     first = visit(client, f"/deployments/{FIRST}/production")
-    assert "never had another digest before this one" in first.text
+    assert "had no other digest before this one" in first.text
     assert "Nothing was published for production before" in first.text
 
 

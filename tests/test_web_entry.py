@@ -115,7 +115,7 @@ def test_what_was_quarantined_is_shown_with_its_reason_and_in_bounds(told: Ledge
     assert "Reason" in page.text
     assert "<script>alert(1)</script>\\x1b[31m" in page.text
     html = visit(client, f"/log/{newest}", token=SEER).html
-    assert "Only its beginning is shown" in html
+    assert "Only the beginning is shown" in html
     assert len(html) < 150_000
     assert "&lt;b&gt;&lt;b&gt;" in html
     assert "as received" not in visit(client, f"/log/{newest}", token=READER).text

@@ -52,7 +52,7 @@ def test_exports_have_exactly_this_filter(client: FlaskClient) -> None:
     asked = {"repository": ["team/*"], "since": ["2026-04-20T14:03:00Z"]}
     lists = [f"/api/v1/entries.{ending}" for ending in ("csv", "ndjson", "json")]
     assert exports == {path: {**asked, "actor": ["carol"]} for path in lists} | {"/api/v1/export": asked}
-    assert "a bundle cannot be narrowed by actor" in page.text
+    assert "a bundle has no filter actor and ignores it" in page.text
     for link in page.links:
         if link.startswith("/api/v1/entries"):
             assert client.get(link).status_code == 200
@@ -100,4 +100,4 @@ def test_since_and_until_are_when_lines_were_recorded(told: Ledger, client: Flas
     page = visit(client, f"/log?since={since}")
     assert digest_of("new")[:19] in page.text
     assert page.text.count("line ") == 1
-    assert "No line fits." in visit(client, f"/log?until={format_instant(START, 0)}").text
+    assert "No line matches." in visit(client, f"/log?until={format_instant(START, 0)}").text

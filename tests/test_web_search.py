@@ -53,7 +53,7 @@ def test_one_thing_that_is_meant_is_gone_to_at_once(client: FlaskClient, typed: 
 
 def test_where_several_may_be_meant_they_are_listed(client: FlaskClient) -> None:
     page = visit(client, "/search?q=1.0.0")
-    assert "2 things may be meant by 1.0.0" in page.text
+    assert "2 hits for 1.0.0" in page.text
     assert {"/registries/main/team/app:1.0.0", "/registries/main/team/app-worker:1.0.0"} <= set(page.links)
     page = visit(client, "/search?q=prod")
     assert "repository prod" in page.text
@@ -70,13 +70,13 @@ def test_a_word_that_also_begins_a_digest_is_looked_for_as_both(client: FlaskCli
 @pytest.mark.parametrize(
     ("typed", "said"),
     [
-        ("nothing-of-that-name", "Nothing recorded is called nothing-of-that-name"),
+        ("nothing-of-that-name", "No hit for nothing-of-that-name"),
         ("elsewhere.example/team/app:1.0", "no registry is known as elsewhere.example"),
-        ("%", "Nothing recorded is called %"),
+        ("%", "No hit for %"),
         ("a\u202eb", "\\u202e"),
         ("<script>x</script>", "script>x</script"),
-        ("sha256:" + "0" * 64, "Nothing recorded is called sha256:000"),
-        ("", "A tag (1.0.0), a repository"),
+        ("sha256:" + "0" * 64, "No hit for sha256:000"),
+        ("", "Search for a tag (1.0.0), a repository"),
     ],
 )
 def test_what_is_not_there_is_said(client: FlaskClient, typed: str, said: str) -> None:
@@ -96,4 +96,4 @@ def test_the_beginning_of_several_digests_leads_to_none(client: FlaskClient, led
         contents[beginning] = f"content {number}"
         number += 1
     ledger.receive(push("a", contents[beginning], 6), push("b", f"content {number}", 7))
-    assert "Nothing recorded" in visit(client, f"/search?q=sha256:{beginning}").text
+    assert "No hit for" in visit(client, f"/search?q=sha256:{beginning}").text

@@ -18,7 +18,8 @@ from tagtrail.config.notifications import render_notifications
 from tagtrail.config.secrets import session_key
 from tagtrail.headers import add_security_headers
 from tagtrail.health import Readiness, make_health_blueprint
-from tagtrail.intake.endpoint import EventsEndpoint
+from tagtrail.intake.endpoint import EventsEndpoint, log_recorded
+from tagtrail.intake.front import FrontIntake
 from tagtrail.ledger.record import Recorder
 from tagtrail.notify.outbox import make_outbox
 from tagtrail.store.database import Store
@@ -29,13 +30,17 @@ from tagtrail.web.blueprint import mount_pages
 from tagtrail.web.context import Blocks
 from tagtrail.web.sign_in import find_session, prepare_sessions
 
+_INTAKE = "tagtrail.intake"
+
 
 def create_app(config: Config, *, store: Store, clock: Callable[[], int] = now) -> Flask:
     """The WSGI application over a prepared store. `config` has its ingest tokens; `clock` returns our time."""
     app = Flask("tagtrail", static_folder=None)
     is_secure = (config.public_url or "").startswith("https://")
     csrf = prepare_sessions(app, key=session_key(config.data), is_secure=is_secure)
-    recorder = Recorder(store, clock=clock, outbox=make_outbox(config.notify, clock=clock))
+    outbox = make_outbox(config.notify, clock=clock)
+    recorder = Recorder(store, clock=clock, outbox=outbox, projected=log_recorded)
+    store.catch_up = recorder.catch_up
     failures = FailedAuthentications(store, clock=clock)
     access = access_of(config, store=store, failures=failures, clock=clock)
     register_errors(app)
@@ -52,14 +57,23 @@ def create_app(config: Config, *, store: Store, clock: Callable[[], int] = now) 
     app.register_blueprint(export, url_prefix="/api/v1")
     app.register_blueprint(make_log_blueprint(store=store, access=access))
     mount_pages(app, store=store, recorder=recorder, access=access, csrf=csrf, blocks=blocks_of(config))
+    tokens, body_limit = ingest_tokens(config), config.limits.body
+    app.extensions[_INTAKE] = FrontIntake(recorder, tokens=tokens, body_limit=body_limit)
     app.wsgi_app = EventsEndpoint(  # type: ignore[method-assign]  # as Flask's documentation says to wrap it
         app.wsgi_app,
-        tokens=ingest_tokens(config),
+        tokens=tokens,
         recorder=recorder,
-        body_limit=config.limits.body,
+        body_limit=body_limit,
         count_failure=lambda: failures.count("events"),
     )
     return app
+
+
+def begin_intake(app: Flask) -> FrontIntake:
+    """The intake of the process that becomes the front."""
+    intake: FrontIntake = app.extensions[_INTAKE]
+    intake.start()
+    return intake
 
 
 def access_of(

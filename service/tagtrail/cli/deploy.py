@@ -5,14 +5,13 @@ from typing import Final
 import click
 
 from tagtrail import __version__
-from tagtrail.cli.lists import release_tags
-from tagtrail.cli.options import make_recorder
+from tagtrail.cli.columns import release_tags
+from tagtrail.cli.options import make_recorder, open_recorder
 from tagtrail.cli.query import TrailQuery, query_options
 from tagtrail.cli.text import plain
 from tagtrail.ledger.annotate import RELATIONS, Annotation, read_annotation
 from tagtrail.ledger.annotate import annotate as record_annotation
 from tagtrail.ledger.declare import Declaration, Declared, Origin, declare
-from tagtrail.ledger.record import Recorder
 from tagtrail.store.deployments import RecordedDeployment
 from tagtrail.store.environments import get_declared
 from tagtrail.wording.line_text import annotation
@@ -98,7 +97,7 @@ def annotate(
     """
     store = query.trail.store
     annotated = _read_annotation(changes, note, actor)
-    recorded = record_annotation(store, Recorder(store), seq, annotated, key=key, origin=_ORIGIN)
+    recorded = record_annotation(store, open_recorder(store), seq, annotated, key=key, origin=_ORIGIN)
     answer = read_annotation(store, recorded.seq)
     if query.as_json:
         query.output.json([answer])

@@ -6,7 +6,7 @@ from typing import Literal
 import click
 import msgspec
 
-from tagtrail.cli.lists import line_column, release_tags
+from tagtrail.cli.columns import digest_columns, line_column, release_tags
 from tagtrail.cli.query import TrailQuery, query_options
 from tagtrail.cli.references import Subject, find_environment, find_subject, read_reference
 from tagtrail.cli.table import WHOLE, TableColumn, time_column
@@ -25,7 +25,7 @@ from tagtrail.store.digests import (
 from tagtrail.store.environments import EnvironmentState, find_environments
 from tagtrail.store.query import Query
 from tagtrail.trail.rules import Rules, TagRule
-from tagtrail.wording.rollback import Commands, WayBack, choose_tag, make_way_back
+from tagtrail.wording.rollback import Commands, RollbackPlan, choose_tag, plan_rollback
 from tagtrail.wording.text import listed, size
 
 _MOST = 1_000  # tags and environments of one digest, where no limit is given
@@ -35,7 +35,7 @@ _MOST = 1_000  # tags and environments of one digest, where no limit is given
 @click.argument("text", metavar="DIGEST")
 @query_options("registry", "repository")
 def digest(query: TrailQuery, text: str) -> None:
-    """Which tags and environments a digest was, from when to when.
+    """The tags and environments that a digest had, from when to when.
 
     DIGEST is a whole digest, its first characters (5208e615), or a pinned reference such as team/app@sha256:...
     A node shows the digest of a platform's image; the answer leads from it to the index that it is part of, and so to
@@ -106,7 +106,7 @@ def _tag_columns(query: TrailQuery) -> list[TableColumn[TagUse]]:
         TableColumn("KIND", lambda row: "release" if row.release else "moving"),
         *_period_columns(),
         TableColumn("BY", lambda row: row.actor or ""),
-        line_column(),
+        line_column(lambda row: row.seq),
     ]
 
 
@@ -118,7 +118,7 @@ def _environment_columns(query: TrailQuery) -> list[TableColumn[EnvironmentUse]]
         TableColumn("WENT", lambda row: (row.direction, STYLES[row.direction])),
         *_period_columns(),
         TableColumn("BASIS", lambda row: row.basis, only="pipe"),
-        line_column(),
+        line_column(lambda row: row.seq),
     ]
 
 
@@ -147,7 +147,7 @@ class RollBack(msgspec.Struct, frozen=True):
 @click.argument("place", metavar="REPOSITORY@ENVIRONMENT")
 @query_options("registry", is_list=False)
 def rollback(query: TrailQuery, place: str) -> None:
-    """What an environment can go back to, and the commands for it.
+    """The image that an environment can go back to, and the commands to roll it back.
 
     The commands are printed, not run: tagtrail never writes to a registry.
     """
@@ -158,7 +158,7 @@ def rollback(query: TrailQuery, place: str) -> None:
         raise NotRecorded(f"{environment} of {subject.repository} never had another digest to go back to")
     with query.trail.store.snapshot() as db:
         tag = choose_tag(query.trail.rules, target, state.environment)
-        way = make_way_back(db, target, tag=tag)
+        way = plan_rollback(db, target, tag=tag)
     if query.as_json:
         query.output.json([RollBack(state, way.tag, way.commands)])
         return
@@ -183,7 +183,7 @@ class _Compared:
     image: RecordedDeployment | EarlierDigest
 
 
-def _show_rollback(query: TrailQuery, state: EnvironmentState, way: WayBack) -> None:
+def _show_rollback(query: TrailQuery, state: EnvironmentState, way: RollbackPlan) -> None:
     output = query.output
     output.say((f"{state.repository}@{state.environment}", "bold"), f" in registry {state.registry}")
     if state.published is None:
@@ -201,15 +201,15 @@ def _show_rollback(query: TrailQuery, state: EnvironmentState, way: WayBack) -> 
         _show_commands(query, way)
 
 
+def _digest(row: _Compared) -> str | None:
+    return row.image.digest
+
+
 def _compared_columns(query: TrailQuery) -> list[TableColumn[_Compared]]:
-    whole, short = query.trail.style(is_whole=True), query.trail.style(is_whole=False)
     return [
         TableColumn("", lambda row: row.role, style="bold"),
         TableColumn("RELEASE", lambda row: release_tags(row.image)),
-        TableColumn("DIGEST", lambda row: whole.digest(row.image.digest), only="pipe"),
-        TableColumn(
-            "DIGEST", lambda row: short.digest(row.image.digest), only="terminal", unbroken=WHOLE, narrow="below"
-        ),
+        *digest_columns(query.trail, "DIGEST", _digest, narrow="below"),
         time_column("SINCE", lambda row: row.image.at),
         time_column("UNTIL", lambda row: row.image.until, missing="now"),
         TableColumn("FOR", lambda row: duration(row.image.at, row.image.until), narrow="below"),
@@ -217,7 +217,7 @@ def _compared_columns(query: TrailQuery) -> list[TableColumn[_Compared]]:
     ]
 
 
-def _show_commands(query: TrailQuery, way: WayBack) -> None:
+def _show_commands(query: TrailQuery, way: RollbackPlan) -> None:
     query.output.say("")
     query.output.say(f"To put the tag {way.tag} back, use one of these (tagtrail never writes to a registry):")
     for command in (*way.commands.skopeo, *way.commands.crane, *way.commands.docker):

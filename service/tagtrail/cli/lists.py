@@ -3,15 +3,16 @@
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from heapq import nlargest
-from typing import Any, Final, Generic, Protocol, TypeVar
+from typing import Final, Generic, TypeVar
 
 import msgspec
 
+from tagtrail.cli.columns import digest_columns, image_columns, line_column, list_release_tags, release_tags
 from tagtrail.cli.open_trail import OpenTrail
 from tagtrail.cli.query import TrailQuery
-from tagtrail.cli.table import WHOLE, TableColumn, time_column
-from tagtrail.cli.text import STYLES, Cell, Piece, duration, local_time
-from tagtrail.store.deployments import EarlierDigest, RecordedDeployment, find_deployments
+from tagtrail.cli.table import TableColumn, time_column
+from tagtrail.cli.text import STYLES, CellContent, StyledText, duration, local_time
+from tagtrail.store.deployments import RecordedDeployment, find_deployments
 from tagtrail.store.entries import LoggedEntry, find_entries
 from tagtrail.store.environments import EnvironmentState, find_environments
 from tagtrail.store.history import TagMove, find_history
@@ -30,20 +31,19 @@ from tagtrail.trail.versions import version_key
 from tagtrail.wording.clauses import MOVE_WORDS
 from tagtrail.wording.text import listed, size
 
-T = TypeVar("T")
+T = TypeVar("T", bound=msgspec.Struct)
 _TAGS_AT_ONCE: Final = 100  # tags whose digests are read at once
 
 
 @dataclass(frozen=True, slots=True)
 class TrailList(Generic[T]):
-    """A list: `rows` finds them, now or at an instant; `describe` gives the document that `--json` prints of one.
+    """A list: the function that finds its rows, now or at an instant, its columns, and the sentence for no rows.
 
-    `nothing` is the sentence for an empty list; it may have the places `{tag}` and `{when}`.
+    The sentence may have the places `{tag}` and `{when}`. A row is what the API shows, so `--json` prints it as it is.
     """
 
     rows: Callable[[TrailQuery, int | None], Iterator[T]]
     columns: Callable[[OpenTrail], Sequence[TableColumn[T]]]
-    describe: Callable[[T, OpenTrail], msgspec.Struct]
     nothing: str
 
     def write(self, query: TrailQuery, *, at: int | None = None, is_named: bool = False) -> None:
@@ -53,75 +53,7 @@ class TrailList(Generic[T]):
         tag = f" {chosen.repository}:{chosen.tag}" if chosen.repository and chosen.tag else ""
         nothing = self.nothing.format(tag=tag, when="" if at is None else f" at {local_time(at)}")
         columns = self.columns(query.trail)
-        query.answer(rows, columns, lambda row: self.describe(row, query.trail), nothing=nothing, is_named=is_named)
-
-
-class ImageRow(Protocol):
-    """A row about an image of a registry."""
-
-    @property
-    def registry(self) -> str: ...
-    @property
-    def host(self) -> str | None: ...
-    @property
-    def repository(self) -> str: ...
-    @property
-    def tag(self) -> str | None: ...
-    @property
-    def digest(self) -> str | None: ...
-
-
-def image_columns(trail: OpenTrail, of: Callable[[T], ImageRow | None], *, deleted: str = "") -> list[TableColumn[T]]:
-    """The image of a row: a pipe gets its whole reference, a terminal its tag and shortened digest.
-
-    `deleted` stands where there is no digest.
-    """
-    whole, short = trail.style(is_whole=True), trail.style(is_whole=False)
-
-    def name(row: T) -> str:
-        image = of(row)
-        return whole.name(image.registry, image.host, image.repository, image.tag, image.digest) if image else ""
-
-    def tag(row: T) -> str:
-        image = of(row)
-        return short.name(image.registry, image.host, image.repository, image.tag, None) if image else ""
-
-    def digest(row: T) -> str:
-        image = of(row)
-        return short.digest(image.digest) if image and image.digest else deleted
-
-    return [
-        TableColumn("IMAGE", name, only="pipe"),
-        TableColumn("TAG", tag, only="terminal", style="bold", unbroken=WHOLE),
-        TableColumn("DIGEST", digest, only="terminal", unbroken=WHOLE, narrow="below"),
-    ]
-
-
-def line_column(seq: Callable[[T], int | None] = lambda row: row.seq) -> TableColumn[T]:  # type: ignore[attr-defined]
-    """The number of the ledger's line behind a row."""
-
-    def number(row: T) -> str:
-        found = seq(row)
-        return str(found) if found is not None else ""
-
-    return TableColumn("LINE", number, style="dim", right=True)
-
-
-def release_tags(image: RecordedDeployment | EarlierDigest) -> Cell:
-    """The release tags that name a digest now, and those that named it only then; a warning where there is none."""
-    return both(image.release_tags_then, image.release_tags_now) or ("unpinned", STYLES["warning"])
-
-
-def both(then: Sequence[str], now: Sequence[str]) -> str:
-    """Release tags that name a digest now; one that only named it then is marked, since it no longer leads there."""
-    return listed((*now, *(f"{tag} (then)" for tag in then if tag not in now)))
-
-
-def _actor(row: Any) -> str:
-    return row.actor or ""
-
-
-_BY: Final[TableColumn[Any]] = TableColumn("BY", _actor, narrow="below")
+        query.answer(rows, columns, nothing=nothing, is_named=is_named)
 
 
 def _entry_columns(trail: OpenTrail) -> list[TableColumn[LoggedEntry]]:
@@ -130,8 +62,8 @@ def _entry_columns(trail: OpenTrail) -> list[TableColumn[LoggedEntry]]:
     reader = ReleaseTags(trail.store.reader)
     whole, short = (LineText(trail.style(is_whole=is_whole), reader) for is_whole in (True, False))
 
-    def sentence(row: LoggedEntry, text: LineText) -> Cell:
-        cell: list[Piece] = []
+    def sentence(row: LoggedEntry, text: LineText) -> CellContent:
+        cell: list[StyledText] = []
         for clause in text.describe(row):
             cell += [("  ", "")] if cell else []
             cell += [(part.text, STYLES.get(part.role, "")) for part in clause]
@@ -139,7 +71,7 @@ def _entry_columns(trail: OpenTrail) -> list[TableColumn[LoggedEntry]]:
 
     return [
         time_column("WHEN", lambda row: row.occurred_at),
-        line_column(),
+        line_column(lambda row: row.seq),
         TableColumn("ENTRY", lambda row: sentence(row, whole), only="pipe"),
         TableColumn("ENTRY", lambda row: sentence(row, short), only="terminal", unbroken=56),
     ]
@@ -148,13 +80,12 @@ def _entry_columns(trail: OpenTrail) -> list[TableColumn[LoggedEntry]]:
 ENTRIES: Final[TrailList[LoggedEntry]] = TrailList(
     rows=lambda query, _: query.rows(find_entries),
     columns=_entry_columns,
-    describe=lambda row, _: row,
     nothing="No line of the ledger matches.",
 )
 
 
 def _tags_by_version(query: TrailQuery, at: int | None) -> Iterator[TaggedDigest]:
-    """All tags by registry, repository and version; of one repository at a time, so that memory does not grow."""
+    """All tags by registry, repository and version. Only the tags of one repository are in memory."""
     store = query.trail.store
     with store.snapshot() as db:
         repositories = find_repositories(db, query.filter)
@@ -166,7 +97,7 @@ def _tags_by_version(query: TrailQuery, at: int | None) -> Iterator[TaggedDigest
 
 
 def _tags_by_time(query: TrailQuery, at: int | None) -> Iterator[TaggedDigest]:
-    """All tags, the one that moved last first. One more than is printed, so that the end can be told."""
+    """All tags, the one that moved last first; or one more than is printed, to show that there are more."""
     with query.trail.store.snapshot() as db:
         heads = find_heads(db, query.to_store(at=at))
         if query.most is None:
@@ -193,16 +124,15 @@ TAGS: Final[TrailList[TaggedDigest]] = TrailList(
         *image_columns(trail, lambda row: row),
         TableColumn("RELEASE", lambda row: listed(row.release_tags)),
         time_column("SINCE", lambda row: row.since),
-        _BY,
-        line_column(),
+        TableColumn("BY", lambda row: row.actor or "", narrow="below"),
+        line_column(lambda row: row.seq),
     ],
-    describe=lambda row, _: row,
     nothing="No tag{tag} pointed at an image{when}.",
 )
 NEWEST_TAGS: Final = replace(TAGS, rows=_tags_by_time)
 
 
-def _move(row: TagMove) -> Cell:
+def _move(row: TagMove) -> CellContent:
     moved = (MOVE_WORDS[row.kind], STYLES[row.kind])
     return [moved, (" VIOLATION", STYLES["violation"])] if row.violation else moved
 
@@ -214,23 +144,12 @@ HISTORY: Final[TrailList[TagMove]] = TrailList(
         time_column("UNTIL", lambda row: row.until, missing="now", only="pipe"),
         TableColumn("FOR", lambda row: duration(row.at, row.until), only="terminal", narrow="below"),
         TableColumn("MOVE", _move),
-        TableColumn(
-            "IMAGE",
-            lambda row: trail.style(is_whole=True).name(row.registry, row.host, row.repository, row.tag, row.digest),
-            only="pipe",
-        ),
-        TableColumn(
-            "DIGEST",
-            lambda row: trail.style(is_whole=False).digest(row.digest) if row.digest else "",
-            only="terminal",
-            unbroken=WHOLE,
-        ),
+        *image_columns(trail, lambda row: row, with_tag=False),
         TableColumn("RELEASE", lambda row: listed(row.release_tags)),
         TableColumn("REPEATED", lambda row: f"{row.repeated}x" if row.repeated else "", only="pipe", right=True),
-        _BY,
-        line_column(),
+        TableColumn("BY", lambda row: row.actor or "", narrow="below"),
+        line_column(lambda row: row.seq),
     ],
-    describe=lambda row, _: row,
     nothing="The tag{tag} did not move in that time.",
 )
 
@@ -256,13 +175,12 @@ DEPLOYMENTS: Final[TrailList[RecordedDeployment]] = TrailList(
         TableColumn("RELEASE", release_tags),
         TableColumn("WENT", lambda row: (row.direction, STYLES[row.direction]), narrow="below"),
         TableColumn("BASIS", lambda row: row.basis, only="pipe"),
-        TableColumn("BY", _actor),
+        TableColumn("BY", lambda row: row.actor or ""),
         TableColumn("CHANGE", lambda row: row.change or "", only="pipe"),
         TableColumn("BEFORE", lambda row: _before(row, trail), narrow="omit"),
         TableColumn("LASTED", _lasted, narrow="below"),
-        line_column(),
+        line_column(lambda row: row.seq),
     ],
-    describe=lambda row, _: row,
     nothing="No recorded deployment matches.",
 )
 
@@ -278,7 +196,7 @@ class _Withdrawn:
     digest: str | None = None
 
 
-def _published_image(row: EnvironmentState) -> ImageRow:
+def _published_image(row: EnvironmentState) -> RecordedDeployment | _Withdrawn:
     return row.published or _Withdrawn(row.registry, row.repository)
 
 
@@ -286,7 +204,7 @@ def _roll_back(row: EnvironmentState, trail: OpenTrail) -> str:
     target = row.roll_back_to
     if target is None:
         return ""
-    return both(target.release_tags_then, target.release_tags_now) or trail.style(is_whole=False).digest(target.digest)
+    return list_release_tags(target) or trail.style(is_whole=False).digest(target.digest)
 
 
 ENVIRONMENTS: Final[TrailList[EnvironmentState]] = TrailList(
@@ -303,16 +221,14 @@ ENVIRONMENTS: Final[TrailList[EnvironmentState]] = TrailList(
         TableColumn("BACK TO", lambda row: _roll_back(row, trail)),
         line_column(lambda row: row.published.seq if row.published else None),
     ],
-    describe=lambda row, _: row,
     nothing="Nothing was published for any environment{when}.",
 )
 
 _VIOLATION_WORDS = MOVE_WORDS | {"created": "pushed anew"}
 
 
-def _previous(trail: OpenTrail, *, is_whole: bool) -> Callable[[Violation], str]:
-    style = trail.style(is_whole=is_whole)
-    return lambda row: style.digest(row.previous_digest) if row.previous_digest else ""
+def _previous(row: Violation) -> str | None:
+    return row.previous_digest
 
 
 VIOLATIONS: Final[TrailList[Violation]] = TrailList(
@@ -321,12 +237,10 @@ VIOLATIONS: Final[TrailList[Violation]] = TrailList(
         time_column("WHEN", lambda row: row.at),
         TableColumn("MOVE", lambda row: (_VIOLATION_WORDS[row.kind], STYLES[row.kind])),
         *image_columns(trail, lambda row: row, deleted="none"),
-        TableColumn("WAS", _previous(trail, is_whole=True), only="pipe"),
-        TableColumn("WAS", _previous(trail, is_whole=False), only="terminal", unbroken=WHOLE),
-        _BY,
-        line_column(),
+        *digest_columns(trail, "WAS", _previous),
+        TableColumn("BY", lambda row: row.actor or "", narrow="below"),
+        line_column(lambda row: row.seq),
     ],
-    describe=lambda row, _: row,
     nothing="No release tag moved or was deleted, as far as the registry reported.",
 )
 QUARANTINE: Final[TrailList[Quarantined]] = TrailList(
@@ -337,9 +251,8 @@ QUARANTINE: Final[TrailList[Quarantined]] = TrailList(
         TableColumn("SIZE", lambda row: size(row.size), right=True),
         TableColumn("REASON", lambda row: row.reason),
         TableColumn("SHA-256", lambda row: row.sha256 or "", only="pipe"),
-        line_column(),
+        line_column(lambda row: row.seq),
     ],
-    describe=lambda row, _: row,
     nothing="Nothing is in quarantine.",
 )
 TRAFFIC: Final[TrailList[Traffic]] = TrailList(
@@ -350,7 +263,6 @@ TRAFFIC: Final[TrailList[Traffic]] = TrailList(
         TableColumn("ACTION", lambda row: row.action.replace("_", " ")),
         TableColumn("EVENTS", lambda row: f"{row.events:,}", right=True),
     ],
-    describe=lambda row, _: row,
     nothing="No traffic was counted.",
 )
 
@@ -375,6 +287,5 @@ REGISTRIES: Final[TrailList[KnownRegistry]] = TrailList(
         TableColumn("LOGIN", lambda row: row.authentication or "not configured", only="pipe"),
         TableColumn("INSTANCE", lambda row: row.instance or "", only="pipe"),
     ],
-    describe=lambda row, _: row,
     nothing="No such registry is configured, and none sent events.",
 )

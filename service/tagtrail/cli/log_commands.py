@@ -10,10 +10,9 @@ from typing import Final
 import click
 
 from tagtrail.cli.open_trail import LedgerLocation, find_ledger
-from tagtrail.cli.options import location, location_options, make_recorder
+from tagtrail.cli.options import location, location_options, make_recorder, open_recorder
 from tagtrail.config.secrets import prepare_data_directory
 from tagtrail.errors import Contradicted, NotRecorded
-from tagtrail.ledger.record import Recorder
 from tagtrail.locks import hold_lock
 from tagtrail.store.database import Store
 from tagtrail.store.status import Verification, keep_verification
@@ -75,7 +74,7 @@ def recover() -> None:
     """
     where = location()
     with _stopped(where) as store:
-        count = recovery.recover(store, Recorder(store), where.log.journal)
+        count = recovery.recover(store, open_recorder(store), where.log.journal)
         where.make_signer(store).sign()
     click.echo(f"{counted(count, 'line was', 'lines were')} appended again from {visible(str(where.log.journal))}.")
 
@@ -91,7 +90,7 @@ def new_epoch(reason: str) -> None:
     """
     where = location()
     with _stopped(where) as store:
-        origin = recovery.begin_epoch(store, Recorder(store), where.log, reason=reason)
+        origin = recovery.begin_epoch(store, open_recorder(store), where.log, reason=reason)
         where.make_signer(store).sign()
     click.echo(f"The log continues as {visible(origin)}.")
 

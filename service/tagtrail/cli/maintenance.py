@@ -9,14 +9,13 @@ from time import monotonic
 import click
 
 from tagtrail.cli.open_trail import find_ledger
-from tagtrail.cli.options import When, data_directory, location_options
+from tagtrail.cli.options import When, data_directory, location_options, open_recorder
 from tagtrail.cli.text import local_time
 from tagtrail.errors import NotRecorded, StorageUnavailable
 from tagtrail.ledger import prune as retention
 from tagtrail.ledger import rebuild as rebuilding
 from tagtrail.ledger.erase import Traces, check_request, find_holdings, remove_traces
 from tagtrail.ledger.erase import erase as erase_holdings
-from tagtrail.ledger.record import Recorder
 from tagtrail.store.backup import back_up
 from tagtrail.store.database import Store
 from tagtrail.store.erasing import Holding
@@ -90,7 +89,7 @@ def erase(actor: str, reason: str, *, yes: bool) -> None:
             _print_spellings(spelled, actor)
             click.echo("Nothing was changed. Repeat the command with --yes to erase; this cannot be undone.")
             return
-        recorded = erase_holdings(Recorder(store), holdings, reason=reason)
+        recorded = erase_holdings(open_recorder(store), holdings, reason=reason)
         if holdings:
             click.echo(_describe_holdings(store, holdings, "Erased"))
             _print_spellings(spelled, actor)
@@ -186,7 +185,7 @@ def _prune_lines(store: Store, instant: int, reason: str, *, yes: bool) -> None:
     if not yes:
         click.echo(_describe_plan("Would be deleted", retention.plan(store, before=before), instant))
         return
-    done = retention.prune(store, Recorder(store), before=before, reason=reason)
+    done = retention.prune(store, open_recorder(store), before=before, reason=reason)
     if done is None:
         click.echo(f"Before {local_time(instant)} there is no line that can be deleted; nothing was recorded.")
         return
@@ -210,7 +209,7 @@ def _prune_raw(store: Store, instant: int, reason: str, *, yes: bool) -> None:
     if not yes:
         click.echo(f"Would be deleted: {what}")
     elif count:
-        seq = retention.prune_raw(Recorder(store), before=before, reason=reason)
+        seq = retention.prune_raw(open_recorder(store), before=before, reason=reason)
         click.echo(f"Deleted: {what} Recorded as line {seq}.")
     else:
         click.echo(f"Before {local_time(instant)} there is no event as received; nothing was recorded.")

@@ -1,4 +1,4 @@
-"""Where the ledger lies, and the ledger opened for reading: nothing is created or changed."""
+"""Where the ledger lies, and the ledger opened for reading: nothing is created, and no line is changed."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 import msgspec
 
+from tagtrail.cli.options import open_recorder
 from tagtrail.errors import ConfigurationError, StorageUnavailable
 from tagtrail.ledger.rulebook import load_rulebook
 from tagtrail.store.database import Store
@@ -116,4 +117,5 @@ def find_ledger(directory: Path) -> Store:
             f"there is no ledger in {str(directory)!r}; name the service's data directory with --data or "
             f"{DATA_VARIABLE}, or start the service once"
         )
+    store.catch_up = lambda: open_recorder(store).catch_up()  # only after a crash: a running service is faster
     return store

@@ -148,3 +148,14 @@ def make_recorder(store: "Store") -> "Recorder":
     Raises Contradicted, ConfigurationError and StorageUnavailable.
     """
     return location().make_recorder(store, notify_config())
+
+
+def open_recorder(store: "Store") -> "Recorder":
+    """A recorder that notifies as the service does: it may have to project the events of a registry.
+
+    Raises ConfigurationError.
+    """
+    from tagtrail.ledger.record import Recorder  # noqa: PLC0415 - a question records nothing
+    from tagtrail.notify.outbox import make_outbox  # noqa: PLC0415
+
+    return Recorder(store, outbox=make_outbox(notify_config()))

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Final, TypeVar
 import msgspec
 
 from tagtrail.cli.table import GAP, FilledColumn, TableColumn, fill, fit, join, make_records
-from tagtrail.cli.text import Piece, pieces, plain, text_width
+from tagtrail.cli.text import StyledText, plain, styled_parts, text_width
 from tagtrail.store.fields import encode_json
 from tagtrail.wording.text import visible
 
@@ -27,9 +27,9 @@ class Output:
     def __init__(self) -> None:
         self.is_terminal = sys.stdout.isatty()
 
-    def say(self, *parts: str | Piece) -> None:
+    def say(self, *parts: str | StyledText) -> None:
         """Print a sentence; a terminal gets it in lines that fit."""
-        cell = [piece for part in parts for piece in pieces(part)]
+        cell = [piece for part in parts for piece in styled_parts(part)]
         if self.is_terminal:
             from rich.text import Text  # noqa: PLC0415 - only a terminal needs it
 

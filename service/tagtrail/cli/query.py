@@ -18,7 +18,7 @@ from tagtrail.store.database import Connection
 from tagtrail.store.filters import read_filter
 from tagtrail.store.query import Filter, Page, Query
 
-T = TypeVar("T")
+T = TypeVar("T", bound=msgspec.Struct)
 
 TERMINAL_LIMIT = 50  # rows shown on a terminal without --limit
 _LIMIT: Final = click.option(
@@ -65,20 +65,14 @@ class TrailQuery:
             query = replace(query, after=page.after)
 
     def answer(
-        self,
-        rows: Iterator[T],
-        columns: Sequence[TableColumn[T]],
-        describe: Callable[[T], msgspec.Struct],
-        *,
-        nothing: str,
-        is_named: bool = False,
+        self, rows: Iterator[T], columns: Sequence[TableColumn[T]], *, nothing: str, is_named: bool = False
     ) -> None:
         """Write the rows as a table or as JSON, and `nothing` to standard error where there are none.
 
         Raises NotRecorded for no rows where the command named what has to be there.
         """
         shown = islice(rows, self.most)
-        count = self.output.json(map(describe, shown)) if self.as_json else self.output.table(columns, shown)
+        count = self.output.json(shown) if self.as_json else self.output.table(columns, shown)
         if count == 0 and is_named:
             raise NotRecorded(nothing[0].lower() + nothing[1:].rstrip("."))
         if self.as_json:

@@ -88,7 +88,7 @@ def check(listen: str | None, *, shows_all: bool, as_json: bool) -> None:
         click.echo(visible(line))
     for warning in report.warnings:
         click.echo(f"Warning: {visible(warning)}", err=True)
-    click.echo("The configuration can be used.")
+    click.echo("\nThe configuration can be used.")
 
 
 def _refuse_what_serve_refuses(config: Config) -> None:
@@ -154,9 +154,12 @@ def _find_end(parent: int | None) -> Callable[[], bool]:
 
 def _dispatch(config: Config, must_stop: Callable[[], bool], *, reread: Callable[[], Config] | None = None) -> None:
     """Send notifications until `must_stop`. With `reread`, a channel that is unavailable is configured again by it."""
+    from tagtrail.ledger.record import Recorder  # noqa: PLC0415 - the help does not need it
     from tagtrail.notify.dispatcher import make_dispatcher  # noqa: PLC0415 - requests takes long to import
+    from tagtrail.notify.outbox import make_outbox  # noqa: PLC0415
 
     logs.configure(config.log.format, config.log.level)
     store = Store(config.data)
     store.prepare()
+    store.catch_up = Recorder(store, outbox=make_outbox(config.notify)).catch_up
     make_dispatcher(config, store, reread=reread).run(must_stop)

@@ -4,7 +4,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any, Final, Generic, Literal, TypeVar
 
-from tagtrail.cli.text import Cell, Piece, local_time, pieces, text_width
+from tagtrail.cli.text import CellContent, StyledText, local_time, styled_parts, text_width
 
 T = TypeVar("T")
 Row_contra = TypeVar("Row_contra", contravariant=True)
@@ -26,7 +26,7 @@ class TableColumn(Generic[Row_contra]):
     """
 
     title: str
-    cell: Callable[[Row_contra], Cell]
+    cell: Callable[[Row_contra], CellContent]
     only: Literal["terminal", "pipe"] | None = None
     style: str = ""
     right: bool = False
@@ -57,7 +57,7 @@ class FilledColumn:
     """A column with the cells of all rows."""
 
     title: str
-    cells: list[list[Piece]]
+    cells: list[list[StyledText]]
     need: ColumnNeed
     right: bool = False
     narrow: Literal["keep", "below", "omit"] = "keep"
@@ -65,7 +65,7 @@ class FilledColumn:
 
 def fill(column: TableColumn[T], rows: Sequence[T]) -> FilledColumn:
     """The column with the cells of these rows, control characters escaped."""
-    cells = [[(text, style or column.style) for text, style in pieces(column.cell(row))] for row in rows]
+    cells = [[(text, style or column.style) for text, style in styled_parts(column.cell(row))] for row in rows]
     texts = list(map(join, cells))
     longest = max((text_width(word) for text in texts for word in text.split()), default=0)
     least = max(column.broken or min(longest, column.unbroken), text_width(column.title))
@@ -74,7 +74,7 @@ def fill(column: TableColumn[T], rows: Sequence[T]) -> FilledColumn:
     return FilledColumn(column.title, cells, need, column.right, column.narrow)
 
 
-def join(cell: Sequence[Piece]) -> str:
+def join(cell: Sequence[StyledText]) -> str:
     """The text of a cell."""
     return "".join(text for text, _ in cell)
 
@@ -127,8 +127,8 @@ def _put_below(above: FilledColumn, below: FilledColumn) -> FilledColumn:
 
 def make_records(table: Sequence[FilledColumn], width: int) -> tuple[Sequence[FilledColumn], list[int]]:
     """The table as two columns, a line for each cell with its title before it, and an empty line after each row."""
-    titles: list[list[Piece]] = []
-    values: list[list[Piece]] = []
+    titles: list[list[StyledText]] = []
+    values: list[list[StyledText]] = []
     for row in zip(*(column.cells for column in table), strict=True):
         filled = [(column.title, cell) for column, cell in zip(table, row, strict=True) if join(cell)]
         titles += [*([(title, "bold")] for title, _ in filled), []]

@@ -8,8 +8,8 @@ from unicodedata import combining, east_asian_width
 from tagtrail.trail.instant import SECOND, now
 from tagtrail.wording.text import span, visible
 
-Piece = tuple[str, str]  # a text, and the style that a terminal shows it in
-Cell = str | Piece | list[Piece]
+StyledText = tuple[str, str]  # a text, and the style that a terminal shows it in
+CellContent = str | StyledText | list[StyledText]
 
 STYLES: Final = {
     "image": "bold",
@@ -31,15 +31,15 @@ STYLES: Final = {
 }
 
 
-def pieces(cell: Cell) -> list[Piece]:
-    """The pieces of a cell, control characters escaped."""
+def styled_parts(cell: CellContent) -> list[StyledText]:
+    """The texts of a cell with their styles, control characters escaped."""
     parts = [(cell, "")] if isinstance(cell, str) else [cell] if isinstance(cell, tuple) else cell
     return [(visible(text), style) for text, style in parts]
 
 
-def plain(cell: Cell) -> str:
+def plain(cell: CellContent) -> str:
     """The text of a cell without styles, control characters escaped."""
-    return "".join(text for text, _ in pieces(cell))
+    return "".join(text for text, _ in styled_parts(cell))
 
 
 def text_width(text: str) -> int:

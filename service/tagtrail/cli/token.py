@@ -10,12 +10,11 @@ import click
 from tagtrail.access.scopes import SCOPES
 from tagtrail.access.tokens import make_token, revoke_token
 from tagtrail.cli.open_trail import find_ledger
-from tagtrail.cli.options import data_directory, location_options
+from tagtrail.cli.options import data_directory, location_options, open_recorder
 from tagtrail.cli.output import Output
 from tagtrail.cli.table import TableColumn
 from tagtrail.cli.text import local_time
 from tagtrail.cli.when import parse_when
-from tagtrail.ledger.record import Recorder
 from tagtrail.store.database import Store
 from tagtrail.store.tokens import StoredToken, find_tokens
 from tagtrail.trail.instant import SECOND, now
@@ -76,7 +75,7 @@ def create(name: str, scopes: tuple[str, ...], expires_at: int | None) -> None:
     on loopback until there is a first token. The service need not run, and need not be restarted.
     """
     with _store() as store:
-        text = make_token(Recorder(store), name, scopes, expires_at=expires_at)
+        text = make_token(open_recorder(store), name, scopes, expires_at=expires_at)
     click.echo(text)
     until = f" until {local_time(expires_at)}" if expires_at is not None else ""
     click.echo(
@@ -102,7 +101,7 @@ def revoke(name: str) -> None:
     """Revoke a token. Every process of the service refuses it from now on."""
     asked_at = now()
     with closing(find_ledger(data_directory())) as store:
-        revoked = revoke_token(store, Recorder(store), name)
+        revoked = revoke_token(store, open_recorder(store), name)
     if revoked.revoked_at is not None:
         state = "was already" if revoked.revoked_at < asked_at else "is"
         click.echo(f"The token {name} {state} revoked ({local_time(revoked.revoked_at)}).")

@@ -204,11 +204,10 @@ class LedgerConfig(Section, frozen=True):
 
 
 class LimitsConfig(Section, frozen=True):
-    """`body` is the largest request body that is read as events; `threads` are per worker process."""
+    """`body` is the largest request body that is read as events."""
 
     body: Annotated[Size, within(Size(2**20), Size(2**28))] = field(default_factory=lambda: Size(8 * 2**20))
     workers: Annotated[int, Meta(ge=1, le=64)] = 2
-    threads: Annotated[int, Meta(ge=1, le=256)] = 16
     request_timeout: Annotated[Seconds, within(Seconds(1), Seconds(600))] = field(default_factory=lambda: Seconds(10))
     stop_timeout: Annotated[Seconds, within(Seconds(1), Seconds(600))] = field(default_factory=lambda: Seconds(30))
 

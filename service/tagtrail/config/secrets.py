@@ -20,7 +20,7 @@ from tagtrail.access.scopes import hash_token
 from tagtrail.config.values import is_url, require_text
 from tagtrail.errors import ConfigurationError
 
-SHORTEST = 16  # characters; nobody has to remember a token
+SHORTEST = 16  # characters
 LONGEST = 1_024
 INGEST_TOKEN_FILE = "ingest-token"  # noqa: S105 - a file's name, in the data directory
 SESSION_KEY_FILE = "session-key"  # in the data directory too
@@ -48,7 +48,7 @@ class ConfigSource:
 class Secret:
     """A secret text of a channel, with its origin in words. `is_exposed`: other users of the machine can read it there.
 
-    `is_missing`: it could not be read, and whoever reads the configuration can do without.
+    `is_missing`: it could not be read, and the caller of the configuration can go on without it.
     """
 
     noun: ClassVar = "secret"

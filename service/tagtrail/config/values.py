@@ -130,17 +130,17 @@ class Seconds(float):
     __slots__ = ()
     noun: ClassVar = "duration"
     example: ClassVar = "30s"
-    _units: ClassVar = {"ms": 1, "s": 1_000, "m": 60_000, "h": 3_600_000}
+    units: ClassVar = {"ms": 1, "s": 1_000, "m": 60_000, "h": 3_600_000}
 
     @classmethod
     def parse(cls, value: object) -> Self:
         """Raises ValueError."""
-        return cls(_parse_amount(value, cls._units, suffix="s", noun="duration") / 1_000)
+        return cls(_parse_amount(value, cls.units, suffix="s", noun="duration") / 1_000)
 
     @property
     def text(self) -> str:
         """The duration as it is written in the file."""
-        return _show_amount(round(self * 1_000), self._units)
+        return _show_amount(round(self * 1_000), self.units)
 
 
 class Size(int):
@@ -148,17 +148,17 @@ class Size(int):
 
     noun: ClassVar = "size"
     example: ClassVar = "8MiB"
-    _units: ClassVar = {"B": 1, "KiB": 2**10, "MiB": 2**20, "GiB": 2**30, "kB": 10**3, "MB": 10**6, "GB": 10**9}
+    units: ClassVar = {"B": 1, "KiB": 2**10, "MiB": 2**20, "GiB": 2**30, "kB": 10**3, "MB": 10**6, "GB": 10**9}
 
     @classmethod
     def parse(cls, value: object) -> Self:
         """Raises ValueError."""
-        return cls(_parse_amount(value, cls._units, suffix="MiB", noun="size"))
+        return cls(_parse_amount(value, cls.units, suffix="MiB", noun="size"))
 
     @property
     def text(self) -> str:
         """The size as it is written in the file."""
-        return _show_amount(self, self._units)
+        return _show_amount(self, self.units)
 
 
 def within(least: Seconds | Size, most: Seconds | Size) -> Meta:

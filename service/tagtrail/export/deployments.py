@@ -1,6 +1,7 @@
 """`deployments.csv`: a row for each deployment that a line of the bundle made, in the order of the lines.
 
 Deployments are derived by environment and repository, and written by line; in between, each takes a few bytes.
+Only the first N lines count, and the functions are those that derive the trail.
 """
 
 from collections import OrderedDict
@@ -33,9 +34,6 @@ from tagtrail.trail.moves import Interval, Moment, Move, derive_moves, intervals
 from tagtrail.trail.rules import Hosts
 from tagtrail.wording.spreadsheet import MARK, Cell, write_cells, write_row
 from tagtrail.wording.text import format_optional, seconds_between
-
-# The deployments of the first N lines, derived by the same functions as the trail.
-
 
 _EVER: Final = Moment(0, b"")
 _REMEMBERED: Final = 20_000  # tags

@@ -19,8 +19,6 @@ from tagtrail.tlog.keys import write_public_key
 from tagtrail.tlog.note import BadNote, Checkpoint, VerifierKey, read_checkpoint, read_note, read_verifier_key
 from tagtrail.tlog.tree import Node, Tree
 
-# The log in a bundle: the proved checkpoint, the keys in force at its size, and their rotations.
-
 
 @dataclass(frozen=True, slots=True)
 class ProvedLog:

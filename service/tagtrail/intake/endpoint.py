@@ -1,8 +1,8 @@
 """`POST /events`: where a registry's `notifications:` point.
 
 A registry sends an event again, and everything behind it waits, until the answer is 2xx (or 3xx, which loses it). So
-whoever has a valid token is answered 202 after the commit, whatever the body; 401 tells a wrong token, and 503 that
-nothing was stored. Any other 4xx would hold up the registry's queue for ever.
+a request with a valid token is answered 202 after the commit, whatever its body; 401 means a wrong token, and 503 that
+nothing was stored. Any other 4xx would block the registry's queue for ever.
 
 This is plain WSGI in front of the Flask application: Flask's routing and its request and response objects would cost
 each event some 70 us more (docs/decisions/0003-http.md).
@@ -22,11 +22,8 @@ from tagtrail.ledger.record import Recorder
 from tagtrail.ledger.submission import Conflict, Counted, Draft, Item, Outcome, Recorded, Submission
 from tagtrail.line import disclosed_value
 
-# Recording what a POST brought, so that nothing a body holds can make the registry send it again for ever.
-
-
 _log = logging.getLogger(__name__)
-_GROUP = 256  # items in one transaction, which nobody else can use meanwhile
+_GROUP = 256  # items in one transaction, which other writers wait for
 
 
 def accept(recorder: Recorder, sender: Sender, items: Sequence[Item]) -> list[Outcome]:
@@ -51,17 +48,22 @@ def accept(recorder: Recorder, sender: Sender, items: Sequence[Item]) -> list[Ou
 
 def _record(recorder: Recorder, sender: Sender, items: Sequence[Item]) -> list[Outcome]:
     outcomes = recorder.record(Submission(tuple(items)))
+    conflicts = hold_conflicts(items, outcomes, sender)
+    return outcomes + recorder.record(Submission(conflicts)) if conflicts else outcomes
+
+
+def hold_conflicts(items: Sequence[Item], outcomes: Sequence[Outcome], sender: Sender) -> tuple[Draft, ...]:
+    """Drafts that quarantine the events whose id is recorded with another content."""
     drafts = [item for item in items if isinstance(item, Draft)]
-    conflicts = [
+    return tuple(
         _held_back(draft, sender, f"line {outcome.seq} recorded another event under the id of this one")
         for draft, outcome in zip(drafts, outcomes, strict=True)
         if isinstance(outcome, Conflict)
-    ]
-    return outcomes + recorder.record(Submission(tuple(conflicts))) if conflicts else outcomes
+    )
 
 
 def _record_alone(recorder: Recorder, sender: Sender, item: Item) -> list[Outcome]:
-    """Record an item without its neighbours; if it still fails, what can be kept of it is kept."""
+    """Record an item without its neighbours; if it still fails, its content is quarantined."""
     try:
         return _record(recorder, sender, [item])
     except StorageUnavailable:
@@ -89,7 +91,7 @@ _CHUNK = 64 * 1024  # bytes of a body read at a time
 
 @dataclass(frozen=True, slots=True)
 class _Answer:
-    """A status with at most one header of its own, and a line for whoever reads the registry's log."""
+    """A status with at most one header of its own, and a line for the registry's log."""
 
     status: str
     text: bytes = b""
@@ -143,7 +145,7 @@ class EventsEndpoint:
             self._count_refusal()  # and no more than that: a registry with a wrong token may try as often as it will
             return _UNKNOWN
         try:
-            _tell(accept(self._recorder, sender, self._read_items(environ, sender)))
+            accept(self._recorder, sender, self._read_items(environ, sender))
         except (StorageUnavailable, _IncompleteError) as error:
             logs.error(_log, "events were not stored", registry=sender.registry, reason=str(error))
             return _NOT_STORED
@@ -162,7 +164,7 @@ class EventsEndpoint:
 
 @dataclass(frozen=True, slots=True)
 class _Body:
-    """What was read: the content, or beyond the limit None and the SHA-256 of all of it; `size` in bytes."""
+    """The body as read: its content, or None beyond the limit, with its SHA-256; `size` in bytes."""
 
     content: bytes | None
     size: int
@@ -197,11 +199,11 @@ def _drain(stream: "InputStream", expected: int | None, beginning: bytes) -> _Bo
     return _Body(None, size, digest.digest())
 
 
-def _tell(outcomes: list[Outcome]) -> None:
-    """One record for each new line: ids and names, never headers, bodies or people."""
-    for outcome in outcomes:
-        if isinstance(outcome, Recorded):
-            entry = outcome.entry
+def log_recorded(recorded: Sequence[Recorded]) -> None:
+    """Log each line that came from a registry, once it is projected: ids and names, never headers, bodies or people."""
+    for outcome in recorded:
+        entry = outcome.entry
+        if entry.kind in ("push", "delete", "quarantined"):
             logs.info(
                 _log,
                 entry.kind,

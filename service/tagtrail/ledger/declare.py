@@ -11,11 +11,10 @@ from tagtrail.errors import BadParameter, Refused
 from tagtrail.ledger.record import Recorder
 from tagtrail.ledger.resolve import Image, find_image, find_registries
 from tagtrail.ledger.submission import Conflict, Draft, Recorded, Submission
-from tagtrail.line import Entry, Who, commitment, disclosed_value, disclosure, event_key, read_line
+from tagtrail.line import Entry, Who, commit_to, disclosed_value, event_key, read_line
 from tagtrail.store.database import Connection, Store
 from tagtrail.store.events import find_event
 from tagtrail.store.lines import StoredLine, get_line
-from tagtrail.store.names import find_registry_id
 from tagtrail.store.publications import Place, get_newest_moment
 from tagtrail.trail.instant import format_instant
 from tagtrail.trail.names import Reference, parse_reference
@@ -123,8 +122,7 @@ def check_key(key: str | None) -> None:
 def _find_known(db: Connection, registries: Iterable[str], key: str) -> StoredLine | None:
     """The line that was recorded under the key."""
     for registry in registries:
-        registry_id = find_registry_id(db, registry)
-        seq = find_event(db, registry_id, event_key(key)) if registry_id is not None else None
+        seq = find_event(db, registry, event_key(key))
         if seq is not None:
             return _get_stored(db, seq)
     return None
@@ -172,8 +170,6 @@ def _after_what_is_published(db: Connection, image: Image, environment: str, *, 
 
 def _draft(said: Declaration, image: Image, event: str, origin: Origin, occurred_at: int) -> Draft:
     who = Who(actor=said.actor or "", address=origin.address, user_agent=origin.user_agent)
-    who_document = disclosure("who", msgspec.json.encode(who))
-    raw_document = disclosure("raw", _encoder.encode(said))
     entry = Entry(
         kind="deployment",
         registry=image.repository.registry,
@@ -187,7 +183,6 @@ def _draft(said: Declaration, image: Image, event: str, origin: Origin, occurred
         change=said.change,
         actor_assurance="claimed" if said.actor else "absent",
         token=origin.token,
-        who=commitment(who_document),
-        raw=commitment(raw_document),
     )
+    entry, who_document, raw_document = commit_to(entry, who=who, raw=_encoder.encode(said))
     return Draft(entry, who=who_document, raw=raw_document, may_compare=origin.knows)

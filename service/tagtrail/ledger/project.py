@@ -1,7 +1,7 @@
 """From a line to what it means: writes an entry's row, and what its push, delete or deployment changes in the trail.
 
-Called in the transaction that appends the line, and by `rebuild` for every line again: the same lines give the same
-rows, in whatever order a registry's events arrived.
+`batch.py` calls this for lines that are not ordinary. The same lines give the same rows, in whatever order a registry's
+events arrived.
 """
 
 import hashlib
@@ -10,68 +10,39 @@ from dataclasses import dataclass, field
 
 from tagtrail.ledger.publish import KnownTag, Published, publish, publish_move, republish
 from tagtrail.ledger.rulebook import RuleBook, rules_of
-from tagtrail.line import Entry, Who, disclosed_value, event_key, read_who
+from tagtrail.ledger.submission import Line, ProjectedMove
+from tagtrail.line import Entry, IndexMember, Who, disclosed_value, event_key, read_line, read_who
 from tagtrail.store import annotations, moves
 from tagtrail.store import events as facts
 from tagtrail.store.database import Connection
 from tagtrail.store.events import EntryRow
+from tagtrail.store.lines import StoredLine
 from tagtrail.store.moves import JudgedMove, TagState
 from tagtrail.store.names import Names, manifest_id, pushed_manifest_id
 from tagtrail.store.publications import NO_TAG, Place
 from tagtrail.store.registries import add_quarantined
 from tagtrail.trail.deployments import Publication
 from tagtrail.trail.instant import parse_instant
-from tagtrail.trail.moves import Delete, Moment, Move, MoveKind, Push, breaks_release, derive_moves, follow
-
-
-@dataclass(frozen=True, slots=True)
-class Line:
-    """An entry in its place, with what its commitments disclose and the instants that its text stands for.
-
-    `moment` may be left to be read from the entry.
-    """
-
-    seq: int
-    entry: Entry
-    received_at: int
-    who: bytes | None = None
-    raw: bytes | None = None
-    moment: Moment | None = None
-
-
-@dataclass(frozen=True, slots=True)
-class TagMove:
-    """A move of this tag, as it was announced by the line just written; `is_late` if the head has moved on since."""
-
-    repository: str
-    tag: str
-    kind: MoveKind
-    violates: bool
-    is_late: bool
+from tagtrail.trail.moves import Delete, Moment, Move, Push, breaks_release, derive_moves, follow
 
 
 @dataclass(frozen=True, slots=True)
 class Meaning:
     """What a line changed: the moves that it caused, of any tag, and what it published."""
 
-    moves: Sequence[TagMove] = ()
+    moves: Sequence[ProjectedMove] = ()
     published: Sequence[Published] = ()
 
 
-class Projector:
-    """Derives the trail, line by line; to be thrown away with a transaction that was rolled back.
+class LineProjector:
+    """Derives the trail, line by line.
 
-    It remembers ids and rules; `generation` is the one of the projection that they belong to.
+    It remembers ids and rules: throw it away with a transaction that was rolled back.
     """
 
-    def __init__(self, book: RuleBook, *, generation: int = 0) -> None:
+    def __init__(self, book: RuleBook) -> None:
         self.book = book
-        self.generation = generation
-        self._names = Names()
-
-    def registry_id(self, tx: Connection, name: str) -> int:
-        """The id of a registry by its name in our configuration."""
-        return self._names.registry_id(tx, name)
+        self.names = Names()
 
     def project(self, tx: Connection, line: Line) -> Meaning:
         """Write all that the line means."""
@@ -83,11 +54,11 @@ class Projector:
             return Meaning()
         scope = _Scope(
             line=line,
-            moment=line.moment or Moment(parse_instant(entry.occurred or entry.at), event_key(entry.event)),
+            moment=line.moment or moment_of(entry),
             registry=entry.registry,
             repository=entry.repository,
-            registry_id=self._names.registry_id(tx, entry.registry),
-            repository_id=self._names.repository_id(tx, entry.registry, entry.repository),
+            registry_id=self.names.registry_id(tx, entry.registry),
+            repository_id=self.names.repository_id(tx, entry.registry, entry.repository),
         )
         if entry.kind == "push":
             return Meaning(self._project_push(tx, scope), scope.published)
@@ -101,8 +72,8 @@ class Projector:
         if entry.kind == "annotation":
             self._add_annotation(tx, line)
             return
-        registry_id = self._names.registry_id(tx, entry.registry) if entry.registry is not None else None
-        facts.add_entry(tx, EntryRow(line.seq, line.received_at, entry.kind, registry_id))
+        registry_id = self.names.registry_id(tx, entry.registry) if entry.registry is not None else None
+        facts.add_entries(tx, [EntryRow(line.seq, line.received_at, entry.kind, registry_id)])
         if entry.kind == "quarantined" and (content := _quarantined_content(line)) is not None:
             add_quarantined(
                 tx,
@@ -116,8 +87,8 @@ class Projector:
     def _add_annotation(self, tx: Connection, line: Line) -> None:
         """It is found where the line is found that it is about."""
         entry, annotated = line.entry, line.entry.annotates or 0
-        row = EntryRow(line.seq, line.received_at, entry.kind, actor_id=self._actor_id(tx, line))
-        facts.add_entry(tx, annotations.about(tx, annotated, row))
+        row = EntryRow(line.seq, line.received_at, entry.kind, actor_id=self.actor_id(tx, line))
+        facts.add_entries(tx, [annotations.about(tx, annotated, row)])
         annotations.add_annotation(
             tx,
             seq=line.seq,
@@ -127,30 +98,28 @@ class Projector:
             event=event_key(entry.event) if entry.event is not None else None,
         )
 
-    def _actor_id(self, tx: Connection, line: Line) -> int | None:
-        """The id of whoever the line discloses."""
+    def actor_id(self, tx: Connection, line: Line) -> int | None:
+        """The id of the actor that the line discloses."""
         who = read_who(line.who) or Who()
-        return self._names.actor_id(tx, who.actor) if who.actor else None
+        return self.names.actor_id(tx, who.actor) if who.actor else None
 
     def _add_row(self, tx: Connection, scope: "_Scope", *, tag_id: int | None, manifest: int | None) -> None:
         line = scope.line
-        facts.add_entry(
-            tx,
-            EntryRow(
-                seq=line.seq,
-                received_at=line.received_at,
-                kind=line.entry.kind,
-                registry_id=scope.registry_id,
-                repository_id=scope.repository_id,
-                tag_id=tag_id,
-                manifest_id=manifest,
-                actor_id=self._actor_id(tx, line),
-                occurred_at=scope.moment.occurred_at,
-                event=scope.moment.event,
-            ),
+        row = EntryRow(
+            seq=line.seq,
+            received_at=line.received_at,
+            kind=line.entry.kind,
+            registry_id=scope.registry_id,
+            repository_id=scope.repository_id,
+            tag_id=tag_id,
+            manifest_id=manifest,
+            actor_id=self.actor_id(tx, line),
+            occurred_at=scope.moment.occurred_at,
+            event=scope.moment.event,
         )
+        facts.add_entries(tx, [row])
 
-    def _project_push(self, tx: Connection, scope: "_Scope") -> list[TagMove]:
+    def _project_push(self, tx: Connection, scope: "_Scope") -> list[ProjectedMove]:
         entry = scope.line.entry
         manifest, is_new = pushed_manifest_id(
             tx,
@@ -160,26 +129,24 @@ class Projector:
             size=entry.size,
             seq=scope.line.seq,
         )
-        for member in entry.references:
-            member_id = manifest_id(tx, scope.repository_id, member.digest)
-            facts.add_member(tx, index_id=manifest, manifest_id=member_id, platform=member.platform)
+        add_members(tx, scope.repository_id, manifest, entry.references)
         if entry.tag is None:
             self._add_row(tx, scope, tag_id=None, manifest=manifest)
             return []
-        tag_id = self._names.tag_id(tx, scope.repository_id, entry.tag, first=scope.moment)
+        tag_id = self.names.tag_id(tx, scope.repository_id, entry.tag, first=scope.moment)
         self._add_row(tx, scope, tag_id=tag_id, manifest=manifest)
         fact = Push(scope.moment, scope.line.seq, manifest)
         return self._move_tag(tx, scope, tag_id, entry.tag, fact, had_any=not is_new)
 
-    def _project_delete(self, tx: Connection, scope: "_Scope") -> list[TagMove]:
+    def _project_delete(self, tx: Connection, scope: "_Scope") -> list[ProjectedMove]:
         entry, seq = scope.line.entry, scope.line.seq
         if entry.tag is not None:
-            tag_id = self._names.tag_id(tx, scope.repository_id, entry.tag, first=scope.moment)
+            tag_id = self.names.tag_id(tx, scope.repository_id, entry.tag, first=scope.moment)
             self._add_row(tx, scope, tag_id=tag_id, manifest=None)
             return self._move_tag(tx, scope, tag_id, entry.tag, Delete(scope.moment, seq))
         manifest = manifest_id(tx, scope.repository_id, entry.digest) if entry.digest is not None else None
         self._add_row(tx, scope, tag_id=None, manifest=manifest)
-        caused: list[TagMove] = []
+        caused: list[ProjectedMove] = []
         for tag_id, tag in facts.find_tags_concerned(tx, scope.repository_id, manifest):
             caused += self._move_tag(tx, scope, tag_id, tag, Delete(scope.moment, seq, manifest))
         facts.note_shared_delete(tx, scope.repository_id, scope.moment)
@@ -190,9 +157,7 @@ class Projector:
         entry = scope.line.entry
         manifest = manifest_id(tx, scope.repository_id, entry.digest or "")
         tag_id = (
-            self._names.tag_id(tx, scope.repository_id, entry.tag, first=scope.moment)
-            if entry.tag is not None
-            else None
+            self.names.tag_id(tx, scope.repository_id, entry.tag, first=scope.moment) if entry.tag is not None else None
         )
         self._add_row(tx, scope, tag_id=tag_id, manifest=manifest)
         where = Place(entry.environment or "", scope.repository_id)
@@ -208,7 +173,7 @@ class Projector:
         fact: Push[int] | Delete[int],
         *,
         had_any: bool = True,
-    ) -> list[TagMove]:
+    ) -> list[ProjectedMove]:
         """Derive what the fact does to the tag, from its moment on, and what that publishes.
 
         Without `had_any` no tag can have had the fact's own digest before.
@@ -240,7 +205,7 @@ class Projector:
         after = TagState(head, max(state.latest, fact.moment))
         moves.set_tag_state(tx, tag_id, after, last_move=derived[-1] if derived else None)
         return [
-            TagMove(scope.repository, tag, move.move.kind, move.violates, not is_latest)
+            ProjectedMove(scope.repository, tag, move.move.kind, move.violates, not is_latest)
             for move in judged
             if move.move.seq == scope.line.seq
         ]
@@ -261,6 +226,24 @@ class _Scope:
     registry_id: int
     repository_id: int
     published: list[Published] = field(default_factory=list)
+
+
+def as_line(stored: StoredLine) -> Line:
+    """The line as it is stored, read."""
+    entry = read_line(stored.line)
+    return Line(stored.seq, entry, parse_instant(entry.at), stored.who, stored.raw)
+
+
+def moment_of(entry: Entry) -> Moment:
+    """Where the entry's event stands among those of its registry."""
+    return Moment(parse_instant(entry.occurred or entry.at), event_key(entry.event or ""))
+
+
+def add_members(tx: Connection, repository_id: int, index_id: int, members: Sequence[IndexMember]) -> None:
+    """Connect an index with the manifests that it refers to."""
+    for member in members:
+        member_id = manifest_id(tx, repository_id, member.digest)
+        facts.add_member(tx, index_id=index_id, manifest_id=member_id, platform=member.platform)
 
 
 def _quarantined_content(line: Line) -> bytes | None:

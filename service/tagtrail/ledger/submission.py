@@ -1,11 +1,10 @@
-"""What is handed to the recorder: drafts of lines, and events that are only counted."""
+"""What is handed to the recorder, drafts of lines and counted events, and what comes of it: lines and outcomes."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from tagtrail.ledger.project import TagMove
 from tagtrail.line import Entry
-from tagtrail.trail.moves import Moment
+from tagtrail.trail.moves import Moment, MoveKind
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,12 +45,38 @@ class Submission:
 
 
 @dataclass(frozen=True, slots=True)
-class Recorded:
-    """A draft has become the line `seq`, and this is what it moved."""
+class Line:
+    """An entry in its place, with the documents behind its commitments and the instants that its text stands for.
+
+    `moment` may be left to be read from the entry.
+    """
 
     seq: int
     entry: Entry
-    moves: tuple[TagMove, ...] = ()
+    received_at: int
+    who: bytes | None = None
+    raw: bytes | None = None
+    moment: Moment | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class ProjectedMove:
+    """A move of this tag that a line caused; `is_late` if the head had moved on before the line came."""
+
+    repository: str
+    tag: str
+    kind: MoveKind
+    violates: bool
+    is_late: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Recorded:
+    """A draft has become the line `seq`; `moves` is empty until the line is projected."""
+
+    seq: int
+    entry: Entry
+    moves: tuple[ProjectedMove, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

@@ -4,7 +4,8 @@ import logging
 from collections.abc import Callable, Iterable
 
 from tagtrail.config.model import NotifyConfig
-from tagtrail.ledger.project import Line, Meaning
+from tagtrail.ledger.project import Meaning
+from tagtrail.ledger.submission import Line
 from tagtrail.line import Entry
 from tagtrail.notify.routes import Notification, Routes, notify_alert, notify_declaration, notify_move
 from tagtrail.store.database import Connection

@@ -11,8 +11,8 @@ from gunicorn import util
 from gunicorn.http import RequestParser, errors, wsgi
 
 from tagtrail import logs
-from tagtrail.server.connections import Connection
-from tagtrail.server.terms import Terms
+from tagtrail.server.connections import ClientConnection
+from tagtrail.server.limits import ServerLimits
 
 _log = logging.getLogger(__name__)
 _NAME = "tagtrail"  # the Server header, without a version
@@ -44,29 +44,31 @@ class Settings:
 class Answers:
     """Calls the application. Each method answers a connection, or finds the client gone, and then closes it."""
 
-    def __init__(self, application: WSGIApplication, *, settings: Settings, terms: Terms) -> None:
+    def __init__(self, application: WSGIApplication, *, settings: Settings, limits: ServerLimits) -> None:
         self._application = application
         self._settings = settings
-        self._terms = terms
+        self._limits = limits
 
-    def at_once(self, connection: Connection) -> None:
-        """Answer a whole request whose answer is short: it leaves in one piece, so nobody can keep it waiting."""
-        self._serve(connection, iter([bytes(connection.received)]), _Letter(connection.socket))
+    def at_once(self, connection: ClientConnection) -> None:
+        """Answer a whole request whose answer is short: it is sent in one piece, without waiting for the client."""
+        self._serve(connection, iter([bytes(connection.received)]), _BufferedResponse(connection.socket))
         connection.close()
 
-    def at_length(self, connection: Connection) -> None:
+    def at_length(self, connection: ClientConnection) -> None:
         """Answer a whole request as fast as its sender reads."""
-        connection.limit_sending(self._terms.progress)
+        connection.limit_sending(self._limits.progress)
         self._serve(connection, iter([bytes(connection.received)]), _Stream(connection.socket))
         connection.close()
 
-    def while_reading(self, connection: Connection) -> None:
+    def while_reading(self, connection: ClientConnection) -> None:
         """Answer a request whose body is still arriving, and let its sender read the answer even if it sends on."""
-        connection.limit_sending(self._terms.progress)
-        self._serve(connection, connection.pieces(self._terms.request), _Stream(connection.socket))
-        util.close_graceful(connection.socket, timeout=self._terms.farewell, max_drain=_DRAINED)
+        connection.limit_sending(self._limits.progress)
+        self._serve(connection, connection.pieces(self._limits.request), _Stream(connection.socket))
+        util.close_graceful(connection.socket, timeout=self._limits.farewell, max_drain=_DRAINED)
 
-    def _serve(self, connection: Connection, pieces: Iterator[bytes], sink: "_Letter | _Stream") -> None:
+    def _serve(
+        self, connection: ClientConnection, pieces: Iterator[bytes], sink: "_BufferedResponse | _Stream"
+    ) -> None:
         request = None
         try:
             request = self._parse(connection, pieces)
@@ -75,17 +77,17 @@ class Answers:
         except _GoneError:
             _log.debug("a client went away")
         except (Exception, SystemExit) as error:
-            _tell(connection, request, error)
+            _log_failure(connection, request, error)
             if not sink.begun:
                 refuse(connection, _status_of(error))
 
-    def _parse(self, connection: Connection, pieces: Iterator[bytes]) -> Any:
+    def _parse(self, connection: ClientConnection, pieces: Iterator[bytes]) -> Any:
         try:
             return next(RequestParser(self._settings, pieces, connection.address))
         except (OSError, StopIteration) as error:
             raise _GoneError from error
 
-    def _answer(self, request: Any, connection: Connection, sink: "_Letter | _Stream") -> None:
+    def _answer(self, request: Any, connection: ClientConnection, sink: "_BufferedResponse | _Stream") -> None:
         response, environ = wsgi.create(request, sink, connection.address, connection.server, self._settings)
         environ["wsgi.multithread"] = True
         response.version = _NAME
@@ -98,8 +100,8 @@ class Answers:
                 parts.close()
 
 
-def refuse(connection: Connection, status: str, *, header: str = "") -> None:
-    """Send a bare answer, if the client takes it without waiting; `header` is one line with its CRLF."""
+def refuse(connection: ClientConnection, status: str, *, header: str = "") -> None:
+    """Send a bare answer, if the socket takes it without waiting; `header` is one line with its CRLF."""
     text = f"{status}\n"
     head = (
         f"HTTP/1.1 {status}\r\nServer: {_NAME}\r\nConnection: close\r\n{header}"
@@ -110,10 +112,10 @@ def refuse(connection: Connection, status: str, *, header: str = "") -> None:
 
 
 class _GoneError(Exception):
-    """The client went away before it was answered; there is nobody to tell."""
+    """The client went away before it was answered."""
 
 
-class _Letter:
+class _BufferedResponse:
     """Takes gunicorn's response in place of a socket, and sends it in one piece, or not at all if that fails."""
 
     def __init__(self, sock: socket.socket) -> None:
@@ -165,7 +167,7 @@ def _status_of(error: BaseException) -> str:
     return _STATUS.get(type(error), malformed)
 
 
-def _tell(connection: Connection, request: Any, error: BaseException) -> None:
+def _log_failure(connection: ClientConnection, request: Any, error: BaseException) -> None:
     """Log what went wrong, but nothing that a malformed request contained: it may be a token in the wrong place."""
     if _status_of(error) == _FAILED:
         logs.error(

@@ -1,4 +1,4 @@
-"""One accepted connection: what has arrived of its request, and whether that is all of it."""
+"""One accepted connection: how much of its request has arrived, and the head of an ordinary event."""
 
 import re
 import socket
@@ -6,8 +6,9 @@ import struct
 import time
 from collections.abc import Iterator
 from contextlib import suppress
+from dataclasses import dataclass
 from enum import Enum
-from typing import TypeAlias
+from typing import Final, TypeAlias
 
 Address: TypeAlias = tuple[str, int] | tuple[str, int, int, int]
 
@@ -35,42 +36,35 @@ def timeval(seconds: float) -> bytes:
     return struct.pack("ll", *divmod(microseconds, 1_000_000))
 
 
-class Connection:
+class ClientConnection:
     """A socket in blocking mode and the bytes read from it; used by one thread at a time.
 
-    Only the framing is looked at here. gunicorn's parser judges the request afterwards, from the bytes held: were the
-    two to disagree about its length, the parser would find too few bytes, and never wait for more.
+    Only the framing is looked at here. gunicorn's parser judges the request afterwards, from the bytes held: if the two
+    disagree about its length, the parser finds too few bytes and does not wait for more.
     """
 
     __slots__ = ("_held", "_verdict", "_whole", "address", "received", "server", "socket")
 
-    def __init__(self, sock: socket.socket, address: Address, server: Address, *, held: int) -> None:
+    def __init__(
+        self, sock: socket.socket, address: Address, server: Address, *, held: int, received: bytes = b""
+    ) -> None:
         self.socket = sock
         self.address = address  # the client's
         self.server = server  # the listener's
-        self.received = bytearray()
+        self.received = bytearray(received)
         self._held = held
         self._whole: int | None = None  # bytes of the whole request, once its head is here
         self._verdict: Progress | None = None  # what its head says, when that is all one has to know
 
-    def receive(self, flags: int = socket.MSG_DONTWAIT) -> Progress:
-        """Take what has arrived, without waiting for it by default."""
+    def receive(self) -> Progress:
+        """Take what has arrived, without waiting for it."""
         try:
-            piece = self.socket.recv(_PIECE, flags)
+            piece = self.socket.recv(_PIECE, socket.MSG_DONTWAIT)
         except BlockingIOError:
             return Progress.PARTIAL
         except OSError:
             return Progress.GONE
-        return self._take(piece) if piece else Progress.GONE
-
-    def wait(self, seconds: float) -> Progress:
-        """Go on receiving until the request is here, for at most so many seconds in all."""
-        deadline = time.monotonic() + seconds
-        progress = Progress.PARTIAL
-        while progress is Progress.PARTIAL and (remaining := deadline - time.monotonic()) > 0:
-            self._wait_at_most(remaining)
-            progress = self.receive(flags=0)
-        return progress
+        return self.take_in(piece) if piece else Progress.GONE
 
     def begins_with(self, beginnings: tuple[bytes, ...]) -> bool:
         """Whether the request starts with one of these methods and paths."""
@@ -93,7 +87,8 @@ class Connection:
         with suppress(OSError):
             self.socket.close()
 
-    def _take(self, piece: bytes) -> Progress:
+    def take_in(self, piece: bytes) -> Progress:
+        """Add bytes that were received."""
         searched = max(0, len(self.received) - 3)
         self.received += piece
         if self._whole is None:
@@ -135,3 +130,53 @@ class Connection:
 def _is_not_http(received: bytearray, searched: int) -> bool:
     """Whether nothing that could follow makes this a request: TLS on a plain port, or lines that end without CR."""
     return bool(_NO_METHOD.match(received) or _BARE_LINE_FEED.search(received, searched))
+
+
+# The head of an ordinary `POST /events`, read strictly: it means the same to every reader of HTTP/1.1. Every other head
+# is left to gunicorn's parser.
+
+
+LONGEST_HEAD: Final = 8_190  # bytes of a head that is read here
+
+# RFC 9110, section 5: a token, a colon, and a value without control characters, which begins and ends with no space.
+_HEAD: Final = re.compile(
+    rb"POST /events/? HTTP/1\.1\r\n"
+    rb"(?:[!#$%&'*+.^`|~0-9A-Za-z-]+:[ \t]*"
+    rb"[\x21-\x7e\x80-\xff](?:[\t\x20-\x7e\x80-\xff]*[\x21-\x7e\x80-\xff])?[ \t]*\r\n)+"
+    rb"\r\n"
+)
+_BODY_LENGTH: Final = re.compile(rb"\d{1,9}")
+# Fields that change nothing about how the request is read or recorded, besides those that are read here.
+_PLAIN: Final = frozenset(
+    {
+        b"accept", b"accept-encoding", b"authorization", b"connection", b"content-length", b"content-type",
+        b"forwarded", b"host", b"traceparent", b"tracestate", b"user-agent", b"via", b"x-forwarded-for",
+        b"x-forwarded-host",
+        b"x-forwarded-port", b"x-forwarded-proto", b"x-forwarded-server", b"x-real-ip", b"x-request-id",
+    }
+)  # fmt: skip
+
+
+@dataclass(frozen=True, slots=True)
+class PlainHead:
+    """What the head of an ordinary POST says; `length` is that of the body, in bytes."""
+
+    authorization: str
+    length: int
+
+
+def parse_plain_head(head: bytes) -> PlainHead | None:
+    """Read a head, given with the empty line that ends it; None for every head that is not ordinary."""
+    if len(head) > LONGEST_HEAD or not _HEAD.fullmatch(head):
+        return None
+    fields: dict[bytes, bytes] = {}
+    for line in head[:-4].split(b"\r\n")[1:]:
+        name, _, value = line.partition(b":")
+        name = name.lower()
+        if name not in _PLAIN or name in fields:
+            return None
+        fields[name] = value.strip(b" \t")
+    length = fields.get(b"content-length", b"")
+    if not _BODY_LENGTH.fullmatch(length):
+        return None
+    return PlainHead(fields.get(b"authorization", b"").decode("latin-1"), int(length))

@@ -9,8 +9,10 @@ from wsgiref.types import WSGIApplication
 from gunicorn.app.base import BaseApplication
 from gunicorn.glogging import Logger
 
-from tagtrail.server.terms import Terms
-from tagtrail.server.worker import LaneWorker
+from tagtrail.server.front import Intake
+from tagtrail.server.handover import Handovers
+from tagtrail.server.limits import ServerLimits
+from tagtrail.server.worker import FrontWorker
 
 _MEMORY = Path("/dev/shm")  # noqa: S108  # where a worker's sign of life costs no disk
 _GRACE = 30  # seconds for requests in flight after SIGTERM
@@ -20,28 +22,31 @@ _TIMEOUT = 30  # seconds without a sign of life, after which the master replaces
 def serve(
     *,
     make_app: Callable[[], WSGIApplication],
+    make_intake: Callable[[Any], Intake],
+    front_lock: Path,
     listen: str,
     workers: int,
-    threads: int,
     when_ready: Callable[[], None],
     on_exit: Callable[[], None],
-    terms: Terms | None = None,
+    limits: ServerLimits | None = None,
     stop_timeout: float = _GRACE,
 ) -> NoReturn:
     """Serve `make_app()` on `listen` (HOST:PORT, or [ADDRESS]:PORT) until SIGTERM or SIGINT, then exit.
 
     `when_ready` runs once, when the socket is open and before any worker starts, and what it raises is raised here;
     `on_exit` runs once, after the last worker ended. Both run in this process, the master; `make_app` runs in each of
-    `workers` processes, after the fork. The end is a SystemExit, here and in every worker process: `finally` blocks
+    `workers` processes, after the fork. `make_intake` makes an intake of what `make_app` returned, in the process that
+    holds the lock on the file `front_lock`. The end is a SystemExit, here and in every worker process: `finally` blocks
     around this call run in all of them. Logs go where `logs.configure` sent them.
     """
     Application(
         make_app,
-        terms or Terms(),
+        make_intake,
+        front_lock,
+        limits or ServerLimits(),
         {
             "bind": listen,
             "workers": workers,
-            "threads": threads,
             "graceful_timeout": max(1, round(stop_timeout)),
             "when_ready": lambda _arbiter: _get_ready_to_fork(when_ready),
             "post_fork": lambda arbiter, worker: setattr(worker, "early", arbiter.SIG_QUEUE),
@@ -64,8 +69,18 @@ def _get_ready_to_fork(when_ready: Callable[[], None]) -> None:
 class Application(BaseApplication):  # type: ignore[misc]  # gunicorn has no types
     """gunicorn with our settings only: no file, no command line and no environment variable adds to them."""
 
-    def __init__(self, make_app: Callable[[], WSGIApplication], terms: Terms, settings: dict[str, Any]) -> None:
-        self.terms = terms
+    def __init__(
+        self,
+        make_app: Callable[[], WSGIApplication],
+        make_intake: Callable[[Any], Intake],
+        front_lock: Path,
+        limits: ServerLimits,
+        settings: dict[str, Any],
+    ) -> None:
+        self.make_intake = make_intake
+        self.front_lock = front_lock
+        self.limits = limits
+        self.handovers = Handovers(limits)  # before the fork: every worker inherits it
         self._make_app = make_app
         self._settings = settings
         super().__init__()
@@ -91,7 +106,7 @@ class OurLogs(Logger):  # type: ignore[misc]  # gunicorn has no types
 
 
 _SETTINGS: dict[str, Any] = {
-    "worker_class": LaneWorker,
+    "worker_class": FrontWorker,
     "logger_class": OurLogs,
     "proc_name": "tagtrail",
     "worker_tmp_dir": str(_MEMORY) if _MEMORY.is_dir() else None,

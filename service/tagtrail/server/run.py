@@ -12,7 +12,7 @@ from pathlib import Path
 from wsgiref.types import WSGIApplication
 
 from tagtrail import logs
-from tagtrail.app import create_app
+from tagtrail.app import begin_intake, create_app
 from tagtrail.config.consistency import find_warnings, refuse_open_service
 from tagtrail.config.load import with_ingest_token
 from tagtrail.config.model import Config
@@ -23,9 +23,10 @@ from tagtrail.ledger.lifecycle import record_start, record_stop
 from tagtrail.ledger.record import Recorder
 from tagtrail.locks import hold_lock
 from tagtrail.notify.leader import has_no_leader
+from tagtrail.notify.outbox import make_outbox
 from tagtrail.server.companion import Companion
 from tagtrail.server.gunicorn import serve
-from tagtrail.server.terms import Terms
+from tagtrail.server.limits import ServerLimits
 from tagtrail.server.watch import Watch
 from tagtrail.store.database import Store
 from tagtrail.store.tokens import has_live_token
@@ -34,6 +35,7 @@ from tagtrail.tlog.place import log_place, make_log_signer, refuse_other_name
 from tagtrail.trail.instant import now
 
 SERVICE_LOCK = "service.lock"
+FRONT_LOCK = "front.lock"
 _PATIENCE = 10.0  # seconds in which a killed service's workers notice that they are orphans
 _log = logging.getLogger(__name__)
 
@@ -51,10 +53,11 @@ def run(config: Config) -> None:
         _prepare(config)
         serve(
             make_app=lambda: _make_app(config),
+            make_intake=begin_intake,
+            front_lock=config.data / FRONT_LOCK,
             listen=str(config.listen),
             workers=config.limits.workers,
-            threads=config.limits.threads,
-            terms=Terms(request=config.limits.request_timeout),
+            limits=ServerLimits(request=config.limits.request_timeout),
             stop_timeout=config.limits.stop_timeout,
             when_ready=lambda: _begin(config),
             on_exit=lambda: _end(config),
@@ -126,14 +129,14 @@ def _begin(config: Config) -> None:
     It is the workers that sign it: events wait while this goes on, and must wait for no journal and no anchor command.
     """
     with _own_store(config) as store:
-        record_start(Recorder(store), config.rules)
+        record_start(Recorder(store, outbox=make_outbox(config.notify)), config.rules)
     _announce(config)
 
 
 def _end(config: Config) -> None:
     """Once the last worker has ended: record the stop, and sign it if the disk under the journal lets us."""
     with _own_store(config) as store:
-        record_stop(Recorder(store))
+        record_stop(Recorder(store, outbox=make_outbox(config.notify)))
         try:
             make_log_signer(store, config.ledger, public_url=config.public_url).sign()
         except StorageUnavailable as error:

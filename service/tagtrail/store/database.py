@@ -4,15 +4,21 @@ Each reading thread keeps its own connection, opened at its first query. Each pr
 Writers of several processes take turns by a file lock held around the whole transaction, COMMIT included: SQLite's own
 busy handler sleeps and starves, and versions before 3.51.3 can damage the write-ahead log when two connections write or
 checkpoint at once (https://www.sqlite.org/wal.html#walresetbug).
+
+Lines are appended first and projected in batches. A reader never sees the time between: every line appended before it
+asks is projected in what it sees.
 """
 
+import logging
 import os
 import threading
-from collections.abc import Iterator
+import time
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from tagtrail import logs
 from tagtrail.errors import StorageUnavailable
 from tagtrail.locks import open_lock, release_lock, take_lock
 
@@ -29,15 +35,29 @@ DATABASE_NAME = "tagtrail.db"
 
 _WRITER_CACHE = 8_192  # KiB of cached pages per writer
 _READER_CACHE = 2_048  # KiB of cached pages per reading thread; the system caches the rest
-_WAL_PAGES = 4_000  # of 4 KiB: written back at 16 MiB; a log that is overwritten is flushed faster than one that grows
+_WAL_PAGES = 4_000  # of 4 KiB: a commit writes the log back at 16 MiB, unless `WriteBack` has done so before
+_SAFE_VERSION = (3, 51, 3)  # of SQLite: from here on a checkpoint may run while another connection writes
+_PATIENCE = 0.1  # seconds for another process to project what a reader waits for
+_POLL = 0.001  # seconds between two looks at how far it is
+
+_BEHIND = "SELECT (SELECT max(seq) FROM lines) > projected FROM derivation"
+_log = logging.getLogger(__name__)
+
+
+class StoreBusy(StorageUnavailable):
+    """Another writer holds the lock."""
 
 
 class Store:
-    """The database in a data directory. Opening costs nothing; connections open at first use, after any fork."""
+    """The database in a data directory. Opening costs nothing; connections open at first use, after any fork.
+
+    `catch_up` projects the lines that were only appended; without it a reader sees what is projected.
+    """
 
     def __init__(self, directory: Path) -> None:
         self.directory = directory
         self.path = directory / DATABASE_NAME
+        self.catch_up: Callable[[], None] | None = None
         self._local = threading.local()
         self._writer: Connection | None = None
         self._write_lock: int | None = None
@@ -63,7 +83,17 @@ class Store:
                 self.close()  # no open file may be inherited: all heirs would share a file lock
 
     def reader(self) -> Connection:
-        """This thread's connection for queries; it cannot write or checkpoint the write-ahead log."""
+        """This thread's connection for queries. Every line appended before this call is projected in what it sees.
+
+        It can change nothing, nor checkpoint the write-ahead log. Raises StorageUnavailable.
+        """
+        connection = self.raw_reader()
+        if self.catch_up is not None and not connection.in_transaction and connection.execute(_BEHIND).fetchone()[0]:
+            self._wait_for_projection(connection, self.catch_up)
+        return connection
+
+    def raw_reader(self) -> Connection:
+        """As `reader`, but the newest lines may not be projected: for reading lines, and for projecting them."""
         connection: Connection | None = getattr(self._local, "reader", None)
         if connection is None:
             with _translated():
@@ -71,6 +101,16 @@ class Store:
                 connection.execute("PRAGMA query_only = ON")
             self._local.reader = connection
         return connection
+
+    def _wait_for_projection(self, connection: Connection, catch_up: Callable[[], None]) -> None:
+        """Give the process that appended the lines a moment to project them; then project them here."""
+        (last,) = connection.execute("SELECT max(seq) FROM lines").fetchone()
+        deadline = time.monotonic() + _PATIENCE
+        while connection.execute("SELECT projected FROM derivation").fetchone()[0] < last:
+            if time.monotonic() >= deadline:
+                catch_up()
+                return
+            time.sleep(_POLL)
 
     @contextmanager
     def snapshot(self) -> Iterator[Connection]:
@@ -86,15 +126,20 @@ class Store:
             connection.rollback()
 
     @contextmanager
-    def writing(self) -> Iterator[Connection]:
+    def writing(self, *, durable: bool = True, wait: bool = True) -> Iterator[Connection]:
         """The write transaction: committed and durable at the end of the block, or rolled back.
 
-        Raises StorageUnavailable if the disk or SQLite fails.
+        Without `durable` the commit is not flushed: a power cut may undo it, together with all that came after it. Use
+        that for what can be derived again. Without `wait`, raises StoreBusy while another writer has its turn. Raises
+        StorageUnavailable if the disk or SQLite fails.
         """
-        with self._writing:
+        with self._turn(wait=wait):
+            is_normal = False
             try:
-                self._lock()
                 writer = self._writer = self._writer or self._open(cache=_WRITER_CACHE)
+                if not durable:
+                    writer.execute("PRAGMA synchronous = NORMAL")
+                    is_normal = True
                 writer.execute("BEGIN IMMEDIATE")
                 yield writer
                 writer.execute("COMMIT")
@@ -104,7 +149,8 @@ class Store:
                     raise StorageUnavailable(f"the ledger cannot be written: {error}") from error
                 raise
             finally:
-                self._unlock()
+                if is_normal and self._writer is not None:
+                    self._writer.execute("PRAGMA synchronous = FULL")
 
     @contextmanager
     def alone(self) -> Iterator[Connection]:
@@ -112,13 +158,14 @@ class Store:
 
         Raises StorageUnavailable.
         """
-        with self._writing, _translated():
-            try:
-                self._lock()
-                writer = self._writer = self._writer or self._open(cache=_WRITER_CACHE)
-                yield writer
-            finally:
-                self._unlock()
+        with self._turn(), _translated():
+            writer = self._writer = self._writer or self._open(cache=_WRITER_CACHE)
+            yield writer
+
+    def never_checkpoint(self) -> None:
+        """Let no commit of this process write the write-ahead log back: its `WriteBack` does."""
+        with self.alone() as writer:
+            writer.execute("PRAGMA wal_autocheckpoint = 0")
 
     def close(self) -> None:
         """Close this thread's reader and the writer; the last to close writes the write-ahead log back."""
@@ -131,6 +178,10 @@ class Store:
             if self._write_lock is not None:
                 os.close(self._write_lock)
                 self._write_lock = None
+
+    def open_for_write_back(self) -> Connection:
+        """A connection that only checkpoints."""
+        return self._open(cache=_READER_CACHE)
 
     def _open(self, *, cache: int) -> Connection:
         connection = sqlite3.connect(
@@ -158,15 +209,70 @@ class Store:
                 self._writer.close()
                 self._writer = None
 
-    def _lock(self) -> None:
+    @contextmanager
+    def _turn(self, *, wait: bool = True) -> Iterator[None]:
+        """This thread's turn among the writers of all threads and processes."""
+        if not self._writing.acquire(blocking=wait):
+            raise StoreBusy("another thread is writing to the ledger")
+        try:
+            with _translated():
+                self._lock(wait=wait)
+            try:
+                yield
+            finally:
+                self._unlock()
+        finally:
+            self._writing.release()
+
+    def _lock(self, *, wait: bool = True) -> None:
         """Take the file lock that writers of all processes share. Only on local disks, as SQLite's WAL itself."""
         if self._write_lock is None:
             self._write_lock = open_lock(self.directory / "write.lock")
-        take_lock(self._write_lock)
+        if not take_lock(self._write_lock, patience=None if wait else 0):
+            raise StoreBusy("another process is writing to the ledger")
 
     def _unlock(self) -> None:
         if self._write_lock is not None:
             release_lock(self._write_lock)
+
+
+class WriteBack:
+    """Writes the write-ahead log back into the database, in a thread of its own, so that no answer waits for it.
+
+    Most of the work is done while others write. Only the rest, a few pages, is written back in a turn of its own:
+    after it the next transaction begins the log anew. With a SQLite older than 3.51.3 all of it is done in such a turn.
+    """
+
+    def __init__(self, store: Store, *, every: int) -> None:
+        self._store = store
+        self._every = every
+        self._lines = 0  # appended since the log was written back last
+        self._due = threading.Event()
+        self._thread = threading.Thread(target=self._run, name="write-back", daemon=True)
+
+    def start(self) -> None:
+        """Start the thread; after the fork. It ends with its process."""
+        self._store.never_checkpoint()
+        self._thread.start()
+
+    def note(self, lines: int) -> None:
+        """Count lines that were appended; after `every` of them the log is written back."""
+        self._lines += lines
+        if self._lines >= self._every:
+            self._lines = 0
+            self._due.set()
+
+    def _run(self) -> None:
+        connection = self._store.open_for_write_back() if sqlite3.sqlite_version_info >= _SAFE_VERSION else None
+        while self._due.wait():
+            self._due.clear()
+            try:
+                if connection is not None:
+                    connection.execute("PRAGMA wal_checkpoint(PASSIVE)").fetchall()
+                with self._store.alone() as writer:
+                    writer.execute("PRAGMA wal_checkpoint(PASSIVE)").fetchall()
+            except (StorageUnavailable, sqlite3.Error) as error:  # the next one tries again
+                logs.warning(_log, "the write-ahead log was not written back", reason=str(error))
 
 
 def is_trouble_of_the_disk(error: BaseException) -> bool:

@@ -1,13 +1,13 @@
 """A row in `entries` for each line, and the pushes and deletes that concern a tag."""
 
-from dataclasses import dataclass
+from collections.abc import Iterable
+from typing import NamedTuple
 
 from tagtrail.store.database import Connection
 from tagtrail.trail.moves import Delete, Moment, Push
 
 
-@dataclass(frozen=True, slots=True)
-class EntryRow:
+class EntryRow(NamedTuple):
     """The queryable columns of a line; ids from `Names`."""
 
     seq: int
@@ -22,54 +22,28 @@ class EntryRow:
     event: bytes | None = None
 
 
-def add_entry(tx: Connection, row: EntryRow) -> None:
-    """Write the row of a line."""
-    tx.execute(
+def add_entries(tx: Connection, rows: Iterable[EntryRow]) -> None:
+    """Write the rows of lines."""
+    tx.executemany(
         "INSERT INTO entries (seq, received_at, kind, registry_id, repository_id, tag_id, manifest_id, actor_id,"
         " occurred_at, event) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
-        (
-            row.seq, row.received_at, row.kind, row.registry_id, row.repository_id, row.tag_id, row.manifest_id,
-            row.actor_id, row.occurred_at, row.event,
-        ),
-    )  # fmt: skip
+        rows,
+    )
 
 
-def find_event(db: Connection, registry_id: int, event: bytes) -> int | None:
-    """The seq of the line that recorded this event of this registry, by the event's key."""
-    row = db.execute("SELECT seq FROM entries WHERE event = ? AND registry_id = ?", (event, registry_id)).fetchone()
-    return int(row[0]) if row else None
-
-
-@dataclass(frozen=True, slots=True)
-class Tail:
-    """The ledger's end: its newest line's seq and time by our clock, (-1, 0) before the first.
-
-    `generation` tells whether the projection was changed since by anything but new lines.
-    """
-
-    seq: int
-    received_at: int
-    generation: int
-
-
-def get_tail(db: Connection) -> Tail:
-    """The ledger's end as it is now."""
+def find_event(db: Connection, registry: str, event: bytes) -> int | None:
+    """The seq of the projected line that recorded this event of the registry, by the event's key."""
     row = db.execute(
-        "SELECT coalesce(seq, -1), coalesce(received_at, 0), generation FROM derivation"
-        " LEFT JOIN (SELECT seq, received_at FROM entries ORDER BY seq DESC LIMIT 1)"
+        "SELECT seq FROM entries WHERE event = ? AND registry_id = (SELECT id FROM registries WHERE name = ?)",
+        (event, registry),
     ).fetchone()
-    return Tail(*row)
+    return int(row[0]) if row else None
 
 
 def get_received_at(db: Connection, seq: int) -> int | None:
     """When the line was written, by our clock; None where there is none of that number, or none any more."""
     row = db.execute("SELECT received_at FROM entries WHERE seq = ?", (seq,)).fetchone()
     return int(row[0]) if row else None
-
-
-def begin_generation(tx: Connection) -> None:
-    """Make every process forget the ids and rules that it remembers."""
-    tx.execute("UPDATE derivation SET generation = generation + 1")
 
 
 def find_facts(db: Connection, *, repository_id: int, tag_id: int, since: Moment) -> list[Push[int] | Delete[int]]:

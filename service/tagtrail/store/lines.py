@@ -6,9 +6,10 @@ from typing import Final
 
 import msgspec
 
-from tagtrail.line import disclosed_value
+from tagtrail.line import disclosed_value, read_line
 from tagtrail.store.database import Connection, Store
 from tagtrail.store.query import Filter
+from tagtrail.trail.instant import parse_instant
 
 _BATCH = 2_000  # lines read at a time, so that no read transaction lasts long
 
@@ -32,10 +33,52 @@ def append_line(
         tx.execute("INSERT INTO disclosures (seq, who, raw) VALUES (?, ?, ?)", (seq, who, raw))
 
 
+@dataclass(frozen=True, slots=True)
+class LedgerEnd:
+    """The newest line's seq (-1 before the first), the seq up to which lines are projected, and the generation.
+
+    The generation changes when the projection is changed by anything but new lines.
+    """
+
+    seq: int
+    projected: int
+    generation: int
+
+
+def get_end(db: Connection) -> LedgerEnd:
+    """The end of the ledger as it is now."""
+    row = db.execute(
+        "SELECT coalesce((SELECT max(seq) FROM lines), (SELECT before_seq FROM pruned) - 1), projected, generation"
+        " FROM derivation"
+    ).fetchone()
+    return LedgerEnd(*row)
+
+
+def get_size(db: Connection) -> int:
+    """The number of lines that were ever appended: what can be signed and verified."""
+    return get_end(db).seq + 1
+
+
 def get_last_seq(db: Connection) -> int:
-    """The seq of the newest line; -1 before the first, or the last pruned one if all were pruned."""
-    (seq,) = db.execute("SELECT coalesce((SELECT max(seq) FROM lines), (SELECT before_seq FROM pruned) - 1)").fetchone()
+    """The seq of the newest projected line, the end of what queries see; -1 before the first."""
+    (seq,) = db.execute("SELECT projected FROM derivation").fetchone()
     return int(seq)
+
+
+def set_projected(tx: Connection, seq: int) -> None:
+    """Move the mark: every line up to `seq` is projected."""
+    tx.execute("UPDATE derivation SET projected = ?", (seq,))
+
+
+def begin_generation(tx: Connection) -> None:
+    """Make every process forget the ids and rules that it remembers."""
+    tx.execute("UPDATE derivation SET generation = generation + 1")
+
+
+def get_newest_time(db: Connection) -> int:
+    """When the newest line was appended, by our clock; 0 before the first."""
+    row = db.execute("SELECT line FROM lines ORDER BY seq DESC LIMIT 1").fetchone()
+    return parse_instant(read_line(row[0]).at) if row else 0
 
 
 def get_line(db: Connection, seq: int) -> StoredLine | None:

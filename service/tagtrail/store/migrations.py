@@ -415,3 +415,13 @@ def m008_moves_by_time(db: sqlite_utils.Database) -> None:
 def m009_quarantine_by_registry(db: sqlite_utils.Database) -> None:
     """How much of a registry was quarantined: for pages that say so, however much it is."""
     db.execute("CREATE INDEX quarantine_by_registry ON quarantine (registry)")
+
+
+@migrations()
+def m010_projected_mark(db: sqlite_utils.Database) -> None:
+    """Up to which line the projection goes: lines are appended first, and projected in batches afterwards."""
+    db.executescript("""
+        ALTER TABLE derivation ADD COLUMN projected INTEGER NOT NULL DEFAULT -1;
+        UPDATE derivation SET projected =
+            coalesce((SELECT max(seq) FROM lines), (SELECT before_seq FROM pruned) - 1);
+    """)

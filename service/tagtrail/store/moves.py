@@ -1,8 +1,9 @@
 """Heads and moves as rows: each tag's state and every change that led to it."""
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
-from typing import Final, TypeAlias
+from itertools import repeat
+from typing import Final, NamedTuple, TypeAlias
 
 from tagtrail.store.database import Connection
 from tagtrail.store.history import TagMove, read_move
@@ -18,7 +19,7 @@ from tagtrail.store.query import Filter, Page, Query
 from tagtrail.store.releases import Releases
 from tagtrail.store.series import Row, Series, Source, Span, gather, marks, walk
 from tagtrail.trail.instant import LATEST
-from tagtrail.trail.moves import Head, Moment, Move
+from tagtrail.trail.moves import Head, Moment, Move, MoveKind
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,46 +86,108 @@ def replace_moves(tx: Connection, tag_id: int, *, since: Moment, moves: Sequence
 
 def append_move(tx: Connection, tag_id: int, move: JudgedMove) -> None:
     """Add a move that is newer than all others of its tag."""
-    if move.move.previous is not None:
-        tx.execute(
-            "UPDATE moves SET until = ? WHERE tag_id = ? AND (occurred_at, event) ="
-            " (SELECT occurred_at, event FROM moves WHERE tag_id = ? ORDER BY occurred_at DESC, event DESC LIMIT 1)",
-            (move.move.moment.occurred_at, tag_id, tag_id),
-        )
+    last = get_last_move(tx, tag_id)
+    if last is not None:
+        end_moves(tx, [MoveEnd(move.move.moment.occurred_at, tag_id, last.occurred_at, last.event)])
     add_moves(tx, tag_id, [move])
 
 
 def add_moves(tx: Connection, tag_id: int, moves: Sequence[JudgedMove]) -> None:
-    """Write moves that follow one another, oldest first."""
+    """Write moves of one tag that follow one another, oldest first."""
     ends: list[int | None] = [judged.move.moment.occurred_at for judged in moves[1:]]
-    for judged, until in zip(moves, [*ends, None], strict=False):
-        move = judged.move
-        tx.execute(
-            "INSERT INTO moves (tag_id, occurred_at, event, seq, kind, manifest_id, previous_id, until, is_release,"
-            " violates) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
-            (
-                tag_id, move.moment.occurred_at, move.moment.event, move.seq, move.kind, move.digest, move.previous,
-                until, judged.is_release, judged.violates,
-            ),
-        )  # fmt: skip
+    add_move_rows(tx, map(move_row, repeat(tag_id), moves, [*ends, None]))
+
+
+class MoveRow(NamedTuple):
+    """The columns of `moves`."""
+
+    tag_id: int
+    occurred_at: int
+    event: bytes
+    seq: int
+    kind: MoveKind
+    manifest_id: int | None
+    previous_id: int | None
+    until: int | None
+    is_release: bool
+    violates: bool
+
+
+class MoveEnd(NamedTuple):
+    """`until` when a move's interval lasts; the rest is the move's key."""
+
+    until: int
+    tag_id: int
+    occurred_at: int
+    event: bytes
+
+
+def move_row(tag_id: int, judged: JudgedMove, until: int | None) -> MoveRow:
+    """The row of a tag's move."""
+    move, moment = judged.move, judged.move.moment
+    return MoveRow(
+        tag_id, moment.occurred_at, moment.event, move.seq, move.kind, move.digest, move.previous, until,
+        judged.is_release, judged.violates,
+    )  # fmt: skip
+
+
+def add_move_rows(tx: Connection, rows: Iterable[MoveRow]) -> None:
+    """Write moves of any tags."""
+    tx.executemany(
+        "INSERT INTO moves (tag_id, occurred_at, event, seq, kind, manifest_id, previous_id, until, is_release,"
+        " violates) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+        rows,
+    )
+
+
+def end_moves(tx: Connection, ends: Iterable[MoveEnd]) -> None:
+    """End the intervals of stored moves."""
+    tx.executemany("UPDATE moves SET until = ? WHERE tag_id = ? AND occurred_at = ? AND event = ?", ends)
+
+
+def get_last_move(db: Connection, tag_id: int) -> Moment | None:
+    """The moment of the tag's newest move."""
+    row = db.execute(
+        "SELECT occurred_at, event FROM moves WHERE tag_id = ? ORDER BY occurred_at DESC, event DESC LIMIT 1", (tag_id,)
+    ).fetchone()
+    return Moment(*row) if row else None
+
+
+class TagStateRow(NamedTuple):
+    """The columns of `tags` that a move or a repeated push changes; `id` is the tag's."""
+
+    head_id: int | None
+    last_id: int | None
+    head_seq: int
+    head_since: int
+    occurred_at: int
+    event: bytes
+    id: int
+
+
+def set_moved_tags(tx: Connection, rows: Iterable[TagStateRow]) -> None:
+    """Write where tags stand whose heads have changed."""
+    tx.executemany(
+        "UPDATE tags SET head_id = ?, last_id = ?, head_seq = ?, head_since = ?, occurred_at = ?, event = ?"
+        " WHERE id = ?",
+        rows,
+    )
+
+
+def set_repeated_tags(tx: Connection, rows: Iterable[tuple[int, bytes, int]]) -> None:
+    """Write the latest moment, as (occurred_at, event, tag's id), of tags whose heads have not changed."""
+    tx.executemany("UPDATE tags SET occurred_at = ?, event = ? WHERE id = ?", rows)
 
 
 def set_tag_state(tx: Connection, tag_id: int, state: TagState, *, last_move: Move[int] | None) -> None:
     """Write the tag's state; `last_move` is None if the head has not changed."""
+    latest = state.latest
     if last_move is None:
-        tx.execute(
-            "UPDATE tags SET occurred_at = ?, event = ? WHERE id = ?",
-            (state.latest.occurred_at, state.latest.event, tag_id),
-        )
+        set_repeated_tags(tx, [(latest.occurred_at, latest.event, tag_id)])
         return
-    tx.execute(
-        "UPDATE tags SET head_id = ?, last_id = ?, head_seq = ?, head_since = ?, occurred_at = ?, event = ?"
-        " WHERE id = ?",
-        (
-            state.head.digest, state.head.last, last_move.seq, last_move.moment.occurred_at,
-            state.latest.occurred_at, state.latest.event, tag_id,
-        ),
-    )  # fmt: skip
+    since, head = last_move.moment.occurred_at, state.head
+    row = TagStateRow(head.digest, head.last, last_move.seq, since, latest.occurred_at, latest.event, tag_id)
+    set_moved_tags(tx, [row])
 
 
 # The moves of all tags in order of time: the latest, or those between two instants.

@@ -10,7 +10,7 @@ from tagtrail.errors import Contradicted
 from tagtrail.line import hash_leaf
 from tagtrail.store import tree as stored
 from tagtrail.store.database import Connection, Store
-from tagtrail.store.lines import get_last_seq
+from tagtrail.store.lines import get_size
 from tagtrail.store.tree import StoredHashes
 from tagtrail.tlog.journal import Journal, find_newest_epoch
 from tagtrail.tlog.note import BadNote, Checkpoint, VerifierKey, read_checkpoint, read_note, read_verifier_key
@@ -39,7 +39,7 @@ def check_ledger(store: Store, journal: Path) -> None:
 def refuse_contradiction(db: Connection, tree: Tree, journal: Journal) -> None:
     """Raises Contradicted if the ledger contradicts its checkpoints, or if the journal is empty."""
     own, journalled, last = stored.find_checkpoint(db), find_journalled(db, journal), journal.find_last()
-    size = get_last_seq(db) + 1  # read last, because the ledger may grow and be signed meanwhile
+    size = get_size(db)  # read last, because the ledger may grow and be signed meanwhile
     if own is not None and own.epoch == (epoch := stored.find_keys(db)[-1].epoch) and epoch == journal.epoch:
         _compare(tree, size, read_checkpoint(read_note(own.note).text), "its own newest checkpoint")
         if journalled is None:

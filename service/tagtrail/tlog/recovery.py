@@ -10,17 +10,24 @@ from contextlib import suppress
 from pathlib import Path
 
 from tagtrail.errors import Contradicted, Refused
-from tagtrail.ledger.project import Line, Projector
+from tagtrail.ledger.batch import Projector
 from tagtrail.ledger.prune import RAW
 from tagtrail.ledger.record import Recorder
 from tagtrail.ledger.rulebook import load_rulebook
-from tagtrail.ledger.submission import Draft
+from tagtrail.ledger.submission import Draft, Line
 from tagtrail.line import Entry, hash_leaf, read_line
 from tagtrail.store import tree as stored
 from tagtrail.store.database import Connection, Store
 from tagtrail.store.erasing import Holding, erase_disclosures
-from tagtrail.store.events import begin_generation, get_received_at, get_tail
-from tagtrail.store.lines import append_line, find_lines_of_kind, get_last_seq, iterate_hashed
+from tagtrail.store.events import get_received_at
+from tagtrail.store.lines import (
+    append_line,
+    begin_generation,
+    find_lines_of_kind,
+    get_end,
+    get_size,
+    iterate_hashed,
+)
 from tagtrail.store.pruning import iterate_prunable, remove_lines, remove_raw
 from tagtrail.store.tokens import revoke_token
 from tagtrail.store.tree import StoredCheckpoint, StoredHashes, StoredKey
@@ -47,7 +54,7 @@ def recover(store: Store, recorder: Recorder, directory: Path) -> int:
         raise Refused(f"there is no journal in {directory}; name its directory in the configuration (ledger: journal:)")
 
     def append_lost(tx: Connection) -> Draft:
-        first = get_last_seq(tx) + 1
+        first = get_size(tx)
         count = _append_missing(tx, directory, first)
         _remember_keys(tx, directory, epoch)
         _check(tx, directory, epoch)
@@ -64,16 +71,16 @@ def recover(store: Store, recorder: Recorder, directory: Path) -> int:
 
 
 def _append_missing(tx: Connection, directory: Path, first: int) -> int:
-    projector = Projector(load_rulebook(tx))
+    projector = Projector(load_rulebook(tx), end=get_end(tx))
     expected = first
     for seq, line in _all_lines(directory, first):
         if seq != expected:
             raise Contradicted(f"the journal goes on with line {seq} where line {expected} is needed; it cannot help")
         entry = read_line(line)
         append_line(tx, seq, line, hash_leaf(line))
-        projector.project(tx, Line(seq, entry, parse_instant(entry.at)))
+        projector.project(tx, [Line(seq, entry, parse_instant(entry.at))])
         if _take_away_again(tx, entry):
-            projector = Projector(load_rulebook(tx))  # the old projector caches rows that may be gone
+            projector = Projector(load_rulebook(tx), end=get_end(tx))  # the old projector caches rows that may be gone
         expected += 1
     return expected - first
 
@@ -151,7 +158,7 @@ def _remember_checkpoints(tx: Connection, journal: Journal) -> None:
 def _check(tx: Connection, directory: Path, epoch: int) -> None:
     """Raises Contradicted unless the ledger now matches the journal's checkpoints."""
     signed = find_journalled(tx, Journal(directory, epoch=epoch))
-    size = get_last_seq(tx) + 1
+    size = get_size(tx)
     if signed is None or signed.size > size or Tree(StoredHashes(tx)).root(signed.size) != signed.root:
         raise Contradicted(
             "with the journal's lines the ledger would still contradict its checkpoints: this is another history, and"
@@ -182,7 +189,7 @@ def begin_epoch(store: Store, recorder: Recorder, place: LogPlace, *, reason: st
 
     def switch(tx: Connection) -> None:
         stored.clear_subtrees(tx)
-        stored.add_key(tx, StoredKey(epoch, 0, str(key), get_tail(tx).seq))
+        stored.add_key(tx, StoredKey(epoch, 0, str(key), get_size(tx) - 1))
 
     recorder.amend(Draft(entry), switch)
     return key.name
@@ -214,7 +221,7 @@ def _own_checkpoint(db: Connection) -> str | None:
 
 def _count_kept(db: Connection, directory: Path) -> int:
     """The number of lines, from the first on, that equal the journal's."""
-    size = get_last_seq(db) + 1
+    size = get_size(db)
     kept = 0
     with suppress(Contradicted):  # the journal confirms nothing after the point where it cannot be read
         for ours, (_, journalled) in zip(iterate_hashed(db, first=0, end=size), _all_lines(directory, 0), strict=False):

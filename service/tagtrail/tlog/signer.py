@@ -1,7 +1,8 @@
 """Signs checkpoints as the ledger grows, one process at a time, and publishes them.
 
 A checkpoint is written to the journal before the database, so that the journal reveals a database that was restored to
-an earlier state. A checkpoint that contradicts an earlier one is never signed.
+an earlier state. A checkpoint that contradicts an earlier one is never signed. A new key is announced in a
+line under the old key, and both sign the next checkpoint.
 """
 
 from collections.abc import Callable, Iterator, Mapping
@@ -18,8 +19,7 @@ from tagtrail.line import Entry
 from tagtrail.locks import hold_lock
 from tagtrail.store import tree as stored
 from tagtrail.store.database import Connection, Store
-from tagtrail.store.events import get_tail
-from tagtrail.store.lines import get_last_seq, iterate_hashed
+from tagtrail.store.lines import get_size, iterate_hashed
 from tagtrail.store.tree import StoredCheckpoint, StoredHashes, StoredKey
 from tagtrail.tlog.guard import refuse_contradiction
 from tagtrail.tlog.journal import Journal
@@ -80,8 +80,7 @@ class LogSigner:
         db = self._store.reader()
         last = stored.find_checkpoint(db)
         if last is not None and (
-            last.size == get_last_seq(db) + 1
-            or 0 <= self._clock() - last.signed_at < age  # the clock may have been set back
+            last.size == get_size(db) or 0 <= self._clock() - last.signed_at < age  # the clock may have been set back
         ):
             return None
         return self.sign()
@@ -127,7 +126,7 @@ class LogSigner:
         db = self._store.reader()
         signers, key = self._signers(db)
         last = stored.find_checkpoint(db)
-        size = get_last_seq(db) + 1
+        size = get_size(db)
         if last is not None and (last.epoch, last.size) == (key.epoch, size):
             return last, False
         grown = self._grow(db, size, signed=last.size if last is not None else 0)
@@ -233,9 +232,6 @@ def _write_journal(db: Connection, journal: Journal, checkpoint: StoredCheckpoin
     journal.append_checkpoint(checkpoint.note, day=format_instant(checkpoint.signed_at)[:10])
 
 
-# A new key for the log: announced under the old key, and signed by both.
-
-
 def rotate_key(store: Store, recorder: Recorder, log_signer: LogSigner, place: LogPlace, *, reason: str) -> VerifierKey:
     """Replace the log's key and return the new one; the service may be running.
 
@@ -251,7 +247,7 @@ def rotate_key(store: Store, recorder: Recorder, log_signer: LogSigner, place: L
         key = Signer(read_verifier_key(newest.key).name, private).verifier
 
         def add_key(tx: Connection) -> None:
-            size = get_tail(tx).seq + 1
+            size = get_size(tx)
             stored.add_key(tx, StoredKey(newest.epoch, newest.number + 1, str(key), size))
 
         recorder.amend(Draft(Entry(kind="key", key=str(key), reason=reason)), add_key)

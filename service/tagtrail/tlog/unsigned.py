@@ -9,7 +9,7 @@ from typing import Final
 
 from tagtrail.store.database import Connection
 from tagtrail.store.events import get_received_at
-from tagtrail.store.lines import get_last_seq
+from tagtrail.store.lines import get_size
 from tagtrail.store.tree import find_checkpoint
 from tagtrail.trail.instant import SECOND, format_instant
 
@@ -31,7 +31,7 @@ def find_unsigned_lag(db: Connection) -> UnsignedLag:
     """The lines that wait to be signed."""
     newest = find_checkpoint(db)
     signed = newest.size if newest is not None else 0
-    waiting = get_last_seq(db) + 1 - signed
+    waiting = get_size(db) - signed
     return UnsignedLag(max(0, waiting), get_received_at(db, signed) if waiting > 0 else None)
 
 

@@ -9,7 +9,7 @@ from tagtrail.errors import Contradicted
 from tagtrail.line import commitment, hash_leaf, read_line
 from tagtrail.store import tree as stored
 from tagtrail.store.database import Connection, Store
-from tagtrail.store.lines import HashedLine, find_lines_of_kind, get_last_seq, iterate_hashed
+from tagtrail.store.lines import HashedLine, find_lines_of_kind, get_size, iterate_hashed
 from tagtrail.store.tree import StoredCheckpoint, StoredHashes, iterate_checkpoints
 from tagtrail.tlog.guard import check_ledger, find_journalled, find_verifier_keys
 from tagtrail.tlog.journal import Journal
@@ -53,7 +53,7 @@ def find_trouble(store: Store, journal: Path, *, size: int, progress: _Progress 
 
 def count_lines(store: Store) -> int:
     """The number of lines in the ledger, including pruned ones."""
-    return get_last_seq(store.reader()) + 1
+    return get_size(store.reader())
 
 
 class _Signed:

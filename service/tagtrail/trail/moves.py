@@ -1,4 +1,4 @@
-"""Heads, moves and intervals of a tag, derived from its pushes and deletes in the registry's order.
+"""Heads, moves, intervals and differences of a tag, derived from its pushes and deletes in the registry's order.
 
 `D` is the type of a digest: its text, or its number in the store.
 """
@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from typing import Generic, Literal, TypeVar
 
 D = TypeVar("D", bound=Hashable)
+T = TypeVar("T", bound=Hashable)
 MoveKind = Literal["created", "moved", "moved_back", "deleted"]
 
 
@@ -136,15 +137,12 @@ def breaks_release(move: Move[D]) -> bool:
     return move.kind != "created" or (move.previous is not None and move.previous != move.digest)
 
 
-# The changes between two instants: for each tag, the net effect of its moves.
-
-
-T = TypeVar("T", bound=Hashable)
-
-
 @dataclass(frozen=True, slots=True)
 class Difference(Generic[D]):
-    """A tag's digest before its first move and after its last one (None: no digest); there is at least one move."""
+    """The net effect of a tag's moves between two instants: its digest before the first and after the last.
+
+    None is no digest. There is at least one move.
+    """
 
     was: D | None
     became: D | None

@@ -1,4 +1,4 @@
-"""Where pages are: an image's page has the address that reads like its reference, `/registries/main/team/app:1.0.0`."""
+"""The addresses of pages. The page of an image reads like its reference: `/registries/main/team/app:1.0.0`."""
 
 import re
 from collections.abc import Iterable
@@ -8,11 +8,11 @@ from urllib.parse import quote, urlencode
 from werkzeug.routing import BaseConverter, Map
 
 _PART: Final = re.compile(r"<(?:\w+:)?(\w+)>")
-_PLAIN: Final = "/:+="  # what stands in a path as it is
+_PLAIN: Final = "/:+="  # characters that a path does not quote
 
 
 class Addresses:
-    """The addresses of pages by their names: those of Flask's `url_for` at about half of its cost; a page has hundreds.
+    """Makes the address of a page from its name, at about half the cost of Flask's `url_for`: a page has hundreds.
 
     `rules` are pairs of a page's name and its rule.
     """
@@ -21,7 +21,7 @@ class Addresses:
         self._forms = {name: (_PART.sub(r"{\1}", rule), _PART.findall(rule)) for name, rule in rules}
 
     def __call__(self, name: str, **values: object) -> str:
-        """The page's address; what its rule does not name becomes its query, and None is left out."""
+        """The page's address. Values that are not in its rule become its query; None is left out."""
         form, parts = self._forms[name]
         path = form.format_map({part: quote(str(values.pop(part)), safe=_PLAIN) for part in parts})
         query = {key: value for key, value in values.items() if value is not None}
@@ -29,7 +29,7 @@ class Addresses:
 
 
 class RepositoryConverter(BaseConverter):
-    """A repository's name; its slashes are those of the address. It never holds a colon, so a tag can follow one."""
+    """A repository's name; it may contain slashes, but no colon, so that a tag can follow after a colon."""
 
     part_isolating = False
     regex = r"[a-z0-9][a-z0-9._/-]*"
@@ -46,7 +46,7 @@ class TagConverter(BaseConverter):
 
 
 class DigestConverter(BaseConverter):
-    """A digest, or the beginning of one."""
+    """A digest or its prefix."""
 
     regex = r"[A-Za-z0-9+._:=-]+"
 
@@ -56,5 +56,5 @@ class DigestConverter(BaseConverter):
 
 
 def add_converters(routes: Map) -> None:
-    """Let rules name what addresses hold."""
+    """Add the converters to the routes."""
     routes.converters |= {"repository": RepositoryConverter, "tag": TagConverter, "digest": DigestConverter}

@@ -1,4 +1,7 @@
-"""A rollback: the commands that point a tag to an earlier digest again, and warnings."""
+"""A rollback plan: the commands that point a tag to an earlier digest again, and warnings.
+
+tagtrail shows the commands and never runs them.
+"""
 
 import shlex
 from dataclasses import dataclass
@@ -11,7 +14,13 @@ from tagtrail.store.query import Filter
 from tagtrail.trail.names import Reference, is_loopback
 from tagtrail.trail.rules import Rules
 
-# The shell commands that point a tag to a digest again; tagtrail shows them and never runs them.
+_ROLLED_BACK: Final = "Think twice: it was itself left by going back to an earlier one."
+_DELETED: Final = "Think twice: the registry has reported its deletion since."
+_INDEX: Final = "It is a multi-platform image: docker would push your own platform alone, under another digest."
+_UNCLEAR: Final = (
+    "No commands: without a host that has a dot or a port, tools would look for the image elsewhere."
+    " Set the `host` of registry {} in the configuration."
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,18 +59,9 @@ def is_clear(host: str | None) -> bool:
     return host is not None and (host == "localhost" or "." in host or ":" in host)
 
 
-_ROLLED_BACK: Final = "Think twice: it was itself left by going back to an earlier one."
-_DELETED: Final = "Think twice: the registry has reported its deletion since."
-_INDEX: Final = "It is a multi-platform image: docker would push your own platform alone, under another digest."
-_UNCLEAR: Final = (
-    "No commands: without a host that has a dot or a port, tools would look for the image elsewhere."
-    " Set the `host` of registry {} in the configuration."
-)
-
-
 @dataclass(frozen=True, slots=True)
-class WayBack:
-    """The rollback to `target`: `pinned` is its reference, `tag` the tag to move back (None: no rule names one).
+class RollbackPlan:
+    """How to roll back to `target`: `pinned` is its reference, `tag` the tag to move back (None: no rule names one).
 
     `doubts` are warnings before a rollback, `docker_doubt` is one about docker. `obstacle` says why there are no
     commands: the registry's host is not known well enough.
@@ -76,10 +76,10 @@ class WayBack:
     obstacle: str | None
 
 
-def make_way_back(db: Connection, target: EarlierDigest, *, tag: str | None) -> WayBack:
-    """The rollback to the earlier digest, under this tag."""
+def plan_rollback(db: Connection, target: EarlierDigest, *, tag: str | None) -> RollbackPlan:
+    """The plan of the rollback to the earlier digest, under this tag."""
     host = target.host
-    return WayBack(
+    return RollbackPlan(
         target=target,
         pinned=str(Reference(target.repository, digest=target.digest, host=host)),
         tag=tag,

@@ -1,4 +1,4 @@
-"""Durations, sizes, counts and untrusted text in words, the same on the command line, in chat and on pages."""
+"""Instants, durations, sizes, counts and untrusted text in words, the same in commands, chat and pages."""
 
 from collections.abc import Iterable
 from typing import Final
@@ -59,9 +59,6 @@ def listed(names: Iterable[str], *, most: int | None = _MOST_NAMES, more: int = 
     shown = known if most is None else known[:most]
     left_out = len(known) - len(shown) + more
     return ", ".join(visible(name) for name in shown) + (f" and {left_out} more" if left_out else "")
-
-
-# Times and durations as documents show them.
 
 
 def format_optional(instant: int | None) -> str | None:

@@ -21,7 +21,7 @@ from tagtrail.store.query import Key
 from tagtrail.store.releases import Releases
 from tagtrail.web.context import PageContext, WebPage
 from tagtrail.web.line_text import ShownLine, show_lines
-from tagtrail.wording.rollback import WayBack, choose_tag, make_way_back
+from tagtrail.wording.rollback import RollbackPlan, choose_tag, plan_rollback
 
 _MOST_LINES: Final = 20  # of the evidence
 
@@ -40,8 +40,8 @@ class DeploymentView:
     evidence: tuple[ShownLine, ...]
     lines_left_out: int
     annotations: tuple[RecordedAnnotation, ...]
-    back: WayBack | None
-    again: WayBack | None
+    back: RollbackPlan | None
+    again: RollbackPlan | None
 
 
 def make_deployment(context: PageContext, *, seq: int, environment: str) -> DeploymentView:
@@ -71,15 +71,15 @@ def _with_own_line(deployment: RecordedDeployment, evidence: tuple[int, ...]) ->
     return evidence if deployment.seq in evidence else (*evidence[1:], deployment.seq)
 
 
-def _make_way_again(context: PageContext, key: Key, following: Following) -> WayBack:
+def _make_way_again(context: PageContext, key: Key, following: Following) -> RollbackPlan:
     """The rollback to this deployment from the one that followed it."""
     rolled_back = following.direction == "back"
     target = find_published(context.db, key, context.rules, Releases(context.db), rolled_back=rolled_back)
     return _make_way(context, str(key[2]), target)
 
 
-def _make_way(context: PageContext, environment: str, target: EarlierDigest) -> WayBack:
-    return make_way_back(context.db, target, tag=choose_tag(context.rules, target, environment))
+def _make_way(context: PageContext, environment: str, target: EarlierDigest) -> RollbackPlan:
+    return plan_rollback(context.db, target, tag=choose_tag(context.rules, target, environment))
 
 
 DEPLOYMENT: Final = WebPage("deployment", "/deployments/<int:seq>/<environment>", make_deployment)

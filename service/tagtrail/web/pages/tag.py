@@ -12,7 +12,7 @@ from tagtrail.store.tags import TaggedDigest, find_tags
 from tagtrail.trail.rules import TagRule
 from tagtrail.web.context import PageContext, WebPage
 from tagtrail.web.paging import Paging
-from tagtrail.wording.rollback import WayBack, make_way_back
+from tagtrail.wording.rollback import RollbackPlan, plan_rollback
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,7 +28,7 @@ class Rollback:
     """The rollback for an environment, or (None) by the tag's moves alone."""
 
     environment: str | None
-    way: WayBack
+    way: RollbackPlan
 
 
 @dataclass(frozen=True, slots=True)
@@ -103,7 +103,7 @@ def _find_backs(context: PageContext, tag: Tag, environments: tuple[str, ...]) -
 
 
 def _make_back(context: PageContext, tag: Tag, environment: str | None, target: EarlierDigest) -> Rollback:
-    return Rollback(environment, make_way_back(context.db, target, tag=tag.name))
+    return Rollback(environment, plan_rollback(context.db, target, tag=tag.name))
 
 
 TAG: Final = WebPage("tag", "/registries/<registry>/<repository:repository>:<tag:tag>", make_tag)

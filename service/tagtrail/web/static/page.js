@@ -1,5 +1,5 @@
-// What saves a hand; every page works without it. Times in the reader's own zone, copy buttons, and asking again
-// whether anything changed. Nothing is fetched but this site's own pages.
+// Optional comfort: times in the reader's zone, copy buttons, and reloading of changed pages. Every page works without
+// this script. It fetches only pages of this site.
 "use strict";
 (() => {
   const two = (number) => String(number).padStart(2, "0");
@@ -10,7 +10,7 @@
   };
   const day = (date) => `${date.getFullYear()}-${two(date.getMonth() + 1)}-${two(date.getDate())}`;
   const clock = (date) => `${two(date.getHours())}:${two(date.getMinutes())}:${two(date.getSeconds())}`;
-  // Decimals beyond milliseconds are the server's; browsers do not agree about them.
+  // Browsers differ in how they parse decimals beyond milliseconds.
   const instant = (text) => new Date(text.replace(/\.(\d{3})\d*/, ".$1"));
 
   const UNITS = [["day", "days", 86400], ["h", "h", 3600], ["min", "min", 60], ["s", "s", 1]];
@@ -22,7 +22,7 @@
     const said = `${count} ${count === 1 ? one : many}`;
     return seconds > 0 ? `${said} ago` : `in ${said}`;
   };
-  const tellTimes = (root) => {
+  const showTimes = (root) => {
     for (const element of root.querySelectorAll("time[datetime]")) {
       const date = instant(element.dateTime);
       if (Number.isNaN(date.getTime())) continue;
@@ -33,8 +33,8 @@
     }
   };
 
-  // Pickers show the reader's own time, and send it with its offset.
-  const tellPickers = (root) => {
+  // Date pickers show the reader's time and send it with its offset.
+  const showPickers = (root) => {
     for (const input of root.querySelectorAll("input[type=datetime-local]")) {
       const date = input.dataset.instant ? instant(input.dataset.instant) : null;
       if (date && !Number.isNaN(date.getTime())) input.value = `${day(date)}T${clock(date)}`;
@@ -53,7 +53,7 @@
       sent.name = input.name;
       sent.value = `${day(date)}T${clock(date)}${offset(date)}`;
       form.append(sent);
-      input.disabled = true; // after this one was sent, or the page was left, it is itself again
+      input.disabled = true; // only while this form is sent
       setTimeout(() => { input.disabled = false; sent.remove(); }, 0);
     }
   });
@@ -65,7 +65,7 @@
     try {
       await navigator.clipboard.writeText(text);
     } catch {
-      const area = document.createElement("textarea"); // where the page is not served over HTTPS
+      const area = document.createElement("textarea"); // the page is not served over HTTPS
       area.value = text;
       area.className = "hidden";
       document.body.append(area);
@@ -90,9 +90,9 @@
     }
   };
 
-  // A live page is asked for again; nothing is sent while nothing changed, and nothing asked while nobody looks, or
-  // while somebody is about to do something with what is there: what was typed would be lost. A copy button has done its
-  // work when it was pressed: it keeps the focus, but nothing waits for it. The fields of a filter stay open.
+  // A live page is reloaded; the server sends nothing if nothing changed. It is not reloaded while it is hidden, or while
+  // the reader types, has text selected or has something open: that would be lost. A pressed copy button keeps the focus
+  // and does not stop reloading. The fields of a filter stay open.
   const isBusy = (main) =>
     document.visibilityState !== "visible" ||
     (main.contains(document.activeElement) && document.activeElement !== main && !document.activeElement.matches("button.copy")) ||
@@ -107,7 +107,7 @@
     const main = event.target.closest("main");
     if (main) main.dataset.touched = "";
   });
-  // Whoever has scrolled down keeps the line that they read where it was, though newer ones came before it.
+  // After scrolling down, the line that is read keeps its place when newer lines appear above it.
   const lineInSight = (main) =>
     scrollY > 0 ? [...main.querySelectorAll("a.line")].find((each) => each.getBoundingClientRect().top >= 0) : undefined;
   const hold = (now, line, top) => {
@@ -116,7 +116,7 @@
   };
   const sameIn = (main, button) =>
     [...main.querySelectorAll("button.copy")].find((each) => each.getAttribute("aria-label") === button.getAttribute("aria-label"));
-  const askAgain = async () => {
+  const reload = async () => {
     const then = document.querySelector("main");
     if (isBusy(then)) return true;
     const answer = await fetch(location.href, {
@@ -141,22 +141,22 @@
     if (held) (sameIn(now, held) || now).focus({ preventScroll: true });
     return true;
   };
-  const keepAsking = () => {
+  const keepReloading = () => {
     const seconds = Number(document.body.dataset.live);
     if (!seconds) return;
     setTimeout(async () => {
       let goesOn = true;
-      try { goesOn = await askAgain(); } catch { /* the service is away; it may come back */ }
-      if (goesOn) keepAsking();
+      try { goesOn = await reload(); } catch { /* the service is away; it may come back */ }
+      if (goesOn) keepReloading();
     }, seconds * 1000);
   };
 
-  const prepare = (root) => { tellTimes(root); tellPickers(root); addCopying(root); };
+  const prepare = (root) => { showTimes(root); showPickers(root); addCopying(root); };
   document.addEventListener("DOMContentLoaded", () => {
     document.body.append(said);
     document.documentElement.classList.add("scripted");
     prepare(document);
-    setInterval(() => tellTimes(document), 30000);
-    keepAsking();
+    setInterval(() => showTimes(document), 30000);
+    keepReloading();
   });
 })();

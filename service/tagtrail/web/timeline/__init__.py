@@ -1,1 +1,1 @@
-"""A repository's timeline: from moves to lanes of pieces, most of it pure; `picture.py` puts it together."""
+"""A repository's timeline: from moves to lanes of pieces to SVG. Start at `picture.py`."""

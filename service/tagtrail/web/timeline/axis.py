@@ -1,4 +1,4 @@
-"""The axis of time: a few round instants in UTC, and how each is written."""
+"""The time axis: a few round instants in UTC and their labels."""
 
 import time
 from collections.abc import Iterator
@@ -9,7 +9,7 @@ from typing import Final, Literal
 from tagtrail.trail.instant import DAY, SECOND
 from tagtrail.web.timeline.pieces import Frame
 
-_MOST: Final = 6  # labels: they stand beside each other on the narrowest screen
+_MOST: Final = 6  # labels, so that they fit side by side on the narrowest screen
 _MINUTE, _HOUR = 60 * SECOND, 3_600 * SECOND
 _STEPS: Final = tuple(n * SECOND for n in (1, 2, 5, 10, 30)) + tuple(
     n * unit for unit, numbers in (
@@ -28,7 +28,7 @@ TickFormat = Literal["second", "minute", "day", "month", "year"]
 
 @dataclass(frozen=True, slots=True)
 class Tick:
-    """A mark on the axis, `x` percent from the left; labels near an edge do not reach over it."""
+    """A mark on the axis, `x` percent from the left; `anchor` keeps labels near an edge inside."""
 
     instant: int
     x: float
@@ -78,7 +78,7 @@ def _tick(frame: Frame, instant: int, format_: TickFormat) -> Tick:
 
 
 def _write(instant: int, format_: TickFormat) -> str:
-    """The instant on the axis; midnight by its day, which the hours after it are of."""
+    """The label of an instant; midnight is labelled with its day."""
     at = time.gmtime(instant // SECOND)
     if format_ == "minute" and instant % DAY == 0:
         format_ = "day"

@@ -1,4 +1,4 @@
-"""Pieces as they are drawn: in percent of the width, with a label where it fits, and with what is told of each."""
+"""Pieces as they are drawn: in percent of the width, with the labels that fit and the details of each piece."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -19,12 +19,10 @@ from tagtrail.web.values import in_utc
 from tagtrail.wording.clauses import MOVE_WORDS
 from tagtrail.wording.text import counted, visible
 
-# The details of pieces: digests, the release tags that named them, who moved what, and where each piece leads.
-
 
 @dataclass(frozen=True, slots=True)
 class Details:
-    """What is told of one piece; `leads_to` is where it leads, `evidence` the page of its line."""
+    """The details of one piece; `leads_to` is the address of its link, `evidence` that of its line."""
 
     digest: str | None
     tags: tuple[str, ...]
@@ -34,7 +32,7 @@ class Details:
 
 
 class Describer:
-    """Knows the details of all pieces of one picture; what they have in common is looked up once."""
+    """Finds the details of all pieces of one picture; looks up shared data once."""
 
     def __init__(self, db: Connection, repository: Repository, lanes: Sequence[Lane], *, now: int) -> None:
         causes = [piece.cause for lane in lanes for piece in lane.pieces if piece.cause is not None]
@@ -54,11 +52,11 @@ class Describer:
         digest = self._digests.get(piece.manifest_id) if piece.manifest_id is not None else None
         actor = self._actors.get(piece.cause.seq) if piece.cause is not None else None
         evidence = f"{self._entries}{piece.cause.seq}" if piece.cause is not None else None
-        address = self._addresses[digest] if digest is not None else evidence or self._way_in(lane, piece)
+        address = self._addresses[digest] if digest is not None else evidence or self._zoom_link(lane, piece)
         return Details(digest, self._tags(lane, piece), actor, address, evidence)
 
     def _tags(self, lane: Lane, piece: Piece) -> tuple[str, ...]:
-        """The other release tags that named the digest meanwhile; in a lane of several tags those that were created."""
+        """The other release tags of the digest in that time; in a lane of several tags, the created ones."""
         if lane.tag is None:
             begun = lane.strand.changes[piece.first : piece.first + piece.count]
             stood = () if begun or piece.cause is None else (piece.cause,)
@@ -68,8 +66,8 @@ class Describer:
         named = self._releases.during(piece.manifest_id, piece.since, piece.until)
         return tuple(each.tag for each in named if each.tag != lane.tag)
 
-    def _way_in(self, lane: Lane, piece: Piece) -> str:
-        """Of what is folded: to a range in which it can be seen, or else to the tag's moves."""
+    def _zoom_link(self, lane: Lane, piece: Piece) -> str:
+        """The link of a folded piece: to a range that shows its moves, or else to the tag's moves."""
         last = piece.ended if piece.kind == "unread" else self._last(lane, piece)
         query = query_around(piece.since, last, self._now)
         if query is not None or lane.tag is None:
@@ -77,11 +75,18 @@ class Describer:
         return url_for("web.tag", **self._place, tag=lane.tag)
 
     def _last(self, lane: Lane, piece: Piece) -> int:
-        """When the last move of a block was."""
+        """The time of the last move of a block."""
         return lane.strand.changes[piece.first + piece.count - 1].occurred_at
 
 
-WIDTHS: Final = (16, 26, 40, 56, 80, 120)  # of a lane, in rem: the style sheet shows a label from one of them on
+WIDTHS: Final = (
+    16,
+    26,
+    40,
+    56,
+    80,
+    120,
+)  # of a lane, in rem; the style sheet has a rule for each
 NEVER: Final = len(WIDTHS)
 
 _LETTER, _PADDING, _MARK = 0.42, 0.9, 1.2  # rem
@@ -90,7 +95,7 @@ _LONGEST: Final = 24  # letters of a name
 
 @dataclass(frozen=True, slots=True)
 class Label:
-    """A text on a piece, and the first of WIDTHS of a lane in which it fits; NEVER where none is wide enough."""
+    """A text on a piece, and the index of the first of WIDTHS in which it fits; NEVER if it fits in none."""
 
     text: str
     fits: int
@@ -98,11 +103,11 @@ class Label:
 
 @dataclass(frozen=True, slots=True)
 class DrawnPiece:
-    """A piece on the page, `x` and `width` in percent. `labels` are the long one and, where it differs, a short one.
+    """A piece on the page, `x` and `width` in percent. `labels` are the long one and, if it differs, a short one.
 
-    `tags` are the release tags that named the digest meanwhile, or for a lane of many tags those that were created.
-    `side` is where its details have room. `move` is None where it shows what stood before the range began; `leads_to`
-    is where it leads, `evidence` the page of its line.
+    `tags` are the release tags of the digest in that time, or for a lane of many tags the created ones. `side` is where
+    its details have room. `move` is None if the piece shows a digest from before the range; `leads_to` is the address
+    of its link, `evidence` that of its line.
     """
 
     kind: PieceKind
@@ -127,7 +132,7 @@ class DrawnPiece:
 
     @property
     def what(self) -> str:
-        """What it shows, in a few words."""
+        """The content of the piece in a few words."""
         match self.kind:
             case "many":
                 also = [(self.violations, "violation", "violations"), (self.deletions, "deletion", "deletions")]
@@ -142,19 +147,19 @@ class DrawnPiece:
 
     @property
     def moved(self) -> str:
-        """How it came to be so."""
+        """The move that began it, in words."""
         if self.move is not None:
             return MOVE_WORDS[self.move]
         return "stood before" if self.kind == "digest" else ""
 
     @property
     def since_text(self) -> str:
-        """Since when, in UTC."""
+        """The beginning, in UTC."""
         return in_utc(self.since)
 
     @property
     def until_text(self) -> str:
-        """Until when, in UTC."""
+        """The end, in UTC, or `now`."""
         return "now" if self.until is None else in_utc(self.until)
 
 
@@ -192,7 +197,7 @@ def _label(piece: Piece, width: float, details: Details) -> tuple[Label, ...]:
 
 
 def _texts(piece: Piece, digest: str | None, tags: tuple[str, ...]) -> list[str]:
-    """What could stand on a piece, the most telling first."""
+    """The possible labels of a piece, the most informative first."""
     match piece.kind:
         case "many":
             return [counted(piece.count, "move", "moves"), str(piece.count)]
@@ -213,5 +218,5 @@ def _went_back(cause: Change | None) -> bool:
 
 
 def _fits(needed: float, width: float) -> int:
-    """The first of WIDTHS of which `width` percent are enough."""
+    """The index of the first of WIDTHS of which `width` percent are enough."""
     return next((number for number, whole in enumerate(WIDTHS) if whole * width / 100 >= needed), NEVER)

@@ -1,4 +1,4 @@
-"""Which tags get lanes of their own, in which order, and which are folded into the one lane of quiet release tags."""
+"""Lanes: which tags get a lane, their order, and the one lane of release tags that did not move."""
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
@@ -8,7 +8,7 @@ from tagtrail.store.database import Connection
 from tagtrail.store.timeline import (
     Activity,
     Change,
-    KnownTag,
+    TimelineTag,
     count_changes,
     find_activity,
     find_changes,
@@ -19,27 +19,27 @@ from tagtrail.web.timeline.pieces import Frame, Piece, Strand, make_pieces
 
 @dataclass(frozen=True, slots=True)
 class Folding:
-    """The tags with lanes of their own, the most telling first, and those that are folded: release tags at rest."""
+    """The tags with lanes of their own, in order, and the folded ones: release tags that did not move."""
 
-    own: tuple[KnownTag, ...]
-    folded: tuple[KnownTag, ...]
+    own: tuple[TimelineTag, ...]
+    folded: tuple[TimelineTag, ...]
 
 
 def fold_tags(
-    tags: Sequence[KnownTag],
+    tags: Sequence[TimelineTag],
     *,
     activity: Mapping[int, Activity],
     standing: Mapping[int, Change],
     is_release: Callable[[str], bool],
     environment_tags: Sequence[str],
 ) -> Folding:
-    """The tags that have anything to show in a range.
+    """The tags with content in a range.
 
-    First those that mean an environment, in the configuration's order, then release tags that were violated, then
-    what moved, the latest first, and last what merely stood.
+    Tags of environments come first, in the order of the configuration, then violated release tags, then other tags that
+    moved, the latest first, and last tags that did not move.
     """
-    own: list[KnownTag] = []
-    folded: list[KnownTag] = []
+    own: list[TimelineTag] = []
+    folded: list[TimelineTag] = []
     for tag in tags:
         done, stood = activity.get(tag.id), standing.get(tag.id)
         if done is None and (stood is None or stood.manifest_id is None):
@@ -47,7 +47,7 @@ def fold_tags(
         (folded if is_release(tag.name) and _is_quiet(done) else own).append(tag)
     places = {name: place for place, name in enumerate(environment_tags)}
 
-    def key(tag: KnownTag) -> tuple[int, int, int, str]:
+    def key(tag: TimelineTag) -> tuple[int, int, int, str]:
         done = activity.get(tag.id)
         moved = done.newest.occurred_at if done else 0
         return places.get(tag.name, len(places)), 0 if is_release(tag.name) else 1, -moved, tag.name
@@ -56,12 +56,12 @@ def fold_tags(
 
 
 def _is_quiet(done: Activity | None) -> bool:
-    """Whether all that a release tag did in the range was to be created, if that."""
+    """Whether a release tag did nothing in the range, or was only created."""
     return done is None or (done.moves == 1 and not done.newest.violates and done.newest.kind == "created")
 
 
 def share(counts: Iterable[int], total: int) -> int:
-    """The most that each lane may read, so that all together read no more than the total.
+    """The largest number of moves that each lane may read, so that all lanes read at most `total`.
 
     A lane that needs less leaves the rest to the others.
     """
@@ -76,7 +76,7 @@ def share(counts: Iterable[int], total: int) -> int:
 
 
 def join(changes: Sequence[Change]) -> tuple[int, ...]:
-    """Where the stretches of a lane of many tags begin: tags that name one digest one after another are one stretch."""
+    """The starts of stretches in a lane of many tags: consecutive moves to one digest form one stretch."""
     return tuple(
         place
         for place, change in enumerate(changes)
@@ -84,15 +84,12 @@ def join(changes: Sequence[Change]) -> tuple[int, ...]:
     )
 
 
-# The lanes of a range, read from the store and cut into pieces: together they read at most MOST_MOVES.
-
-
-MOST_MOVES: Final = 10_000
+MOST_MOVES: Final = 10_000  # that all lanes of a picture read together
 
 
 @dataclass(frozen=True, slots=True)
 class RangeActivity:
-    """What tags did within the frame, and what each was just before it, by their ids."""
+    """The moves of tags within the frame, and the digest of each just before it, by tag id."""
 
     frame: Frame
     standing: Mapping[int, Change]
@@ -101,7 +98,7 @@ class RangeActivity:
 
 @dataclass(frozen=True, slots=True)
 class Lane:
-    """A lane as it is cut: of one tag, or (`tag` None) of several whose names are in `names`."""
+    """A lane cut into pieces: of one tag, or (`tag` None) of several tags, named in `names`."""
 
     tag: str | None
     strand: Strand
@@ -109,15 +106,15 @@ class Lane:
     names: Mapping[int, str]
 
 
-def read_activity(db: Connection, tags: Sequence[KnownTag], frame: Frame) -> RangeActivity:
-    """What these tags did; a row or two is read of each."""
+def read_activity(db: Connection, tags: Sequence[TimelineTag], frame: Frame) -> RangeActivity:
+    """The activity of these tags; reads one or two rows per tag."""
     ids = [tag.id for tag in tags]
     activity = find_activity(db, ids, since=frame.since, until=frame.until)
     return RangeActivity(frame, find_standing(db, ids, at=frame.since), activity)
 
 
 def read_lanes(db: Connection, shown: Folding, activity_in_range: RangeActivity) -> list[Lane]:
-    """The lanes of these tags; where there are more moves than may be read, the newest of each."""
+    """The lanes of these tags; if there are too many moves, the newest moves of each."""
     frame = activity_in_range.frame
     folded = _read_folded(shown.folded, activity_in_range)
     left = MOST_MOVES - sum(len(lane.strand.changes) for lane in folded)
@@ -133,8 +130,8 @@ def read_lanes(db: Connection, shown: Folding, activity_in_range: RangeActivity)
     return own + folded
 
 
-def _read_folded(folded: Sequence[KnownTag], activity_in_range: RangeActivity) -> list[Lane]:
-    """The one lane of release tags at rest, if there are any: at each time, the tag that was created last."""
+def _read_folded(folded: Sequence[TimelineTag], activity_in_range: RangeActivity) -> list[Lane]:
+    """The lane of release tags that did not move, if any: at each time, the tag that was created last."""
     if not folded:
         return []
     created = [activity_in_range.activity[tag.id].newest for tag in folded if tag.id in activity_in_range.activity]

@@ -1,4 +1,4 @@
-"""The timeline of a repository: the range, the lanes in it, and what the page says of what it left out."""
+"""The timeline of a repository: its range, its lanes, and the links to other ranges."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -7,7 +7,7 @@ from typing import Final, Literal
 from markupsafe import Markup
 
 from tagtrail.store.names import Repository
-from tagtrail.store.timeline import KnownTag, find_first_time, find_newest_times
+from tagtrail.store.timeline import TimelineTag, find_first_time, find_newest_times
 from tagtrail.web.context import PageContext
 from tagtrail.web.paging import Portion
 from tagtrail.web.timeline.axis import Tick, make_ticks
@@ -31,7 +31,7 @@ LaneKind = Literal["moving", "release", "folded"]
 
 @dataclass(frozen=True, slots=True)
 class DrawnLane:
-    """A lane with its tag, or (`tag` None) with `folded` release tags; `is_whole` unless moves in it were not read."""
+    """A lane of one tag, or (`tag` None) of `folded` release tags; `is_whole` is false if some moves were not read."""
 
     tag: str | None
     kind: LaneKind
@@ -41,13 +41,13 @@ class DrawnLane:
     pieces: tuple[DrawnPiece, ...]
 
     def picture(self, ticks: Sequence[Tick]) -> Markup:
-        """The lane as it is drawn."""
+        """The lane as SVG."""
         return render_lane(self.tag or "release tags that did not move", self.pieces, ticks)
 
 
 @dataclass(frozen=True, slots=True)
 class Timeline:
-    """The picture. `portion` says which of the lanes are shown; that of release tags at rest comes with the first."""
+    """The picture. `portion` says which lanes are shown; the lane of unmoved release tags is on the first portion."""
 
     since: int
     until: int
@@ -58,8 +58,8 @@ class Timeline:
     ways: tuple[RangeLink, ...]
 
 
-def make_timeline(context: PageContext, repository: Repository, tags: Sequence[KnownTag]) -> Timeline:
-    """The timeline of these tags in the range, and with the portion of the lanes, that the query asks for."""
+def make_timeline(context: PageContext, repository: Repository, tags: Sequence[TimelineTag]) -> Timeline:
+    """The timeline of these tags, in the range and with the portion of lanes of the query."""
     wanted = context.filter("since", "until", "lanes", "tags")
     ids = [tag.id for tag in tags]
     newest = find_newest_times(context.db, ids, most=WELL)
@@ -78,7 +78,7 @@ def make_timeline(context: PageContext, repository: Repository, tags: Sequence[K
 
 
 def _make_lanes(
-    context: PageContext, repository: Repository, tags: Sequence[KnownTag], frame: Frame
+    context: PageContext, repository: Repository, tags: Sequence[TimelineTag], frame: Frame
 ) -> tuple[tuple[DrawnLane, ...], Portion]:
     activity = read_activity(context.db, tags, frame)
     environments = context.rules.environments_in(repository.registry, repository.name)

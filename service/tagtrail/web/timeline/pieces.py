@@ -1,4 +1,4 @@
-"""From a tag's moves to the pieces of its lane: segments of one digest, gaps after a deletion, blocks of many moves."""
+"""The pieces of a lane: segments of one digest, gaps after a deletion, blocks of many moves."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
@@ -6,11 +6,8 @@ from typing import Final, Literal
 
 from tagtrail.store.timeline import Change
 
-# The folding of a lane: what is too narrow to be seen becomes one piece with its neighbours, and nothing overlaps.
-
-
-LEAST: Final = 40  # a piece takes at least the 40th part of the width, however short it lasted
-_BLOCK: Final = 20  # what is folded takes about the 20th part, so that each block leads to a range of its own
+LEAST: Final = 40  # a piece is drawn at least one 40th of the width wide, however short it lasted
+_BLOCK: Final = 20  # a block of folded moves is about one 20th wide, so that each block links to its own range
 
 
 @dataclass(frozen=True, slots=True)
@@ -22,22 +19,22 @@ class Frame:
 
     @property
     def span(self) -> int:
-        """How long it is."""
+        """Its length."""
         return self.until - self.since
 
     @property
     def least(self) -> int:
-        """How long the narrowest piece is drawn."""
+        """The drawn length of the narrowest piece."""
         return max(1, self.span // LEAST)
 
     def percent(self, instant: int) -> float:
-        """Where an instant lies, from the left."""
+        """The position of an instant, in percent from the left."""
         return 100 * (instant - self.since) / self.span
 
 
 @dataclass(frozen=True, slots=True)
 class Run:
-    """Stretches from `first` up to (not including) `last`, drawn as one from `began` until `ended`."""
+    """Stretches `first` up to (not including) `last`, drawn as one piece from `began` to `ended`."""
 
     first: int
     last: int
@@ -46,11 +43,11 @@ class Run:
 
 
 def fold(edges: Sequence[int], frame: Frame) -> tuple[Run, ...]:
-    """The stretches of a lane as they are drawn, left to right.
+    """The stretches of a lane as runs, left to right.
 
     Stretch n lasts from edges[n] to edges[n + 1]; all edges lie within the frame, the last at its end. A stretch that
-    is wide enough is a run of its own; narrow ones that follow one another are one. A narrow one alone is drawn as
-    wide as the narrowest may be, and what follows begins that much later: never more than a 40th part of the width.
+    is wide enough is a run of its own; consecutive narrow stretches form one run. A single narrow stretch is drawn with
+    the least width, and the next run begins later: by at most one 40th of the width.
     """
     runs: list[Run] = []
     least, most = frame.least, frame.span // _BLOCK
@@ -70,7 +67,10 @@ def fold(edges: Sequence[int], frame: Frame) -> tuple[Run, ...]:
 
 
 def _draw_within(runs: list[Run], frame: Frame) -> list[Run]:
-    """The same where the last run would reach over the end: it is moved back, at the cost of those before it."""
+    """The same runs within the frame. A last run that ends after the frame moves back, and runs before it shrink.
+
+    A move may then lie to the right of its piece, by at most the least width.
+    """
     if not runs or runs[-1].ended <= frame.until:
         return runs
     last = replace(runs.pop(), began=frame.until - frame.least, ended=frame.until)
@@ -93,9 +93,9 @@ PieceKind = Literal["digest", "gone", "many", "unread"]
 class Piece:
     """A part of a lane, drawn from `began` until `ended`.
 
-    changes[first : first + count] of its lane begin in it; none where it shows what stood when the range began.
-    `manifest_id` is what the tag was, where that is one thing, and `cause` the move that made it so. `since` and
-    `until` are the true times (None: it is so still). `unread` stands for what was not read.
+    changes[first : first + count] of its lane begin in it; none if it shows the digest from before the range.
+    `manifest_id` is the tag's digest, if it is only one, and `cause` the move to it. `since` and `until` are the true
+    times (None: until now). The kind `unread` stands for moves that were not read.
     """
 
     kind: PieceKind
@@ -112,21 +112,21 @@ class Piece:
 
     @property
     def colour(self) -> int:
-        """The number of its colour: the same for the same digest, whatever the range."""
+        """The number of its colour: a digest has the same colour in every range."""
         return (self.manifest_id or 0) % COLOURS
 
     @property
     def pattern(self) -> int:
-        """The number of its pattern, which tells digests of one colour apart."""
+        """The number of its pattern, which distinguishes digests of one colour."""
         return (self.manifest_id or 0) // COLOURS % PATTERNS
 
 
 @dataclass(frozen=True, slots=True)
 class Strand:
-    """What a lane is made of: moves within the frame, oldest first, and what stood before them.
+    """The moves of a lane within the frame, oldest first, and the move in force before them (`standing`).
 
-    Where `is_whole` is false there are older moves within the frame that were not read. `starts` are the moves at
-    which a stretch begins: all of them, or for a lane of many tags those that named another digest than the one before.
+    If `is_whole` is false, older moves within the frame were not read. `starts` are the indexes of the moves that begin
+    a stretch: all of them, or for a lane of many tags those to another digest than the move before.
     """
 
     changes: Sequence[Change]
@@ -136,7 +136,7 @@ class Strand:
 
 
 def make_pieces(strand: Strand, frame: Frame) -> tuple[Piece, ...]:
-    """The pieces of a lane, left to right: each move is in exactly one, and none overlaps another."""
+    """The pieces of a lane, left to right. Each move is in exactly one piece, and pieces do not overlap."""
     starts = list(range(len(strand.changes)) if strand.starts is None else strand.starts)
     edges = [strand.changes[at].occurred_at for at in starts]
     leads = not strand.is_whole or (strand.standing is not None and strand.standing.manifest_id is not None)
@@ -149,7 +149,7 @@ def make_pieces(strand: Strand, frame: Frame) -> tuple[Piece, ...]:
 
 
 class _Cutting:
-    """One lane as it is cut into pieces."""
+    """Cuts one lane into pieces."""
 
     def __init__(self, strand: Strand, frame: Frame, starts: Sequence[int], *, leads: bool) -> None:
         self._strand = strand
@@ -166,7 +166,7 @@ class _Cutting:
         return self._single(run, cause, "gone" if cause.manifest_id is None else "digest")
 
     def _leading(self, run: Run) -> Piece:
-        """What stood when the range began, or could not be read."""
+        """The piece of the digest from before the range, or of moves that were not read."""
         if self._strand.is_whole and self._strand.standing is not None:
             return self._single(run, self._strand.standing, "digest")
         return Piece("unread", run.began, run.ended, 0, 0, self._frame.since, self._strand.changes[0].occurred_at)
@@ -186,7 +186,7 @@ class _Cutting:
         )
 
     def _count(self, run: Run) -> tuple[int, int, int, int]:
-        """Which moves begin in the run, and how many of them are violations and deletions."""
+        """The moves that begin in the run, and the number of violations and deletions among them."""
         first, last = self._starts[run.first], self._starts[run.last]
         begun = self._strand.changes[first:last]
         violations = sum(1 for change in begun if change.violates)

@@ -1,4 +1,4 @@
-"""The range of time that is drawn: as the address asks, or the shortest that shows the newest moves well."""
+"""The range of time that is drawn: the range in the query, or the shortest that holds the newest moves."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -10,15 +10,15 @@ from tagtrail.trail.instant import DAY, SECOND, format_instant
 from tagtrail.web.timeline.pieces import Frame
 
 NAMED: Final = (("Day", DAY), ("Week", 7 * DAY), ("30 days", 30 * DAY), ("90 days", 90 * DAY), ("Year", 365 * DAY))
-WELL: Final = 12  # moves that a range must hold to be chosen before a longer one
+WELL: Final = 12  # moves that a range must hold to be chosen instead of a longer one
 SHORTEST: Final = 10 * SECOND
 
-_STEPS: Final = 400  # a range that ends now ends at one of so many steps, so that a page stays the same for a while
+_STEPS: Final = 400  # a range until now ends at one of these steps, so that the page stays the same for a while
 
 
 @dataclass(frozen=True, slots=True)
 class RangeLink:
-    """A way to another range; `is_current` for the one that is shown."""
+    """A link to another range; `is_current` for the shown one."""
 
     label: str
     query: str
@@ -27,7 +27,7 @@ class RangeLink:
 
 @dataclass(frozen=True, slots=True)
 class RangeRequest:
-    """What the address asks for, and what there is: our time, and when the first and the newest moves were."""
+    """The range in the query, our time, and the times of the first and of the newest moves."""
 
     since: int | None
     until: int | None
@@ -37,18 +37,18 @@ class RangeRequest:
 
 
 def choose_frame(request: RangeRequest) -> Frame:
-    """The range to draw. What lies after now is not drawn. Raises BadParameter where nothing is left."""
+    """The range to draw, which ends now at the latest. Raises BadParameter for an empty range."""
     since, until, now = request.since, request.until, request.now
     if since is None:
         length = _choose_length(request)
         end = _end(now, length) if until is None else min(until, _end(now, length))
         if end == 0:
-            raise BadParameter("until", "until is the beginning of 1970; nothing lies before it")
+            raise BadParameter("until", "until is the beginning of 1970; there is nothing before it")
         return Frame(max(0, end - length), end)
     end = _end(now, max(1, now - since)) if until is None else until
     end = min(end, _end(now, max(1, end - since)))
     if since >= end:
-        raise BadParameter("since", "since lies in the future; nothing is known of it")
+        raise BadParameter("since", "since lies in the future")
     return Frame(since, end)
 
 
@@ -62,14 +62,14 @@ def _choose_length(request: RangeRequest) -> int:
 
 
 def _everything(request: RangeRequest) -> int:
-    """How long the range is that holds all moves, and a little before them."""
+    """The length of the range that holds all moves, with a small margin before them."""
     end = _end(request.now, DAY if request.first is None else max(DAY, request.now - request.first))
     length = DAY if request.first is None else max(DAY, end - request.first)
     return length + length // 50
 
 
 def _end(now: int, length: int) -> int:
-    """A little after now; the step is a power of two, so that it stays the same while the length grows with time."""
+    """The end of a range until now. Its step is a power of two, so that it stays the same while the length grows."""
     step = 1 << max(0, (length // _STEPS).bit_length() - 1)
     return -(-now // step) * step
 
@@ -103,7 +103,7 @@ def link_moves(frame: Frame, request: RangeRequest) -> tuple[RangeLink, ...]:
 
 
 def query_around(since: int, until: int, now: int) -> str | None:
-    """The query of a range around these instants; None where they lie too near each other for any range."""
+    """The query of a range around these instants; None if they are too close for any range."""
     if until - since < SECOND // 10:
         return None
     margin = max((until - since) // 20, (SHORTEST - (until - since)) // 2)
@@ -115,7 +115,7 @@ def _query(request: RangeRequest, since: int, until: int) -> str:
 
 
 def _query_of(since: int, until: int | None) -> str:
-    """The query that asks for a range, to the second; without an end it ends now."""
+    """The query for a range, to the second; without `until` it ends now."""
     times = {"since": format_instant(since // SECOND * SECOND, 0)}
     if until is not None:
         times["until"] = format_instant(-(-until // SECOND) * SECOND, 0)

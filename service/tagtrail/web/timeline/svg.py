@@ -1,7 +1,6 @@
-"""A lane as SVG.
+"""A lane as SVG. Python code is faster than a template for the hundreds of pieces of a page.
 
-It is written here and not by a template, which takes longer for each of the hundreds of pieces of a page.
-Whatever comes from outside passes `_safe`.
+All text from outside passes through `_safe`.
 """
 
 from collections.abc import Iterable, Sequence
@@ -21,14 +20,14 @@ _LONGEST: Final = 24  # letters of a name in the details
 
 
 def render_lane(name: str, pieces: Iterable[DrawnPiece], ticks: Sequence[Tick]) -> Markup:
-    """The lane with its grid; each piece is a link, and its details are shown on hover and on focus."""
+    """The lane with its grid. Each piece is a link that shows its details on hover and on focus."""
     grid = "".join(f'<line class="grid" x1="{x}%" x2="{x}%" y1="0" y2="100%"/>' for x in (tick.x for tick in ticks))
     drawn = "\n".join(map(_render_piece, pieces))
     return Markup(f'<svg class="lane" role="group" aria-label="{_safe(name)}">{grid}\n{drawn}</svg>')  # noqa: S704
 
 
 def _how(piece: DrawnPiece) -> str:
-    """What made it so, and the line that tells."""
+    """The move that began the piece, and its line."""
     if piece.seq is None:
         return "zoom in"
     violation = "violation: " if piece.violations and piece.kind != "gone" else ""
@@ -59,7 +58,7 @@ def _rect(kind: str, piece: DrawnPiece, y: int, height: int, fill: str = "") -> 
 
 
 def _render_labels(piece: DrawnPiece) -> str:
-    """The long label from one width of the lane on, and a short one until then."""
+    """The long label for wide lanes, and the short one for narrower lanes."""
     until = f" u{piece.labels[0].fits}" if piece.labels else ""
     aside = 20 if piece.violations else 6
     return "".join(
@@ -76,7 +75,7 @@ def _render_marks(piece: DrawnPiece) -> str:
 
 
 def _render_tip(piece: DrawnPiece) -> str:
-    """The details: the link's accessible name too, and so with commas, which take no room, between the lines."""
+    """The details. They are also the link's accessible name, so invisible commas separate the lines."""
     x, aside = _SIDES[piece.side]
     lines = (
         piece.what,
@@ -90,5 +89,5 @@ def _render_tip(piece: DrawnPiece) -> str:
 
 
 def _safe(text: str) -> str:
-    """Text from outside as it may stand in an element or an attribute."""
+    """Text from outside, escaped for an element or an attribute."""
     return escape(visible(text))
