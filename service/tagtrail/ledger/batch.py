@@ -6,7 +6,7 @@ remembered of the tag, and the rows of a whole batch are written with a few stat
 other line, after the rows collected so far are written.
 
 A line whose projection fails is evidence already: it must neither stop the lines after it nor vanish. It gets a row
-without meaning and a place in the quarantine, from which the service's alerts learn of it. `rebuild` tries it again.
+without meaning and a place in the quarantine, which the service's alerts report. `rebuild` tries it again.
 """
 
 import hashlib
