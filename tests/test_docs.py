@@ -147,6 +147,9 @@ def test_every_command_and_option_that_is_mentioned_exists(doc: str, mention: st
     _, name, *rest = mention.split()
     if name == "COMMAND":
         return
+    if name.startswith("--"):
+        assert name in {option for parameter in main.params for option in parameter.opts}
+        return
     command = commands_of(main)[name]
     while isinstance(command, click.Group):
         commands = commands_of(command)
