@@ -142,7 +142,7 @@ def terminal(width: int) -> Iterator[tuple[int, list[str]]]:
 
 def _read_all(descriptor: int) -> str:
     pieces: list[bytes] = []
-    with suppress(OSError):  # so Linux says that nobody has the other end any more
+    with suppress(OSError):  # Linux reports a closed other end so
         while piece := os.read(descriptor, 65_536):
             pieces.append(piece)
     return b"".join(pieces).decode()

@@ -13,7 +13,7 @@ from zipfile import ZipFile
 
 from tagtrail.access.disclosures import Requester
 from tagtrail.export.bundle import COMMAND_LINE, Bundle, hand_over, prepare
-from tagtrail.export.query import read_question
+from tagtrail.export.query import read_export_query
 from tagtrail.line import hash_leaf
 from tagtrail.tlog.tree import Frontier
 from tests.signed_log import Log
@@ -90,8 +90,8 @@ def unpack(content: bytes) -> Export:
 
 def prepared(log: Log, *, identities: bool = False, asked_by: str = COMMAND_LINE, **parameters: Any) -> Bundle:
     """A bundle before it is written."""
-    question = read_question(parameters)
-    return prepare(log.ledger.store, question, sign=log.log_signer.sign, asked_by=asked_by, identities=identities)
+    query = read_export_query(parameters)
+    return prepare(log.ledger.store, query, sign=log.log_signer.sign, asked_by=asked_by, identities=identities)
 
 
 def zipped(log: Log, *, identities: bool = False, asker: Requester | None = None, **parameters: Any) -> bytes:

@@ -1,4 +1,4 @@
-"""What a person sees who runs a command at a terminal, for tests, docs and logs that are none."""
+"""Run a command at a terminal and return what it prints there, for tests and docs whose own output is no terminal."""
 
 import os
 import pty
@@ -18,7 +18,7 @@ _STYLE = re.compile(r"\x1b\[[0-9;]*m")
 def at_terminal(
     command: Sequence[str], *, environment: Mapping[str, str], directory: Path | None = None, columns: int = COLUMNS
 ) -> str:
-    """What the command writes to a terminal of its own, both of its outputs together, without colours."""
+    """The output of the command at a terminal of its own, standard error included, without colours."""
     ours, its = pty.openpty()
     ioctl(its, termios.TIOCSWINSZ, struct.pack("HHHH", _ROWS, columns, 0, 0))
     here = {"TERM": "xterm", "COLUMNS": str(columns)}
@@ -37,7 +37,7 @@ def _pieces(descriptor: int) -> Iterator[bytes]:
         try:
             piece = os.read(descriptor, 65_536)
         except OSError:
-            return  # so Linux says that nobody has the other end any more
+            return  # Linux reports a closed other end so
         if not piece:
             return
         yield piece

@@ -182,7 +182,7 @@ def test_every_list_whose_documents_tell_of_people_is_known_to(ledger: Ledger) -
         return set(schemas[name].get("properties", {})).union(*(names_in(other) for other in inner))
 
     for listing in LISTINGS:
-        assert listing.tells_of_people == bool(names_in(listing.document.__name__) & IDENTITY_FIELDS), listing.name
+        assert listing.shows_identities == bool(names_in(listing.struct.__name__) & IDENTITY_FIELDS), listing.name
 
 
 def test_concealing_reaches_every_depth() -> None:

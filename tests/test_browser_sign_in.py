@@ -83,7 +83,7 @@ def test_a_wrong_token_is_refused_and_may_be_corrected(house: House, window: Win
 
 def test_a_token_that_may_not_read_is_told_so(house: House, window: Window) -> None:
     sign_in(window, house.token("deploy"))
-    assert "That token is good, but" in window.page.get_by_role("alert").inner_text()
+    assert "The token is valid, but" in window.page.get_by_role("alert").inner_text()
     window.forgive("status of 403")
 
 

@@ -1,4 +1,4 @@
-"""`tagtrail notify explain`: who would be told of a tag's newest move, why, and in which words; nothing is sent."""
+"""`tagtrail notify explain`: which channels a tag's newest move notifies, why, and with which message."""
 
 import json
 import socket
@@ -30,9 +30,9 @@ ROUTES: list[dict[str, Any]] = [
 
 def configure(ledger: Ledger, **notify: Any) -> CommandLine:
     """The command line over the ledger, with this section `notify`."""
-    told = {"channels": CHANNELS, "routes": ROUTES} | notify
+    section = {"channels": CHANNELS, "routes": ROUTES} | notify
     path = ledger.store.directory / "config.yml"
-    path.write_text(yaml.safe_dump({"public_url": "https://tagtrail.example", "notify": told}))
+    path.write_text(yaml.safe_dump({"public_url": "https://tagtrail.example", "notify": section}))
     return CommandLine(ledger.store.directory)
 
 
@@ -54,8 +54,8 @@ def no_network(monkeypatch: pytest.MonkeyPatch) -> None:
 @pytest.mark.usefixtures("no_network")
 def test_it_says_which_routes_match_and_why_the_others_do_not(ledger: Ledger) -> None:
     tell_story(ledger)
-    told = explain(configure(ledger), "team/app:prod")
-    assert told.splitlines()[:8] == [
+    printed = explain(configure(ledger), "team/app:prod")
+    assert printed.splitlines()[:8] == [
         "team/app:prod in registry main, line 8: deployed, moved_back, published for production",
         "One message with 1.0.0, stable: the same digest, pushed within 3 s.",
         "",
@@ -70,8 +70,8 @@ def test_it_says_which_routes_match_and_why_the_others_do_not(ledger: Ledger) ->
 @pytest.mark.usefixtures("no_network")
 def test_it_shows_the_message_as_each_channel_would_get_it(ledger: Ledger) -> None:
     tell_story(ledger)
-    told = explain(configure(ledger), "team/app:prod")
-    slack, console = told.split("\n\n", 2)[2].split("\n\nout (console) would get:\n")
+    printed = explain(configure(ledger), "team/app:prod")
+    slack, console = printed.split("\n\n", 2)[2].split("\n\nout (console) would get:\n")
     assert slack.startswith('ops (slack) would get:\n  {\n    "text": "🟠 team/app in production: rollback to ')
     assert json.loads(slack.partition("\n")[2])["blocks"][0]["type"] == "header"
     assert "warning team/app in production: rollback to 1.0.0, which production ran for 1 day until " in console
@@ -82,11 +82,13 @@ def test_it_shows_the_message_as_each_channel_would_get_it(ledger: Ledger) -> No
 def test_no_secret_is_shown_nor_even_needed(ledger: Ledger) -> None:
     tell_story(ledger)
     routes = [{"channels": [channel["name"] for channel in CHANNELS]}]
-    told = explain(configure(ledger, routes=routes), "team/app:prod") + explain(
+    printed = explain(configure(ledger, routes=routes), "team/app:prod") + explain(
         configure(ledger, routes=routes), "team/app:prod", "--json"
     )
-    assert "hook (webhook) would get:" in told
-    assert not any(secret in told for secret in ("s3cret", "hooks.example", "NOT_SET", "not-there", "channel.invalid"))
+    assert "hook (webhook) would get:" in printed
+    assert not any(
+        secret in printed for secret in ("s3cret", "hooks.example", "NOT_SET", "not-there", "channel.invalid")
+    )
 
 
 def test_nothing_is_written_down_to_be_sent(ledger: Ledger) -> None:
@@ -103,15 +105,15 @@ def test_with_the_first_match_it_says_who_decided(ledger: Ledger) -> None:
     assert [(one["matches"], one["why"]) for one in explained["routes"]] == [(False, "its tag is prod"), (True, None)]
     ledger.clock.pass_seconds(60)
     ledger.receive(push("prod", "fresh", 200_000))
-    told = explain(line, "team/app:prod")
-    assert "routes[1] does not match: with `match: first` routes[0] has decided already" in told
+    printed = explain(line, "team/app:prod")
+    assert "routes[1] does not match: with `match: first` routes[0] has decided already" in printed
 
 
 def test_a_route_without_an_environment_to_match_says_what_there_is(ledger: Ledger) -> None:
     tell_story(ledger)
-    told = explain(configure(ledger, routes=[{"channels": ["ops"], "environment": "prod*"}]), "team/worker:staging")
-    assert "its environment is prod*, and this was published for staging" in told
-    assert told.endswith("No channel is notified.\n")
+    printed = explain(configure(ledger, routes=[{"channels": ["ops"], "environment": "prod*"}]), "team/worker:staging")
+    assert "its environment is prod*, and this was published for staging" in printed
+    assert printed.endswith("No channel is notified.\n")
 
 
 def test_quiet_hours_are_said(ledger: Ledger) -> None:
@@ -119,22 +121,22 @@ def test_quiet_hours_are_said(ledger: Ledger) -> None:
     quiet = {"from": "00:00", "until": "23:59", "zone": "UTC"}
     other = {"from": "12:00", "until": "11:59", "zone": "UTC"}
     routes = [{"channels": ["out"], "quiet": quiet}, {"channels": ["mail"], "quiet": other}]
-    told = explain(configure(ledger, routes=routes), "team/app:prod")
-    assert told.count("would get, held back until ") >= 1
+    printed = explain(configure(ledger, routes=routes), "team/app:prod")
+    assert printed.count("would get, held back until ") >= 1
 
 
-def test_without_routes_nobody_is_told(ledger: Ledger) -> None:
+def test_without_routes_no_channel_is_notified(ledger: Ledger) -> None:
     tell_story(ledger)
-    told = explain(configure(ledger, routes=[]), "team/app:prod")
-    assert "No routes are configured, so no channel is notified; add some under notify.routes." in told
+    printed = explain(configure(ledger, routes=[]), "team/app:prod")
+    assert "No routes are configured, so no channel is notified; add some under notify.routes." in printed
 
 
 def test_a_template_is_found_beside_the_configuration_and_a_broken_one_says_so(ledger: Ledger, tmp_path: Path) -> None:
     tell_story(ledger)
     (ledger.store.directory / "ops.j2").write_text("{{ title }}\nby {{ nobody }}")
     channels = [{"name": "ops", "kind": "console", "template": "./ops.j2"}]
-    told = explain(configure(ledger, channels=channels, routes=[{"channels": ["ops"]}]), "team/app:prod")
-    assert "ops.j2, line 2: 'nobody' is undefined" in told
+    printed = explain(configure(ledger, channels=channels, routes=[{"channels": ["ops"]}]), "team/app:prod")
+    assert "ops.j2, line 2: 'nobody' is undefined" in printed
 
 
 def test_it_is_documents_for_a_program(ledger: Ledger) -> None:
@@ -152,9 +154,9 @@ def test_it_is_documents_for_a_program(ledger: Ledger) -> None:
 
 def test_a_hostile_actor_does_nothing_to_the_terminal(ledger: Ledger) -> None:
     tell_story(ledger)
-    told = explain(configure(ledger, routes=[{"channels": ["out"]}]), "team/app:1.0.0")
-    assert HOSTILE_AS_SHOWN in told
-    assert "\x1b" not in told
+    printed = explain(configure(ledger, routes=[{"channels": ["out"]}]), "team/app:1.0.0")
+    assert HOSTILE_AS_SHOWN in printed
+    assert "\x1b" not in printed
 
 
 @pytest.mark.parametrize(

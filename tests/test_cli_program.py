@@ -103,7 +103,7 @@ def test_every_exit_code_is_in_the_help() -> None:
         (("log", "--limit", "0"), 2, "0 is not in the range"),
         (("history", "team/app"), 2, "names no tag"),
         (("history", "Team/App:1"), 2, "'Team/App' is not a repository name"),
-        (("tags", "team/app@sha256:" + 64 * "0"), 2, "`tagtrail digest` tells which tags named it"),
+        (("tags", "team/app@sha256:" + 64 * "0"), 2, "`tagtrail digest` shows which tags named it"),
         (("tags", "explain", "team/app"), 2, "names no tag"),
         (("at", "yesterdya", "team/app"), 2, "'yesterdya' is no time"),
         (("rollback", "team/app"), 2, "is no repository@environment"),

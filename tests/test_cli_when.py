@@ -1,4 +1,4 @@
-"""What people call a time, read at a known instant in a zone with daylight saving."""
+"""Times as people write them, read at a known instant in a zone with daylight saving."""
 
 from collections.abc import Iterator
 
@@ -59,7 +59,7 @@ def _berlin() -> Iterator[None]:
         ("1 year 2 months ago", "2025-02-22T11:30:15.5Z"),
     ],
 )
-def test_words_are_read_as_the_local_time_of_whoever_asks(words: str, instant: str) -> None:
+def test_a_time_in_words_is_a_local_time(words: str, instant: str) -> None:
     assert format_instant(parse_when(words, now=NOW)) == format_instant(parse_instant(instant))
 
 
@@ -87,7 +87,7 @@ def test_the_earlier_of_two_equal_local_times_is_meant() -> None:
         "2026-04-20T14:03+99:99", "\x1b[31m", "2026-W17-1", "99999999999999 h",
     ],
 )  # fmt: skip
-def test_what_is_no_time_is_refused_with_examples(words: str) -> None:
+def test_a_text_that_is_no_time_is_refused_with_examples(words: str) -> None:
     with pytest.raises(ValueError, match="is no time that tagtrail understands; write 2026-04-20T14:03:00Z"):
         parse_when(words, now=NOW)
 

@@ -288,7 +288,7 @@ def test_a_bad_channel_is_refused_by_key_value_and_cure(load_section: Load, text
         ("env: prod", "env is unknown; did you mean environment?"),
         ("environment: live", "environment is 'live', which fits no environment; the environments are production, s"),
         ("registry: mian", "registry is 'mian', which is not configured; the registries are main"),
-        ("kinds: [alert], tag: prod", " sends only alerts, which have no repository, tag and environment; take"),
+        ("kinds: [alert], tag: prod", " sends only alerts, which have no repository, tag and environment; remove"),
         ("quiet: {from: '22:00', until: '07:00'}", "quiet.zone is missing; write it, such as `zone: Europe/Berlin`"),
         (
             "quiet: {from: '22:00', until: '07:00', zone: Berlin}",

@@ -14,12 +14,8 @@ REJECTED = re.compile(
     r"|couriers?|arrears)\b",
     re.IGNORECASE,
 )
-# Rooms of the package that are still to be rewritten; the aim is none.
-UNFINISHED = ("api", "cli", "config", "ledger", "server", "store")
-UNFINISHED_DOCS = (
-    "config.example.yml",
-    "docs/cli.md",
-)
+# Released migrations keep their text, comments included.
+EXEMPT = PACKAGE / "store" / "migrations.py"
 
 
 def texts() -> Iterator[Path]:
@@ -30,13 +26,7 @@ def texts() -> Iterator[Path]:
         yield from (path for path in folder.rglob("*") if path.suffix in SUFFIXES or path.name == "Dockerfile")
 
 
-def is_finished(path: Path) -> bool:
-    if path.is_relative_to(PACKAGE):
-        return path.relative_to(PACKAGE).parts[0] not in UNFINISHED
-    return str(path.relative_to(ROOT)) not in UNFINISHED_DOCS
-
-
-TEXTS = sorted(filter(is_finished, texts()))
+TEXTS = sorted(set(texts()) - {EXEMPT})
 
 
 @pytest.mark.parametrize("path", TEXTS, ids=lambda path: str(path.relative_to(ROOT)))

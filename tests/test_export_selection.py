@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from tagtrail.errors import BadParameter
-from tagtrail.export.query import Sample, read_question
+from tagtrail.export.query import Sample, read_export_query
 from tagtrail.export.selection import draw
 from tagtrail.ledger.declare import Declaration, declare
 from tagtrail.ledger.erase import erase, find_holdings
@@ -185,7 +185,7 @@ def test_many_large_disclosures_are_read_a_few_at_a_time(log: Log, monkeypatch: 
 )  # fmt: skip
 def test_what_cannot_be_understood_is_named(parameters: dict[str, str], named: str) -> None:
     with pytest.raises(BadParameter) as refused:
-        read_question(parameters)
+        read_export_query(parameters)
     assert refused.value.parameter == named
 
 

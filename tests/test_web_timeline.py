@@ -9,7 +9,7 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from tagtrail.errors import BadParameter
-from tagtrail.store.timeline import Activity, Change, KnownTag
+from tagtrail.store.timeline import Activity, Change, TimelineTag
 from tagtrail.trail.instant import DAY, SECOND, parse_instant
 from tagtrail.web.timeline.axis import make_ticks
 from tagtrail.web.timeline.lanes import fold_tags, join, share
@@ -137,8 +137,8 @@ def test_release_tags_of_one_digest_are_one_stretch_of_the_folded_lane() -> None
     assert kinds(pieces) == [("digest", 3), ("digest", 1)]
 
 
-def tag(number: int, name: str) -> KnownTag:
-    return KnownTag(number, name, number, None, 1, number)
+def tag(number: int, name: str) -> TimelineTag:
+    return TimelineTag(number, name, number, None, 1, number)
 
 
 def did(number: int, at: int, moves: int = 2, *, kind: str = "moved", violates: bool = False) -> Activity:

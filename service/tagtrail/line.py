@@ -96,6 +96,7 @@ class Entry(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, forbi
 
 _encoder = msgspec.json.Encoder(order="sorted")
 _decoder = msgspec.json.Decoder(Entry)
+_who_encoder = msgspec.json.Encoder()
 
 
 def place(entry: Entry, *, seq: int, at: str) -> Entry:
@@ -129,6 +130,13 @@ def disclosure(name: str, value: bytes) -> bytes:
 def commitment(document: bytes) -> str:
     """The commitment to a document: base64url(SHA-256(base64url(document)))."""
     return _base64url(hashlib.sha256(_base64url(document)).digest()).decode()
+
+
+def commit_to(entry: Entry, *, who: Who, raw: bytes) -> tuple[Entry, bytes, bytes]:
+    """The entry with commitments to the person and to `raw`, which is JSON; and the documents of both."""
+    who_document, raw_document = disclosure("who", _who_encoder.encode(who)), disclosure("raw", raw)
+    entry = msgspec.structs.replace(entry, who=commitment(who_document), raw=commitment(raw_document))
+    return entry, who_document, raw_document
 
 
 def disclosed_value(document: bytes) -> bytes:

@@ -10,7 +10,7 @@ import msgspec
 
 from tagtrail.ledger.record import Recorder
 from tagtrail.ledger.submission import Draft, Recorded, Submission
-from tagtrail.line import Entry, Who, commitment, disclosure
+from tagtrail.line import Entry, Who, commit_to
 from tagtrail.trail.instant import SECOND
 
 HOUR: Final = 3_600 * SECOND
@@ -41,7 +41,6 @@ def record_export(
     is JSON and goes into a disclosure, since a query may name a person. `sha256` is the hash of the bundle's
     SHA256SUMS, in hexadecimal. Raises StorageUnavailable.
     """
-    who, raw = disclosure("who", msgspec.json.encode(requester.who)), disclosure("raw", query)
     entry = Entry(
         kind="exported",
         token=requester.token,
@@ -49,9 +48,8 @@ def record_export(
         format=format,
         sha256=sha256,
         reason=reason,
-        who=commitment(who),
-        raw=commitment(raw),
     )
+    entry, who, raw = commit_to(entry, who=requester.who, raw=query)
     [outcome] = recorder.record(Submission((Draft(entry, who=who, raw=raw),)))
     if not isinstance(outcome, Recorded):
         raise TypeError(f"an export is always a line of its own, not {outcome}")

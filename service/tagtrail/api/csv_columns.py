@@ -41,11 +41,12 @@ def derive_columns(
 ) -> tuple[CsvColumn, ...]:
     """The columns of a struct; `nested` names for a field the columns of the struct that it holds, and their fields."""
     nested = nested or {}
-    columns = [CsvColumn(_IMAGE, "reference")] if "reference" in struct.__struct_fields__ else []
+    has_image = "reference" in struct.__struct_fields__
+    columns = [CsvColumn(_IMAGE, "reference")] if has_image else []
     for name in struct.__struct_fields__:
         if name in nested:
             columns += [CsvColumn(column, f"{name}.{field}") for column, field in nested[name].items()]
-        elif name not in _LEFT_OUT:
+        elif not (has_image and name in _LEFT_OUT):
             columns.append(CsvColumn(name, name))
     return tuple(sorted(columns, key=lambda column: column.name != _IMAGE))
 

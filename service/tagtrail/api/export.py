@@ -10,7 +10,7 @@ from tagtrail.access.callers import Authenticator, Caller
 from tagtrail.access.disclosures import Requester
 from tagtrail.api.requests import read_parameters
 from tagtrail.export.bundle import hand_over, prepare
-from tagtrail.export.query import Question, read_question
+from tagtrail.export.query import ExportQuery, read_export_query
 from tagtrail.ledger.record import Recorder
 from tagtrail.line import Who
 from tagtrail.store.database import Store
@@ -32,9 +32,9 @@ def make_export_blueprint(
     @blueprint.get("/export")
     def export() -> Response:
         caller = access.require(request, "export")
-        question = read_question(read_parameters(request))
+        query = read_export_query(read_parameters(request))
         bundle = prepare(
-            store, question, sign=sign, asked_by=caller.name or ANYBODY, identities=_shows_identities(caller, question)
+            store, query, sign=sign, asked_by=caller.name or ANYBODY, identities=_shows_identities(caller, query)
         )
         asker = Requester(caller.token, Who(caller.user, caller.address, caller.user_agent))
         pieces = hand_over(bundle, recorder, asker)
@@ -46,8 +46,8 @@ def make_export_blueprint(
     return blueprint
 
 
-def _shows_identities(caller: Caller, question: Question) -> bool:
+def _shows_identities(caller: Caller, query: ExportQuery) -> bool:
     """Whether the export has identities: if the caller may see them and does not decline. Raises NotAllowed."""
-    if question.identities:
+    if query.identities:
         caller.require("identity")
-    return caller.sees_identities and question.identities is not False
+    return caller.sees_identities and query.identities is not False

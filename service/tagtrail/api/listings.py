@@ -1,4 +1,4 @@
-"""The lists of the API: each with its parameters, its query of the store and its columns."""
+"""The lists of the API: the filters of each, the function that finds its rows, and its CSV columns."""
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
@@ -32,20 +32,19 @@ Find = Callable[[Connection, Query], Page[Any]]
 
 @dataclass(frozen=True, slots=True)
 class Listing:
-    """A list: `find` returns a page, `describe` the document of a row, `read_cells` its cells under `names`.
+    """A list: `find` gives a page of rows, each a `struct`; `read_cells` gives the CSV cells of a row under `columns`.
 
-    `key` are the types of the cursor's parts. `find_lines` returns the NDJSON if that differs from the documents.
+    `key` are the types of its cursor's parts. `find_lines` gives the NDJSON of a list whose NDJSON is not its rows.
     `is_ledger` is true if only a new line of the ledger can change the answer.
     """
 
     name: str
     summary: str
-    document: type[msgspec.Struct]
+    struct: type[msgspec.Struct]
     filters: tuple[str, ...]
     find: Find
-    describe: Callable[[Any, Query], msgspec.Struct]
-    names: tuple[str, ...]
-    read_cells: Callable[[Any, Query], Sequence[Cell]]
+    columns: tuple[str, ...]
+    read_cells: Callable[[Any], Sequence[Cell]]
     key: tuple[type, ...]
     required: tuple[str, ...] = ()
     has_at: bool = False
@@ -53,61 +52,57 @@ class Listing:
     is_ledger: bool = True
 
     @property
-    def tells_of_people(self) -> bool:
-        """Whether its documents and its CSV contain data about people."""
-        return not IDENTITY_FIELDS.isdisjoint(self.names)
+    def shows_identities(self) -> bool:
+        """Whether its rows have identities, for callers who may see them."""
+        return not IDENTITY_FIELDS.isdisjoint(self.columns)
 
 
-def _shown(struct: type[msgspec.Struct], nested: Mapping[str, Mapping[str, str]] | None = None) -> dict[str, Any]:
-    """The three fields of a list whose rows are its documents."""
-    found = derive_columns(struct, nested)
+def _derive(struct: type[msgspec.Struct], nested: Mapping[str, Mapping[str, str]] | None = None) -> dict[str, Any]:
+    """The fields of a list that follow from the struct of its rows; `nested` as in `derive_columns`."""
+    columns = derive_columns(struct, nested)
     return {
-        "describe": lambda row, _: row,
-        "names": tuple(column.name for column in found),
-        "read_cells": lambda row, _: [column.read(row) for column in found],
+        "struct": struct,
+        "columns": tuple(column.name for column in columns),
+        "read_cells": lambda row: [column.read(row) for column in columns],
     }
 
 
 ENTRIES: Final = Listing(
     name="entries",
     summary="The audit log: every line of the ledger, newest first. As NDJSON it is the exact lines: the evidence.",
-    document=LoggedEntry,
+    struct=LoggedEntry,
     filters=("registry", "repository", "tag", "digest", "actor", "kind", "environment", "since", "until"),
     find=find_entries,
     find_lines=find_lines,
-    describe=lambda row, _: row,
-    names=ENTRY_COLUMNS,
-    read_cells=lambda row, _: read_entry_cells(row),
+    columns=ENTRY_COLUMNS,
+    read_cells=read_entry_cells,
     key=(int,),
 )
 TAGS: Final = Listing(
     name="tags",
     summary="What every tag points at, now or at an instant; by registry, repository and tag.",
-    document=TaggedDigest,
     filters=("registry", "repository", "tag"),
     find=find_tags,
     key=(str, str, str),
     has_at=True,
-    **_shown(TaggedDigest),
+    **_derive(TaggedDigest),
 )
 HISTORY: Final = Listing(
     name="history",
     summary="Every move of one tag, newest first, with the interval that each began.",
-    document=TagMove,
     filters=("registry", "repository", "tag", "since", "until"),
     required=("repository", "tag"),
     find=find_history,
     key=(int, bytes),
-    **_shown(TagMove),
+    **_derive(TagMove),
 )
 DEPLOYMENTS: Final = Listing(
     name="deployments",
     summary="What was published for environments, newest first.",
-    document=RecordedDeployment,
     filters=("registry", "repository", "tag", "digest", "actor", "environment", "since", "until"),
     find=find_deployments,
     key=(int, bytes, str, int, int),
-    **_shown(
+    **_derive(
         RecordedDeployment,
         {
             "previous": {
@@ -122,12 +117,11 @@ DEPLOYMENTS: Final = Listing(
 ENVIRONMENTS: Final = Listing(
     name="environments",
     summary="What is published for each environment, now or at an instant, and what it could go back to.",
-    document=EnvironmentState,
     filters=("registry", "repository", "environment"),
     find=find_environments,
     key=(str, str, str),
     has_at=True,
-    **_shown(
+    **_derive(
         EnvironmentState,
         {
             "published": {
@@ -152,50 +146,45 @@ ENVIRONMENTS: Final = Listing(
 VIOLATIONS: Final = Listing(
     name="violations",
     summary="Release tags that moved or were deleted, newest first.",
-    document=Violation,
     filters=("registry", "repository", "tag", "digest", "actor", "since", "until"),
     find=find_violations,
     key=(int, bytes, int),
-    **_shown(Violation),
+    **_derive(Violation),
 )
 QUARANTINE: Final = Listing(
     name="quarantine",
     summary="What was received and could not be recorded as what it claims to be, newest first.",
-    document=Quarantined,
     filters=("registry", "since", "until"),
     find=find_quarantined,
     key=(int,),
-    **_shown(Quarantined),
+    **_derive(Quarantined),
 )
 TRAFFIC: Final = Listing(
     name="traffic",
     summary="Events that are no evidence of change, counted by registry, UTC day and action; newest day first.",
-    document=Traffic,
     filters=("registry", "since", "until"),
     find=find_traffic,
     key=(str, str, str),
     is_ledger=False,
-    **_shown(Traffic),
+    **_derive(Traffic),
 )
 DELIVERIES: Final = Listing(
     name="deliveries",
     summary="The messages to channels, the youngest first, and what became of them.",
-    document=RecordedDelivery,
     filters=("channel", "state", "since", "until"),
     find=find_deliveries,
     key=(str,),
     is_ledger=False,
-    **_shown(RecordedDelivery),
+    **_derive(RecordedDelivery),
 )
 REGISTRIES: Final = Listing(
     name="registries",
     summary="The registries that are configured or were heard of, by name; always all of them.",
-    document=KnownRegistry,
     filters=(),
     find=find_known_registries,
     key=(),
     is_ledger=False,
-    **_shown(KnownRegistry),
+    **_derive(KnownRegistry),
 )
 
 LISTINGS: Final = (

@@ -62,7 +62,7 @@ class Answering:
     def _tells_of_people(self) -> bool:
         """Whether the answer reveals data about people; the ledger's lines contain none."""
         is_lines = self.format == "ndjson" and self.listing.find_lines is not None
-        return self.query.filters.actor is not None or (self.listing.tells_of_people and not is_lines)
+        return self.query.filters.actor is not None or (self.listing.shows_identities and not is_lines)
 
     def _find(self, db: Connection, query: Query) -> Page[Any]:
         """A page of the redacted rows."""
@@ -75,9 +75,8 @@ class Answering:
         return query if self.format == "json" else replace(query, limit=min(self.most or _READ, _READ))
 
     def _page(self, request: Request, page: Page[Any]) -> Response:
-        listing, query = self.listing, self.query
         following = write_cursor(page.after) if page.after else None
-        body = encode_json({"items": [listing.describe(row, query) for row in page.items], "next": following})
+        body = encode_json({"items": page.items, "next": following})
         response = Response(body, content_type=MEDIA_TYPES["json"])
         if following is not None:
             address = urlencode({**request.args.to_dict(), "cursor": following})
@@ -92,7 +91,7 @@ class Answering:
     def _stream(self, page: Page[Any], last_seq: int) -> Iterator[bytes]:
         """All rows from the first page on, or as many as requested."""
         if self.format == "csv":
-            names = self.listing.names
+            names = self.listing.columns
             yield MARK + write_row([names[at] for at in self._columns()]).encode()
         left = self.most
         while True:
@@ -107,16 +106,16 @@ class Answering:
     def _columns(self) -> list[int]:
         """The list's columns that this caller may see."""
         sees_all = self.redaction.caller.sees_identities
-        return [at for at, name in enumerate(self.listing.names) if sees_all or name not in IDENTITY_FIELDS]
+        return [at for at, name in enumerate(self.listing.columns) if sees_all or name not in IDENTITY_FIELDS]
 
     def _rows(self, page: Page[Any]) -> bytes:
-        listing, query = self.listing, self.query
+        listing = self.listing
         if self.format == "csv":
-            rows, shown = [listing.read_cells(row, query) for row in page.items], self._columns()
+            rows, shown = [listing.read_cells(row) for row in page.items], self._columns()
             return "".join([write_cells([row[at] for at in shown]) for row in rows]).encode()
         if listing.find_lines is not None:
             return b"\n".join((*page.items, b""))
-        return b"".join([encode_json(listing.describe(row, query)) + b"\n" for row in page.items])
+        return b"".join([encode_json(row) + b"\n" for row in page.items])
 
 
 def entity_tag(request: Request, shown_as: str, last_seq: int, redaction: Redaction) -> str:

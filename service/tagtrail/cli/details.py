@@ -35,7 +35,7 @@ _MOST = 1_000  # tags and environments of one digest, where no limit is given
 @click.argument("text", metavar="DIGEST")
 @query_options("registry", "repository")
 def digest(query: TrailQuery, text: str) -> None:
-    """Which tags and environments a digest was, from when to when.
+    """The tags and environments that a digest had, from when to when.
 
     DIGEST is a whole digest, its first characters (5208e615), or a pinned reference such as team/app@sha256:...
     A node shows the digest of a platform's image; the answer leads from it to the index that it is part of, and so to
@@ -147,7 +147,7 @@ class RollBack(msgspec.Struct, frozen=True):
 @click.argument("place", metavar="REPOSITORY@ENVIRONMENT")
 @query_options("registry", is_list=False)
 def rollback(query: TrailQuery, place: str) -> None:
-    """What an environment can go back to, and the commands for it.
+    """The image that an environment can go back to, and the commands to roll it back.
 
     The commands are printed, not run: tagtrail never writes to a registry.
     """

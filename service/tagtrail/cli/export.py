@@ -15,7 +15,7 @@ from tagtrail.cli.open_trail import find_ledger
 from tagtrail.cli.options import filter_options, location, location_options, open_recorder, read_texts
 from tagtrail.errors import BadParameter
 from tagtrail.export.bundle import COMMAND_LINE, Bundle, hand_over, prepare
-from tagtrail.export.query import FILTERS, MOST_DRAWN, read_question
+from tagtrail.export.query import FILTERS, MOST_DRAWN, read_export_query
 from tagtrail.export.selection import INCLUDED, PRUNED, WITHHELD
 from tagtrail.ledger.record import Recorder
 from tagtrail.line import Who
@@ -61,14 +61,14 @@ def export(output: str, since_checkpoint: Path | None, **given: Any) -> None:
     texts = read_texts(given)
     if since_checkpoint is not None:
         texts["since_checkpoint"] = _read_checkpoint(since_checkpoint)
-    question = read_question(texts)
+    query = read_export_query(texts)
     where = location()
     with closing(find_ledger(where.data)) as store:
         check_ledger(store, where.log.journal)
         signer = where.make_signer(store)
-        identities = question.identities is True
+        identities = query.identities is True
         with _created(output) as file:
-            bundle = prepare(store, question, sign=signer.sign, asked_by=COMMAND_LINE, identities=identities)
+            bundle = prepare(store, query, sign=signer.sign, asked_by=COMMAND_LINE, identities=identities)
             _write(bundle, open_recorder(store), file)
     click.echo(_describe(bundle, output), err=output == _STANDARD_OUTPUT)
 
@@ -87,7 +87,7 @@ def _write(bundle: Bundle, recorder: Recorder, file: BinaryIO) -> None:
     requester = Requester(who=Who(user_agent=f"tagtrail/{__version__} (command line)"))
     with (
         click.progressbar(length=bundle.work, label="lines", file=sys.stderr, hidden=not sys.stderr.isatty()) as bar,
-        closing(hand_over(bundle, recorder, requester, told=bar.update)) as pieces,
+        closing(hand_over(bundle, recorder, requester, progress=bar.update)) as pieces,
     ):
         for piece in pieces:
             file.write(piece)

@@ -37,9 +37,9 @@ _TAGS_AT_ONCE: Final = 100  # tags whose digests are read at once
 
 @dataclass(frozen=True, slots=True)
 class TrailList(Generic[T]):
-    """A list: `rows` finds them, now or at an instant, and `--json` prints them as the API does.
+    """A list: the function that finds its rows, now or at an instant, its columns, and the sentence for no rows.
 
-    `nothing` is the sentence for an empty list; it may have the places `{tag}` and `{when}`.
+    The sentence may have the places `{tag}` and `{when}`. A row is what the API shows, so `--json` prints it as it is.
     """
 
     rows: Callable[[TrailQuery, int | None], Iterator[T]]
@@ -85,7 +85,7 @@ ENTRIES: Final[TrailList[LoggedEntry]] = TrailList(
 
 
 def _tags_by_version(query: TrailQuery, at: int | None) -> Iterator[TaggedDigest]:
-    """All tags by registry, repository and version; of one repository at a time, so that memory does not grow."""
+    """All tags by registry, repository and version. Only the tags of one repository are in memory."""
     store = query.trail.store
     with store.snapshot() as db:
         repositories = find_repositories(db, query.filter)
@@ -97,7 +97,7 @@ def _tags_by_version(query: TrailQuery, at: int | None) -> Iterator[TaggedDigest
 
 
 def _tags_by_time(query: TrailQuery, at: int | None) -> Iterator[TaggedDigest]:
-    """All tags, the one that moved last first. One more than is printed, so that the end can be told."""
+    """All tags, the one that moved last first; or one more than is printed, to show that there are more."""
     with query.trail.store.snapshot() as db:
         heads = find_heads(db, query.to_store(at=at))
         if query.most is None:

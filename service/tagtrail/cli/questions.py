@@ -17,7 +17,7 @@ from tagtrail.trail.instant import now
     cls=ListGroup,
     sections={
         "Commands": {
-            "list": LazyCommand("questions:list_entries", "The audit log; this is what `log` alone does."),
+            "list": LazyCommand("questions:list_entries", "The audit log; `log` alone does this."),
             "verify": LazyCommand("log_commands:verify", "Verify the whole ledger."),
             "checkpoint": LazyCommand("log_commands:checkpoint", "Print the newest signed checkpoint."),
             "key": LazyCommand("log_commands:key", "Show or rotate the key that signs the log."),
@@ -48,18 +48,18 @@ def list_entries(query: TrailQuery) -> None:
     cls=ListGroup,
     sections={
         "Commands": {
-            "list": LazyCommand("questions:list_tags", "What every tag points at; this is what `tags` alone does."),
+            "list": LazyCommand("questions:list_tags", "The digests that tags point at; `tags` alone does this."),
             "explain": LazyCommand("details:explain", "Whether a tag is a release tag, and which rule decides."),
         }
     },
 )
 def tags() -> None:
-    """What every tag points at, and why a tag counts as a release tag."""
+    """The digests that tags point at, and the rule that decides about a tag."""
 
 
 @click.command("list")
 @click.argument("name", metavar="[REPOSITORY]", required=False)
-@click.option("--at", type=When(), metavar="TIME", help="What the tags pointed at then, by the registry's clock.")
+@click.option("--at", type=When(), metavar="TIME", help="The digests at this time, by the registry's clock.")
 @click.option(
     "--sort",
     type=click.Choice(("version", "newest")),
@@ -68,7 +68,7 @@ def tags() -> None:
 )
 @query_options("registry", "repository", "tag")
 def list_tags(query: TrailQuery, name: str | None, at: int | None, sort: str) -> None:
-    """What every tag points at, now or at a time.
+    """The digests that tags point at, now or at a time.
 
     REPOSITORY may be a glob such as 'team/**', and may have a tag: team/app:1.0.
 
@@ -82,7 +82,7 @@ def list_tags(query: TrailQuery, name: str | None, at: int | None, sort: str) ->
 @click.argument("tag", metavar="REPOSITORY:TAG")
 @query_options("registry", "since", "until")
 def history(query: TrailQuery, tag: str) -> None:
-    """Every move of a tag, newest first: what it pointed at, since when and for how long."""
+    """Every move of a tag, newest first: its digests, since when and for how long."""
     subject = find_subject(query, tag)
     if subject.tag is None:
         raise BadParameter(PARAMETER, f"{tag[:80]!r} names no tag; write team/app:prod, or use `tagtrail tags`")
@@ -93,7 +93,7 @@ def history(query: TrailQuery, tag: str) -> None:
 @click.argument("words", metavar="TIME [REFERENCE]", nargs=-1, required=True)
 @query_options("registry")
 def at(query: TrailQuery, words: tuple[str, ...]) -> None:
-    """What a tag, the tags of a repository, or every environment pointed at.
+    """A tag, the tags of a repository, or all environments, as they were at a time.
 
     TIME needs no quotes: `tagtrail at last tuesday 14:03 team/app:prod`. REFERENCE is a tag (team/app:prod), a
     repository or a glob ('team/**'), or an environment (team/app@production); without it, every environment is
@@ -116,7 +116,7 @@ def at(query: TrailQuery, words: tuple[str, ...]) -> None:
 @click.argument("name", metavar="[REPOSITORY]", required=False)
 @query_options("registry", "repository", "tag", "digest", "actor", "environment", "since", "until")
 def deployments(query: TrailQuery, name: str | None) -> None:
-    """What was published for an environment, newest first.
+    """Deployments: the images that were published for environments, newest first.
 
     REPOSITORY may be a glob, and may have a tag. WENT is first, forward, back (to an image that the environment had
     before) or again (the same image). RELEASE names the release tags of the image: "unpinned" where it has none, and
@@ -128,10 +128,10 @@ def deployments(query: TrailQuery, name: str | None) -> None:
 
 @click.command()
 @click.argument("name", metavar="[REPOSITORY]", required=False)
-@click.option("--at", type=When(), metavar="TIME", help="What was published then, by the registry's clock.")
+@click.option("--at", type=When(), metavar="TIME", help="The images at this time, by the registry's clock.")
 @query_options("registry", "repository", "environment")
 def environments(query: TrailQuery, name: str | None, at: int | None) -> None:
-    """What is published for every environment, and what it can go back to.
+    """The image that is published for each environment, and the one to go back to.
 
     REPOSITORY may be a glob. Published does not mean running: only the environment itself knows what runs there.
     """

@@ -36,10 +36,10 @@ def read_reference(text: str) -> Reference:
 
 
 def find_subject(query: TrailQuery, text: str) -> Subject:
-    """What a reference means in the one registry that is meant, by its host, by `--registry`, or because it is alone.
+    """The repository, tag and digest that a reference names, in the one registry that has the repository.
 
-    Raises BadParameter for what is no reference, and when several registries have the repository; NotRecorded when
-    none has.
+    The reference's host and `--registry` choose among registries. Raises BadParameter for a text that is no reference
+    and where several registries have the repository; NotRecorded where none has it.
     """
     reference = read_reference(text)
     having = _find_having(query, reference)
@@ -52,7 +52,7 @@ def find_subject(query: TrailQuery, text: str) -> Subject:
 
 
 def find_environment(query: TrailQuery, text: str) -> tuple[Subject, str]:
-    """What `[host/]repository@environment` means. Raises as `find_subject`."""
+    """The repository and the environment that `[host/]repository@environment` names. Raises as `find_subject`."""
     name, at, environment = text.strip().rpartition("@")
     if not at or not is_environment(text):
         raise BadParameter(PARAMETER, f"{text[:80]!r} is no repository@environment, such as team/app@production")
@@ -60,28 +60,28 @@ def find_environment(query: TrailQuery, text: str) -> tuple[Subject, str]:
 
 
 def is_environment(text: str) -> bool:
-    """Whether the text is shaped as `[host/]repository@environment`: after the @ stands no digest."""
+    """Whether the text has the form `[host/]repository@environment`: no digest follows the @."""
     name, at, environment = text.strip().rpartition("@")
     return bool(at) and is_tag(environment) and ":" not in name.rpartition("/")[2]
 
 
 def narrow(query: TrailQuery, text: str) -> TrailQuery:
-    """The question narrowed to `[host/]repository[:tag]`, or to the repositories that a glob fits.
+    """The query narrowed to `[host/]repository[:tag]`, or to the repositories that match a glob.
 
-    Raises as `find_subject`, but a list may be of several registries.
+    Raises as `find_subject`, but a list may have rows of several registries.
     """
     if is_glob(text):
         return query.narrowed(repository=text)
     reference = read_reference(text)
     if reference.digest is not None:
-        raise BadParameter(PARAMETER, f"{text[:80]!r} has a digest; `tagtrail digest` tells which tags named it")
+        raise BadParameter(PARAMETER, f"{text[:80]!r} has a digest; `tagtrail digest` shows which tags named it")
     having = _find_having(query, reference)
     changes = {"repository": reference.repository, "registry": having[0] if len(having) == 1 else None}
     return query.narrowed(**changes, **({"tag": reference.tag} if reference.tag else {}))
 
 
 def _find_having(query: TrailQuery, reference: Reference) -> list[str]:
-    """The registries that can be meant and have the repository: at least one."""
+    """The registries that have the repository, among those that the host and `--registry` allow: at least one."""
     db = query.trail.store.reader()
     allowed: Collection[str]
     try:

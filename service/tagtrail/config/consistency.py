@@ -237,7 +237,7 @@ def _refuse_dead_route(notify: NotifyConfig, at: int, path: str) -> None:
     route = notify.routes[at]
     if route.kinds == {"alert"} and not _takes_alerts(route):
         raise ConfigurationError(
-            f"{path} sends only alerts, which have no repository, tag and environment; take these out of it"
+            f"{path} sends only alerts, which have no repository, tag and environment; remove these keys"
         )
     for first, earlier in enumerate(notify.routes[:at] if notify.match == "first" else ()):
         if _takes_all_of(earlier, route):

@@ -157,7 +157,7 @@ class SigningSecret(Secret):
 
     @classmethod
     def check(cls, text: str) -> None:
-        """Raises ValueError when a part of it is no signing secret."""
+        """Raises ValueError when a part is no signing secret."""
         if not text.split() or not all(24 <= _count_random(secret) <= 64 for secret in text.split()):
             raise ValueError("is no signing secret; give it `whsec_` and 24 to 64 random bytes in Base64")
 
@@ -216,7 +216,7 @@ AnySecret = TypeVar("AnySecret", bound=Secret)
 
 
 def read_secret(kind: type[AnySecret], value: object, source: ConfigSource) -> AnySecret:
-    """The secret that a mapping gives as `env`, `file` or `value`. Raises ValueError, which quotes nothing of it.
+    """The secret that a mapping gives as `env`, `file` or `value`. Raises ValueError, which never quotes the secret.
 
     A patient source gets a missing secret for a channel instead of the error.
     """

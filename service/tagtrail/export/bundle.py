@@ -19,7 +19,7 @@ from tagtrail.export.gaps import Gaps
 from tagtrail.export.lines import write_disclosures, write_lines, write_pushes
 from tagtrail.export.manifest import write_manifest
 from tagtrail.export.proof import ProvedLog, get_checkpoint, load_log, read_earlier, write_proof
-from tagtrail.export.query import Question
+from tagtrail.export.query import ExportQuery
 from tagtrail.export.selection import INCLUDED, Reading, Selection, choose
 from tagtrail.ledger.record import Recorder
 from tagtrail.ledger.rulebook import RuleBook, load_rulebook
@@ -40,7 +40,7 @@ BEGUN: Final = "begun"  # the `action` of the first line
 INTERRUPTED: Final = "interrupted by the caller"
 FAILED: Final = "interrupted by a failure of the service"
 
-Told = Callable[[int], None]
+CountLines = Callable[[int], None]
 
 
 class Archive:
@@ -105,7 +105,7 @@ class Bundle:
     """The contents of a bundle, read and checked, before it is written."""
 
     reading: Reading
-    question: Question
+    query: ExportQuery
     log: ProvedLog
     earlier: Checkpoint | None
     book: RuleBook
@@ -120,11 +120,11 @@ class Bundle:
 
     @property
     def work(self) -> int:
-        """How often `told` counts a line during the making."""
+        """How often `progress` counts a line during the making."""
         return self.lines * (3 if self.identities else 2)
 
-    def members(self, told: Told = lambda lines: None) -> Iterator[tuple[str, Iterable[bytes]]]:
-        """Each file's name and pieces, in the order of the zip; `told` counts processed lines."""
+    def members(self, progress: CountLines = lambda lines: None) -> Iterator[tuple[str, Iterable[bytes]]]:
+        """Each file's name and pieces, in the order of the zip; `progress` counts processed lines."""
         reading, selection, log = self.reading, self.selection, self.log
         hosts = self.book.before(selection.end).latest.hosts
         deployments = Deployments(
@@ -132,7 +132,7 @@ class Bundle:
             selection,
             Past(self.book, log.size),
             hosts,
-            environment=self.question.filter.environment,
+            environment=self.query.filter.environment,
             identities=self.identities,
         )
         gaps = Gaps(reading, selection)
@@ -143,13 +143,13 @@ class Bundle:
         yield "checkpoint", [log.checkpoint.note.encode()]
         if log.rotations:
             yield "rotations", [note.encode() for note in log.rotations]
-        if self.question.since_checkpoint is not None:
-            yield "since-checkpoint", [self.question.since_checkpoint.encode()]
-        yield "entries.ndjson", write_lines(reading, selection, told)
+        if self.query.since_checkpoint is not None:
+            yield "since-checkpoint", [self.query.since_checkpoint.encode()]
+        yield "entries.ndjson", write_lines(reading, selection, progress)
         if self.identities:
-            yield "disclosures.ndjson", write_disclosures(reading, selection, told)
+            yield "disclosures.ndjson", write_disclosures(reading, selection, progress)
         yield "deployments.csv", deployments.write()
-        yield "pushes.csv", write_pushes(reading, selection, hosts, told, identities=self.identities)
+        yield "pushes.csv", write_pushes(reading, selection, hosts, progress, identities=self.identities)
         yield "gaps.csv", gaps.write()
         yield "proof.json", write_proof(reading, selection, log, self.earlier)
         yield (
@@ -159,7 +159,7 @@ class Bundle:
                 selection,
                 log,
                 self.book,
-                self.question,
+                self.query,
                 asked_by=self.asked_by,
                 identities=self.identities,
                 gaps=gaps.count,
@@ -169,7 +169,7 @@ class Bundle:
 
 def prepare(
     store: Store,
-    question: Question,
+    query: ExportQuery,
     *,
     sign: Callable[[], StoredCheckpoint],
     asked_by: str,
@@ -180,18 +180,18 @@ def prepare(
     Raises NotRecorded for a size that was never signed, Refused for an earlier checkpoint that contradicts the ledger,
     Contradicted for a ledger that contradicts its checkpoint, the errors of `sign`, and StorageUnavailable.
     """
-    checkpoint = sign() if question.size is None else None
+    checkpoint = sign() if query.size is None else None
     reading = Reading(store)
     with reading.page() as db:
-        log = load_log(db, checkpoint or get_checkpoint(db, question.size or 0))
-        earlier = read_earlier(db, question.since_checkpoint, log) if question.since_checkpoint is not None else None
+        log = load_log(db, checkpoint or get_checkpoint(db, query.size or 0))
+        earlier = read_earlier(db, query.since_checkpoint, log) if query.since_checkpoint is not None else None
         book = load_rulebook(db).before(log.size)
-    selection = choose(reading, question, book, size=log.size)
-    return Bundle(reading, question, log, earlier, book, selection, asked_by, identities)
+    selection = choose(reading, query, book, size=log.size)
+    return Bundle(reading, query, log, earlier, book, selection, asked_by, identities)
 
 
 def hand_over(
-    bundle: Bundle, recorder: Recorder, requester: Requester, *, told: Told = lambda lines: None
+    bundle: Bundle, recorder: Recorder, requester: Requester, *, progress: CountLines = lambda lines: None
 ) -> Generator[bytes, None, None]:
     """Stream the zip and record the export; without a reader of the first piece, nothing is recorded.
 
@@ -199,14 +199,14 @@ def hand_over(
     """
 
     def record(*, action: str | None = None, sha256: str | None = None, reason: str | None = None) -> None:
-        question = bundle.question.describe(identities=bundle.identities, size=bundle.log.size)
-        said = json.dumps(question, sort_keys=True, ensure_ascii=False, separators=(",", ":")).encode()
+        query = bundle.query.describe(identities=bundle.identities, size=bundle.log.size)
+        said = json.dumps(query, sort_keys=True, ensure_ascii=False, separators=(",", ":")).encode()
         record_export(recorder, requester, format=FORMAT, query=said, action=action, sha256=sha256, reason=reason)
 
     record(action=BEGUN)
     archive = Archive()
     try:
-        for name, pieces in bundle.members(told):
+        for name, pieces in bundle.members(progress):
             yield from archive.add(name, pieces)
         sums = archive.sums.encode()
         yield from archive.add(SUMS, [sums])

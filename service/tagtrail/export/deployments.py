@@ -29,11 +29,11 @@ from tagtrail.store.export import (
 from tagtrail.store.lines import StoredLine
 from tagtrail.store.publications import Place
 from tagtrail.trail.deployments import Deployment, Direction, Publication, derive_deployments
-from tagtrail.trail.instant import format_instant, parse_instant
+from tagtrail.trail.instant import format_instant, parse_instant, seconds_between
 from tagtrail.trail.moves import Interval, Moment, Move, derive_moves, intervals
 from tagtrail.trail.rules import Hosts
 from tagtrail.wording.spreadsheet import MARK, Cell, write_cells, write_row
-from tagtrail.wording.text import format_optional, seconds_between
+from tagtrail.wording.text import format_optional
 
 _EVER: Final = Moment(0, b"")
 _REMEMBERED: Final = 20_000  # tags

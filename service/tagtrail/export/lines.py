@@ -16,7 +16,7 @@ from tagtrail.wording.spreadsheet import MARK, write_row
 _URL_SAFE = bytes.maketrans(b"+/", b"-_")
 
 
-def write_lines(reading: Reading, selection: Selection, told: Callable[[int], None]) -> Iterator[bytes]:
+def write_lines(reading: Reading, selection: Selection, progress: Callable[[int], None]) -> Iterator[bytes]:
     """The included lines by seq, each with a line feed. Raises StorageUnavailable if one is missing."""
     for window in selection.included():
         with reading.page() as db:
@@ -25,10 +25,10 @@ def write_lines(reading: Reading, selection: Selection, told: Callable[[int], No
         if len(lines) != window.marks.count(INCLUDED):
             raise StorageUnavailable(f"of lines {window.first} to {window.end - 1} some are missing from the ledger")
         yield b"\n".join((*lines, b""))
-        told(len(lines))
+        progress(len(lines))
 
 
-def write_disclosures(reading: Reading, selection: Selection, told: Callable[[int], None]) -> Iterator[bytes]:
+def write_disclosures(reading: Reading, selection: Selection, progress: Callable[[int], None]) -> Iterator[bytes]:
     """The disclosures of the included lines, unless erased; by seq."""
     for window in selection.included():
         first = window.first
@@ -37,7 +37,7 @@ def write_disclosures(reading: Reading, selection: Selection, told: Callable[[in
                 disclosed = read_disclosures(db, first, window.end)
             yield b"".join([_write(each) for each in disclosed if window.includes(each.seq)])
             first = disclosed[-1].seq + 1 if disclosed else window.end
-        told(window.marks.count(INCLUDED))
+        progress(window.marks.count(INCLUDED))
 
 
 def _write(disclosed: Disclosed) -> bytes:
@@ -85,9 +85,9 @@ _decode = msgspec.json.Decoder(_Line).decode
 
 
 def write_pushes(
-    reading: Reading, selection: Selection, hosts: Hosts, told: Callable[[int], None], *, identities: bool
+    reading: Reading, selection: Selection, hosts: Hosts, progress: Callable[[int], None], *, identities: bool
 ) -> Iterator[bytes]:
-    """The table, in pieces; `told` counts the lines that were read."""
+    """The table, in pieces; `progress` counts the lines that were read."""
     yield MARK + write_row(_COLUMNS + (_OF_PERSONS if identities else ())).encode()
     for window in selection.included():
         with reading.page() as db:
@@ -95,7 +95,7 @@ def write_pushes(
             persons = read_persons(db, window.first, window.end) if identities else None
         lines = (_decode(line) for seq, line in rows if window.includes(seq))
         yield "".join([_write_push(line, hosts, persons) for line in lines if line.kind == "push"]).encode()
-        told(window.marks.count(INCLUDED))
+        progress(window.marks.count(INCLUDED))
 
 
 def _write_push(line: _Line, hosts: Hosts, persons: dict[int, bytes] | None) -> str:

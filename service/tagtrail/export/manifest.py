@@ -7,7 +7,7 @@ from typing import Any
 
 from tagtrail import __version__
 from tagtrail.export.proof import ProvedLog
-from tagtrail.export.query import Question
+from tagtrail.export.query import ExportQuery
 from tagtrail.export.selection import INCLUDED, PRUNED, WITHHELD, Draw, Reading, Selection
 from tagtrail.ledger.rulebook import RuleBook
 from tagtrail.store.events import get_received_at
@@ -25,7 +25,7 @@ def write_manifest(
     selection: Selection,
     log: ProvedLog,
     book: RuleBook,
-    question: Question,
+    query: ExportQuery,
     *,
     asked_by: str,
     identities: bool,
@@ -41,14 +41,14 @@ def write_manifest(
         "size": log.size,
         "first": selection.first,
         "end": selection.end,
-        "filter": question.describe_filter(),
+        "filter": query.describe_filter(),
         "identities": identities,
         "lines": selection.count(INCLUDED),
         "kinds": _count_kinds(reading, selection),
         "withheld": selection.count(WITHHELD),
         "pruned": selection.count(PRUNED),
         "gaps": gaps,
-        "coverage": _coverage(reading, selection, log, book, registry=question.filter.registry),
+        "coverage": _coverage(reading, selection, log, book, registry=query.filter.registry),
         "sample": _describe_draw(selection.draw),
     }
     yield f"{json.dumps(document, indent=2, sort_keys=True, ensure_ascii=False)}\n".encode()

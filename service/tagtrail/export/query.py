@@ -27,7 +27,7 @@ class Sample:
 
 
 @dataclass(frozen=True, slots=True)
-class Question:
+class ExportQuery:
     """The query. `identities` is None if not given, `size` None for the newest checkpoint.
 
     `filter` goes by our clock. `since_checkpoint` is the signed note that the auditor kept.
@@ -60,11 +60,11 @@ class Question:
         return {**self.describe_filter(), **sample, **since, "identities": identities, "size": size}
 
 
-def read_question(parameters: Mapping[str, str]) -> Question:
+def read_export_query(parameters: Mapping[str, str]) -> ExportQuery:
     """Parse the parameters. Raises BadParameter."""
     refuse_unknown(parameters, accepted=PARAMETERS)
     given = {name: text for name, text in parameters.items() if name in FILTERS}
-    return Question(
+    return ExportQuery(
         filter=read_filter(given, accepted=FILTERS),
         identities=_read_answer(parameters["identities"]) if "identities" in parameters else None,
         sample=_read_sample(parameters),

@@ -13,7 +13,7 @@ from itertools import compress
 from typing import Final
 
 from tagtrail.errors import StorageUnavailable
-from tagtrail.export.query import Question, Sample
+from tagtrail.export.query import ExportQuery, Sample
 from tagtrail.ledger.rulebook import RuleBook
 from tagtrail.store.database import Connection, Store
 from tagtrail.store.export import Candidate, find_candidates, find_plain, find_pruned
@@ -112,27 +112,27 @@ class Selection:
                 yield MarkedRange(window.first + low, window.first + high + 1, window.marks[low : high + 1])
 
 
-def choose(reading: Reading, question: Question, book: RuleBook, *, size: int) -> Selection:
+def choose(reading: Reading, query: ExportQuery, book: RuleBook, *, size: int) -> Selection:
     """Select from the first `size` lines those that the query means."""
     with reading.page() as db:
-        window = find_window(db, replace(question.filter, last_seq=size - 1))
+        window = find_window(db, replace(query.filter, last_seq=size - 1))
     first, end = window.first, max(window.first, window.last + 1)
-    selection = Selection(first, bytearray([WITHHELD if question.is_narrow else INCLUDED]) * (end - first))
-    if question.is_narrow:
-        fitting = _mark_fitting(reading, selection, question, book)
-        selection = _sampled(selection, fitting, question.sample)
+    selection = Selection(first, bytearray([WITHHELD if query.is_narrow else INCLUDED]) * (end - first))
+    if query.is_narrow:
+        fitting = _mark_fitting(reading, selection, query, book)
+        selection = _sampled(selection, fitting, query.sample)
     _mark_pruned(reading, selection)
     return selection
 
 
-def _mark_fitting(reading: Reading, selection: Selection, question: Question, book: RuleBook) -> bytearray:
+def _mark_fitting(reading: Reading, selection: Selection, query: ExportQuery, book: RuleBook) -> bytearray:
     """Mark the lines that are always included; returns a mark for each matching line."""
-    fits, first = _make_fits(question, book), selection.first
+    fits, first = _make_fits(query, book), selection.first
     fitting = bytearray(len(selection.marks))
     for window in selection.windows():
         with reading.page() as db:
             plain = find_plain(db, window.first, window.end)
-            candidates = find_candidates(db, window.first, window.end, question.filter)
+            candidates = find_candidates(db, window.first, window.end, query.filter)
             pruned = frozenset(find_pruned(db, window.first, window.end))
         for seq in plain:
             selection.marks[seq - first] = INCLUDED
@@ -182,9 +182,9 @@ def _runs(marks: bytearray, first: int) -> Iterator[tuple[int, int]]:
         begin = marks.find(INCLUDED, end)
 
 
-def _make_fits(question: Question, book: RuleBook) -> Fits:
+def _make_fits(query: ExportQuery, book: RuleBook) -> Fits:
     """The conditions that the database cannot check: the repository matches the glob, the tag means the environment."""
-    asked = question.filter
+    asked = query.filter
     tests = [
         *([_fits_repository(asked.repository)] if asked.repository is not None else []),
         *([_fits_environment(asked.environment, book)] if asked.environment is not None else []),

@@ -7,7 +7,7 @@ import msgspec
 from tagtrail.access.tokens import Sender
 from tagtrail.intake.wire import Event, Platform, decode_event, split_envelope
 from tagtrail.ledger.submission import Counted, Draft, Item
-from tagtrail.line import Assurance, Entry, IndexMember, Who, commitment, disclosure, event_key
+from tagtrail.line import Assurance, Entry, IndexMember, Who, commit_to, commitment, disclosure, event_key
 from tagtrail.trail.instant import DAY, day_of, format_instant, parse_instant
 from tagtrail.trail.moves import Moment
 from tagtrail.trail.names import is_digest, is_host, is_repository, is_tag
@@ -122,8 +122,6 @@ def _draft(event: Event, raw: bytes, sender: Sender, moment: Moment) -> Draft:
         address=event.request.addr[:_LONGEST_TEXT],
         user_agent=event.request.useragent[:_LONGEST_AGENT],
     )
-    who_document = disclosure("who", msgspec.json.encode(who))
-    raw_document = disclosure("raw", msgspec.json.format(raw, indent=-1))
     references, left_out = _members(event)
     entry = Entry(
         kind="push" if event.action == "push" else "delete",
@@ -141,9 +139,8 @@ def _draft(event: Event, raw: bytes, sender: Sender, moment: Moment) -> Draft:
         references=references,
         references_left_out=left_out,
         actor_assurance=_assurance(event, sender),
-        who=commitment(who_document),
-        raw=commitment(raw_document),
     )
+    entry, who_document, raw_document = commit_to(entry, who=who, raw=msgspec.json.format(raw, indent=-1))
     return Draft(entry, who=who_document, raw=raw_document, moment=moment)
 
 

@@ -10,7 +10,7 @@ from tagtrail.errors import BadParameter, NotRecorded, Refused
 from tagtrail.ledger.declare import KEY, Origin, check_key, check_texts
 from tagtrail.ledger.record import Recorder
 from tagtrail.ledger.submission import Conflict, Draft, Recorded, Submission
-from tagtrail.line import Entry, Who, commitment, disclosure, read_line
+from tagtrail.line import Entry, Who, commit_to, read_line
 from tagtrail.store.annotations import RecordedAnnotation, get_annotation
 from tagtrail.store.database import Connection, Store
 from tagtrail.store.lines import get_last_seq, get_line
@@ -98,9 +98,7 @@ def _check_line(db: Connection, seq: int) -> None:
 
 def _draft(seq: int, said: Annotation, event: str, origin: Origin) -> Draft:
     who = Who(actor=said.actor or "", address=origin.address, user_agent=origin.user_agent)
-    who_document = disclosure("who", msgspec.json.encode(who))
     raw = {"annotates": seq} | {name: text for name, text in msgspec.structs.asdict(said).items() if text is not None}
-    raw_document = disclosure("raw", _encoder.encode(raw))
     entry = Entry(
         kind="annotation",
         event=event,
@@ -109,7 +107,6 @@ def _draft(seq: int, said: Annotation, event: str, origin: Origin) -> Draft:
         change=said.change,
         actor_assurance="claimed" if said.actor else "absent",
         token=origin.token,
-        who=commitment(who_document),
-        raw=commitment(raw_document),
     )
+    entry, who_document, raw_document = commit_to(entry, who=who, raw=_encoder.encode(raw))
     return Draft(entry, who=who_document, raw=raw_document, may_compare=origin.knows)

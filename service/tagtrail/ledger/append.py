@@ -101,7 +101,7 @@ class Tail:
         return recorded
 
     def _touch(self, item: Item) -> None:
-        """Remember that we heard from the registry. A start of it that was never seen before becomes a line."""
+        """Remember that we heard from the registry. A new start of the registry becomes a line."""
         source = item.entry if isinstance(item, Draft) else item
         instance = source.instance or ""
         is_event = isinstance(item, Counted) or item.entry.kind in ("push", "delete")

@@ -6,7 +6,7 @@ remembered of the tag, and the rows of a whole batch are written with a few stat
 other line, after the rows collected so far are written.
 
 A line whose projection fails is evidence already: it must neither stop the lines after it nor vanish. It gets a row
-without meaning and a place in the quarantine, from which the service's alerts learn of it. `rebuild` tries it again.
+without meaning and a place in the quarantine, which the service's alerts report. `rebuild` tries it again.
 """
 
 import hashlib
@@ -18,7 +18,7 @@ from tagtrail import logs
 from tagtrail.ledger.project import LineProjector, Meaning, add_members, moment_of
 from tagtrail.ledger.publish import KnownTag, publish_move
 from tagtrail.ledger.rulebook import RuleBook, load_rulebook
-from tagtrail.ledger.submission import Line, TagMove
+from tagtrail.ledger.submission import Line, ProjectedMove
 from tagtrail.line import event_key, write_line
 from tagtrail.store import moves
 from tagtrail.store.database import Connection, is_trouble_of_the_disk
@@ -222,7 +222,7 @@ class _Batch:
         judged = JudgedMove(move, is_release, is_release and breaks_release(move))
         self._follow(known.tag_id, tag, judged)
         published = publish_move(tx, self._lines.book, known, move)
-        return Meaning([TagMove(known.repository, known.tag, move.kind, judged.violates, False)], published)
+        return Meaning([ProjectedMove(known.repository, known.tag, move.kind, judged.violates, False)], published)
 
     def _follow(self, tag_id: int, tag: _Tag, judged: JudgedMove) -> None:
         """The tag makes the move, which ends the interval of the move before it."""

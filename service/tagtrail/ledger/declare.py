@@ -11,7 +11,7 @@ from tagtrail.errors import BadParameter, Refused
 from tagtrail.ledger.record import Recorder
 from tagtrail.ledger.resolve import Image, find_image, find_registries
 from tagtrail.ledger.submission import Conflict, Draft, Recorded, Submission
-from tagtrail.line import Entry, Who, commitment, disclosed_value, disclosure, event_key, read_line
+from tagtrail.line import Entry, Who, commit_to, disclosed_value, event_key, read_line
 from tagtrail.store.database import Connection, Store
 from tagtrail.store.events import find_event
 from tagtrail.store.lines import StoredLine, get_line
@@ -170,8 +170,6 @@ def _after_what_is_published(db: Connection, image: Image, environment: str, *, 
 
 def _draft(said: Declaration, image: Image, event: str, origin: Origin, occurred_at: int) -> Draft:
     who = Who(actor=said.actor or "", address=origin.address, user_agent=origin.user_agent)
-    who_document = disclosure("who", msgspec.json.encode(who))
-    raw_document = disclosure("raw", _encoder.encode(said))
     entry = Entry(
         kind="deployment",
         registry=image.repository.registry,
@@ -185,7 +183,6 @@ def _draft(said: Declaration, image: Image, event: str, origin: Origin, occurred
         change=said.change,
         actor_assurance="claimed" if said.actor else "absent",
         token=origin.token,
-        who=commitment(who_document),
-        raw=commitment(raw_document),
     )
+    entry, who_document, raw_document = commit_to(entry, who=who, raw=_encoder.encode(said))
     return Draft(entry, who=who_document, raw=raw_document, may_compare=origin.knows)

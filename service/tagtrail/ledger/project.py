@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 
 from tagtrail.ledger.publish import KnownTag, Published, publish, publish_move, republish
 from tagtrail.ledger.rulebook import RuleBook, rules_of
-from tagtrail.ledger.submission import Line, TagMove
+from tagtrail.ledger.submission import Line, ProjectedMove
 from tagtrail.line import Entry, IndexMember, Who, disclosed_value, event_key, read_line, read_who
 from tagtrail.store import annotations, moves
 from tagtrail.store import events as facts
@@ -30,7 +30,7 @@ from tagtrail.trail.moves import Delete, Moment, Move, Push, breaks_release, der
 class Meaning:
     """What a line changed: the moves that it caused, of any tag, and what it published."""
 
-    moves: Sequence[TagMove] = ()
+    moves: Sequence[ProjectedMove] = ()
     published: Sequence[Published] = ()
 
 
@@ -119,7 +119,7 @@ class LineProjector:
         )
         facts.add_entries(tx, [row])
 
-    def _project_push(self, tx: Connection, scope: "_Scope") -> list[TagMove]:
+    def _project_push(self, tx: Connection, scope: "_Scope") -> list[ProjectedMove]:
         entry = scope.line.entry
         manifest, is_new = pushed_manifest_id(
             tx,
@@ -138,7 +138,7 @@ class LineProjector:
         fact = Push(scope.moment, scope.line.seq, manifest)
         return self._move_tag(tx, scope, tag_id, entry.tag, fact, had_any=not is_new)
 
-    def _project_delete(self, tx: Connection, scope: "_Scope") -> list[TagMove]:
+    def _project_delete(self, tx: Connection, scope: "_Scope") -> list[ProjectedMove]:
         entry, seq = scope.line.entry, scope.line.seq
         if entry.tag is not None:
             tag_id = self.names.tag_id(tx, scope.repository_id, entry.tag, first=scope.moment)
@@ -146,7 +146,7 @@ class LineProjector:
             return self._move_tag(tx, scope, tag_id, entry.tag, Delete(scope.moment, seq))
         manifest = manifest_id(tx, scope.repository_id, entry.digest) if entry.digest is not None else None
         self._add_row(tx, scope, tag_id=None, manifest=manifest)
-        caused: list[TagMove] = []
+        caused: list[ProjectedMove] = []
         for tag_id, tag in facts.find_tags_concerned(tx, scope.repository_id, manifest):
             caused += self._move_tag(tx, scope, tag_id, tag, Delete(scope.moment, seq, manifest))
         facts.note_shared_delete(tx, scope.repository_id, scope.moment)
@@ -173,7 +173,7 @@ class LineProjector:
         fact: Push[int] | Delete[int],
         *,
         had_any: bool = True,
-    ) -> list[TagMove]:
+    ) -> list[ProjectedMove]:
         """Derive what the fact does to the tag, from its moment on, and what that publishes.
 
         Without `had_any` no tag can have had the fact's own digest before.
@@ -205,7 +205,7 @@ class LineProjector:
         after = TagState(head, max(state.latest, fact.moment))
         moves.set_tag_state(tx, tag_id, after, last_move=derived[-1] if derived else None)
         return [
-            TagMove(scope.repository, tag, move.move.kind, move.violates, not is_latest)
+            ProjectedMove(scope.repository, tag, move.move.kind, move.violates, not is_latest)
             for move in judged
             if move.move.seq == scope.line.seq
         ]

@@ -43,7 +43,7 @@ class Recorder:
     def record(self, submission: Submission) -> list[Outcome]:
         """Record the submission; when this returns, it is durable.
 
-        Returns an outcome for each of its drafts. Raises StorageUnavailable when nothing of it was stored.
+        Returns an outcome for each of its drafts. Raises StorageUnavailable when nothing was stored.
         """
         with self._recording() as tail:
             outcomes = tail.record(submission)

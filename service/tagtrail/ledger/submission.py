@@ -1,4 +1,4 @@
-"""What is handed to the recorder, drafts of lines and counted events, and what comes of it: lines and outcomes."""
+"""The recorder's input, drafts of lines and counted events, and its results: lines and outcomes."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -12,7 +12,7 @@ class Draft:
     """An entry that has no place in the ledger yet, with the documents behind its commitments.
 
     `moment` is what the entry's `occurred` and `event` stand for, where it has both and they were read already.
-    `may_compare` tells of a line with the same id whether the sender may learn if it was received as the very same.
+    `may_compare` decides, for a line with the same id, whether the sender may learn if the contents are equal.
     """
 
     entry: Entry
@@ -60,7 +60,7 @@ class Line:
 
 
 @dataclass(frozen=True, slots=True)
-class TagMove:
+class ProjectedMove:
     """A move of this tag that a line caused; `is_late` if the head had moved on before the line came."""
 
     repository: str
@@ -76,7 +76,7 @@ class Recorded:
 
     seq: int
     entry: Entry
-    moves: tuple[TagMove, ...] = ()
+    moves: tuple[ProjectedMove, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

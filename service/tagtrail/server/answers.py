@@ -1,4 +1,4 @@
-"""One request through the WSGI application: gunicorn's parser in front of it, gunicorn's response behind it."""
+"""One request through the WSGI application: between gunicorn's parser and gunicorn's response."""
 
 import logging
 import socket

@@ -1,6 +1,6 @@
 """A process beside the workers: whichever worker finds it missing starts it, and it ends with that worker.
 
-The process itself holds a lock while it works, so that there is one of it however many workers there are.
+The process itself holds a lock while it works, so that only one runs, regardless of the number of workers.
 """
 
 import logging
@@ -20,7 +20,7 @@ _log = logging.getLogger(__name__)
 
 
 class Companion:
-    """Keeps `command` running. `is_missing` says whether nobody holds its lock; `clock` counts seconds."""
+    """Keeps `command` running. `is_missing` says whether its lock is free; `clock` counts seconds."""
 
     def __init__(
         self,

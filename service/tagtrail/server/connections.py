@@ -23,10 +23,10 @@ _LONGEST = 1_000_000  # seconds; the kernel takes no infinity
 class Progress(Enum):
     """How far a request has arrived."""
 
-    PARTIAL = "more of it must arrive"
-    WHOLE = "all of it is here"
+    PARTIAL = "more must arrive"
+    WHOLE = "the whole request is here"
     STREAM = "its head is here, and its body is to be read while it is served"
-    BROKEN = "nothing that could follow makes a request of it"
+    BROKEN = "no continuation makes it a request"
     GONE = "the client closed the connection"
 
 

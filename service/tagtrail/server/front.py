@@ -48,7 +48,7 @@ class Intake(Protocol):
     """Records events, for one thread."""
 
     def find_sender(self, authorization: str) -> Any:
-        """Whoever the Authorization header stands for; None for nobody."""
+        """The sender that the Authorization header identifies, or None."""
 
     def record(self, requests: Sequence[tuple[Any, bytes]]) -> list[bool] | None:
         """Record bodies, each with its sender; whether each is durable. None while another writer has its turn."""
@@ -245,7 +245,7 @@ class Front:
             self._release(next(iter(self._waiting))).close()
 
     def _record(self) -> None:
-        """Record what is whole and answer it; while another writer has its turn, all of it waits."""
+        """Record what is whole and answer it; while another writer has its turn, everything waits."""
         while self._whole:
             group = self._whole[:_RECORDED_AT_ONCE]
             stored = self._intake.record([(request.sender, request.body) for request in group])

@@ -117,7 +117,7 @@ _SETTINGS: dict[str, Any] = {
     "limit_request_line": 8190,  # bytes; questions have many parameters
     "limit_request_fields": 100,
     "limit_request_field_size": 8190,  # bytes
-    # Nobody is believed about the scheme or about the script's name: `public_url` says what stands in front.
+    # No header is trusted about the scheme or the script's name: `public_url` states the address in front.
     "forwarded_allow_ips": "",
     "forwarder_headers": "",
     "secure_scheme_headers": {},

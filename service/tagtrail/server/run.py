@@ -65,7 +65,7 @@ def run(config: Config) -> None:
 
 
 def _prepare(config: Config) -> None:
-    """Bring the database up to date, and refuse to go on with one that is not what was signed of it."""
+    """Bring the database up to date, and refuse one that contradicts its checkpoints."""
     store = Store(config.data)
     store.prepare()
     try:

@@ -69,7 +69,7 @@ class Watch:
             try:
                 self.look(age=age)
             except Exception as error:  # this thread has to go on
-                logs.error(_log, "the watch caught what nobody handled", cause=error)
+                logs.error(_log, "the watch caught an unhandled error", cause=error)
             age = self._age
             pause.wait(age)
 
@@ -85,5 +85,5 @@ class Watch:
             self._running = subprocess.Popen(self._verifying, stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL)
 
     def _is_over(self, since: int | None, seconds: float) -> bool:
-        """Whether so many seconds have passed; nobody waits until a clock that was set back has caught up."""
+        """Whether so many seconds have passed; a clock that was set back does not delay it."""
         return since is None or not 0 <= self._clock() - since < seconds * SECOND

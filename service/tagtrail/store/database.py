@@ -240,7 +240,7 @@ class WriteBack:
     """Writes the write-ahead log back into the database, in a thread of its own, so that no answer waits for it.
 
     Most of the work is done while others write. Only the rest, a few pages, is written back in a turn of its own:
-    after it the next transaction begins the log anew. With a SQLite older than 3.51.3 all of it is done in such a turn.
+    after it the next transaction begins the log anew. With a SQLite older than 3.51.3 all work is done in such a turn.
     """
 
     def __init__(self, store: Store, *, every: int) -> None:

@@ -57,7 +57,8 @@ _WITH_ENTRIES = Series(
     "publications p CROSS JOIN entries e ON e.seq = p.seq", KEY, (*_FACTS, "e.registry_id", "e.actor_id")
 )
 
-Wanted = dict[str, frozenset[int | str]]  # for each column with a condition, the matching values
+# For each column that a filter names, the values that match.
+DeploymentConditions = dict[str, frozenset[int | str]]
 
 
 class EarlierDigest(msgspec.Struct, frozen=True):
@@ -202,9 +203,9 @@ def find_last_time(db: Connection, key: Key, rules: Rules) -> EarlierDigest | No
     return find_published(db, row, rules, Releases(db), rolled_back=False) if row else None
 
 
-def _find_wanted(db: Connection, filters: Filter) -> Wanted:
+def _find_wanted(db: Connection, filters: Filter) -> DeploymentConditions:
     """The filter's conditions on columns; an empty set if nothing can match. Raises BadParameter."""
-    wanted: Wanted = {}
+    wanted: DeploymentConditions = {}
     repositories = find_repositories(db, filters) if restricts_repositories(filters) else None
     if repositories is not None:
         wanted["p.repository_id"] = frozenset(repository.id for repository in repositories)
@@ -221,7 +222,7 @@ def _find_wanted(db: Connection, filters: Filter) -> Wanted:
     return wanted
 
 
-def _walk(db: Connection, series: Series, filters: Filter, wanted: Wanted, span: Span) -> Iterator[Row]:
+def _walk(db: Connection, series: Series, filters: Filter, wanted: DeploymentConditions, span: Span) -> Iterator[Row]:
     """Walk along the narrowest index that the filter allows."""
     if not all(wanted.values()):
         return iter(())
@@ -239,7 +240,7 @@ def _by_time(filters: Filter) -> Source:
     return Source() if filters.environment is None else Source("p.environment = ?", (filters.environment,))
 
 
-def _keep(series: Series, wanted: Wanted, last_seq: int) -> Callable[[Row], bool]:
+def _keep(series: Series, wanted: DeploymentConditions, last_seq: int) -> Callable[[Row], bool]:
     places = {column: at for at, column in enumerate(series.key + series.facts)}
     manifest_at, seq_at = places["p.manifest_id"], places["p.seq"]
     tests = [(places[column], values) for column, values in wanted.items()]

@@ -69,7 +69,8 @@ _ENTRIES = Series("entries e", ("e.seq",), _FACTS)
 _SEQS = Series("entries e", ("e.seq",))
 _PUBLISHING = Series("publications p CROSS JOIN entries e ON e.seq = p.seq", ("p.seq",), _FACTS)
 
-Wanted = dict[str, frozenset[int | str]]  # for each column of `entries` with a condition, the matching values
+# For each column that a filter names, the values that match.
+EntryConditions = dict[str, frozenset[int | str]]
 
 
 def find_entries(db: Connection, query: Query) -> Page[LoggedEntry]:
@@ -125,7 +126,9 @@ def find_seqs(db: Connection, query: Query) -> Page[int]:
     return _gather(_drop_repeated(walk(db, shown, source, span)), series, rest, query.limit)
 
 
-def _gather(rows: Iterator[Row], series: Series, wanted: Wanted, limit: int, *, most: int | None = None) -> Page[int]:
+def _gather(
+    rows: Iterator[Row], series: Series, wanted: EntryConditions, limit: int, *, most: int | None = None
+) -> Page[int]:
     """A page of the rows with the wanted values."""
     tests = [(len(series.key) + series.facts.index(column), values) for column, values in wanted.items()]
     found, after = gather(
@@ -134,9 +137,9 @@ def _gather(rows: Iterator[Row], series: Series, wanted: Wanted, limit: int, *, 
     return Page(tuple(row[0] for row in found), after)
 
 
-def find_wanted(db: Connection, filters: Filter) -> Wanted | None:
+def find_wanted(db: Connection, filters: Filter) -> EntryConditions | None:
     """The filter's conditions on columns of `entries`; None if nothing can match. Raises BadParameter."""
-    wanted: Wanted = {}
+    wanted: EntryConditions = {}
     if filters.kind is not None:
         wanted["e.kind"] = frozenset({filters.kind})
     if filters.actor is not None:
@@ -153,7 +156,7 @@ def find_wanted(db: Connection, filters: Filter) -> Wanted | None:
     return wanted if all(wanted.values()) else None
 
 
-def _choose(db: Connection, wanted: Wanted, environment: str | None, span: Span) -> tuple[Series, Source]:
+def _choose(db: Connection, wanted: EntryConditions, environment: str | None, span: Span) -> tuple[Series, Source]:
     """The index to walk along, and the table it belongs to."""
     if environment is not None:
         return _PUBLISHING, Source("p.environment = ?", (environment,))

@@ -132,7 +132,7 @@ def _count_repeated(db: Connection, tag_id: int, began: tuple[int, bytes], until
 
 MOST_LOOKED_BACK: Final = 1_000  # moves examined for a rollback target
 
-_MOVES_stepping_back = Series("moves", ("occurred_at", "event"), ("tag_id", "manifest_id", "kind", "seq"))
+_EARLIER_MOVES = Series("moves", ("occurred_at", "event"), ("tag_id", "manifest_id", "kind", "seq"))
 _MOVE = (
     f"SELECT g.name, r.name, t.name, m.digest, p.occurred_at, p.until, p.seq, l.line, p.manifest_id, {LAST_HEARD}"
     " FROM moves p JOIN tags t ON t.id = p.tag_id JOIN repositories r ON r.id = t.repository_id"
@@ -160,7 +160,7 @@ def find_step_back(db: Connection, tag: Tag, rules: Rules) -> EarlierDigest | No
 
 
 def _look_back(db: Connection, tag: Tag) -> Iterator[Step]:
-    rows = walk(db, _MOVES_stepping_back, Source("tag_id = ?", (tag.id,)), Span((LATEST, b"")))
+    rows = walk(db, _EARLIER_MOVES, Source("tag_id = ?", (tag.id,)), Span((LATEST, b"")))
     for occurred_at, event, tag_id, manifest_id, kind, seq in islice(rows, MOST_LOOKED_BACK):
         direction = "back" if kind == "moved_back" else None if manifest_id is None else "forward"
         yield Step(occurred_at, event, tag_id, manifest_id, direction, seq)

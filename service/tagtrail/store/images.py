@@ -11,14 +11,14 @@ _RECENT: Final = 200  # lines of a repository searched for recent tags
 
 
 @dataclass(frozen=True, slots=True)
-class KnownTag:
+class TagDigests:
     """A tag with the digest that it points to (None: deleted) and the digests that it named, newest first."""
 
     digest: str | None
     named: tuple[str, ...]
 
 
-def find_known_tag(db: Connection, repository_id: int, tag: str) -> KnownTag | None:
+def find_known_tag(db: Connection, repository_id: int, tag: str) -> TagDigests | None:
     """What the tag points at and what it named last; None for a tag that no line named."""
     row = db.execute(
         "SELECT t.id, m.digest FROM tags t LEFT JOIN manifests m ON m.id = t.head_id"
@@ -32,7 +32,7 @@ def find_known_tag(db: Connection, repository_id: int, tag: str) -> KnownTag | N
         " ORDER BY v.occurred_at DESC, v.event DESC LIMIT ?",
         (row[0], _SHOWN),
     )
-    return KnownTag(row[1], tuple(dict.fromkeys(digest for (digest,) in named)))
+    return TagDigests(row[1], tuple(dict.fromkeys(digest for (digest,) in named)))
 
 
 def had_digest(db: Connection, repository_id: int, tag: str, digest: str) -> bool:

@@ -28,7 +28,7 @@ _TAGS: Final = (
     " FROM tags t JOIN repositories r ON r.id = t.repository_id"
 )
 
-Row = tuple[object, ...]
+ProjectionRow = tuple[object, ...]
 
 
 def drop_projection(tx: Connection) -> None:
@@ -37,12 +37,12 @@ def drop_projection(tx: Connection) -> None:
         tx.execute(f"DELETE FROM {table}")
 
 
-def dump_projection(db: Connection) -> dict[str, list[Row]]:
+def dump_projection(db: Connection) -> dict[str, list[ProjectionRow]]:
     """Every row of every derived table, with names instead of ids.
 
     Ids follow the order in which names appear, which changes after pruning or erasing.
     """
-    names: dict[str, dict[object, Row]] = {}
+    names: dict[str, dict[object, ProjectionRow]] = {}
     for table, sql in _NAMED.items():
         found = db.execute(sql)
         columns = tuple(column[0] for column in found.description)
@@ -50,13 +50,15 @@ def dump_projection(db: Connection) -> dict[str, list[Row]]:
     return {table: sorted(_read(db, table, names), key=repr) for table in PROJECTION}
 
 
-def _read(db: Connection, table: str, names: dict[str, dict[object, Row]]) -> list[Row]:
+def _read(db: Connection, table: str, names: dict[str, dict[object, ProjectionRow]]) -> list[ProjectionRow]:
     columns = tuple(row[1] for row in db.execute(f"PRAGMA table_info({table})"))
     rows = db.execute(_TAGS if table == "tags" else f"SELECT * FROM {table}").fetchall()
     return [_with_names(columns, row, names) for row in rows]
 
 
-def _with_names(columns: tuple[str, ...], row: Row, names: dict[str, dict[object, Row]]) -> Row:
+def _with_names(
+    columns: tuple[str, ...], row: ProjectionRow, names: dict[str, dict[object, ProjectionRow]]
+) -> ProjectionRow:
     """The row without its own id, and with the names of those that it refers to."""
     return tuple(
         names[_REFERS_TO[column]].get(value, value) if column in _REFERS_TO and value is not None else value

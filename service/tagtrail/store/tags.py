@@ -13,7 +13,7 @@ from tagtrail.store.fields import ActorName, Host, ImageReference, RegistryTime,
 from tagtrail.store.names import Repository, iterate_repositories
 from tagtrail.store.query import Page, Query
 from tagtrail.store.releases import Releases
-from tagtrail.store.timeline import KnownTag
+from tagtrail.store.timeline import TimelineTag
 from tagtrail.trail.instant import Instant
 from tagtrail.trail.names import Reference, is_tag
 from tagtrail.trail.rules import Kind as TagKind
@@ -105,7 +105,7 @@ def read_heads(db: Connection, query: Query, heads: Iterable[TagHead]) -> tuple[
 
 
 def read_tags(
-    db: Connection, rules: Rules, repository: Repository, tags: Sequence[KnownTag]
+    db: Connection, rules: Rules, repository: Repository, tags: Sequence[TimelineTag]
 ) -> tuple[TaggedDigest, ...]:
     """The digests that these tags of the repository point at now, in that order; deleted tags are left out."""
     releases = Releases(db)

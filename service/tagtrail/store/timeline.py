@@ -24,7 +24,7 @@ _NEWEST = (
 )
 
 
-class KnownTag(NamedTuple):
+class TimelineTag(NamedTuple):
     """A tag that was ever pushed: what it names now (None: deleted), what it named last, since when, by which line."""
 
     id: int
@@ -59,7 +59,7 @@ class Activity(NamedTuple):
 
 def find_known_tags(
     db: Connection, repository: Repository, *, first: Sequence[str], most: int = MOST_TAGS
-) -> tuple[tuple[KnownTag, ...], bool]:
+) -> tuple[tuple[TimelineTag, ...], bool]:
     """The repository's tags by name, and whether these are all.
 
     If there are more than `most`, these are the ones named `first`, those of the newest lines, and then the first ones.
@@ -80,9 +80,9 @@ def find_known_tags(
     return _known(sorted(list(chosen.values())[:most], key=lambda row: str(row[1]))), False
 
 
-def _known(rows: Iterable[tuple[int, str, int | None, int | None, int | None, int | None]]) -> tuple[KnownTag, ...]:
+def _known(rows: Iterable[tuple[int, str, int | None, int | None, int | None, int | None]]) -> tuple[TimelineTag, ...]:
     """The tags that were ever pushed, because a delete alone names a tag too."""
-    return tuple(KnownTag._make(row) for row in rows if row[4] is not None)
+    return tuple(TimelineTag._make(row) for row in rows if row[4] is not None)
 
 
 def find_newest_times(db: Connection, tag_ids: Sequence[int], *, most: int) -> tuple[int, ...]:

@@ -3,7 +3,7 @@
 from collections.abc import Iterable
 from typing import Final
 
-from tagtrail.trail.instant import SECOND, format_instant
+from tagtrail.trail.instant import format_instant
 
 _UNITS: Final = (("day", "days", 86_400), ("h", "h", 3_600), ("min", "min", 60), ("s", "s", 1))
 _MOST_NAMES: Final = 3
@@ -64,8 +64,3 @@ def listed(names: Iterable[str], *, most: int | None = _MOST_NAMES, more: int = 
 def format_optional(instant: int | None) -> str | None:
     """An instant in RFC 3339, if there is one."""
     return None if instant is None else format_instant(instant)
-
-
-def seconds_between(since: int, until: int | None) -> float | None:
-    """The duration in seconds, to the millisecond; None while it lasts."""
-    return None if until is None else round((until - since) / SECOND, 3)

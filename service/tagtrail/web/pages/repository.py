@@ -8,7 +8,7 @@ from tagtrail.errors import NotRecorded
 from tagtrail.store.names import Repository, find_repositories
 from tagtrail.store.query import Filter
 from tagtrail.store.tags import TaggedDigest, read_tags
-from tagtrail.store.timeline import MOST_TAGS, KnownTag, find_digests, find_known_tags
+from tagtrail.store.timeline import MOST_TAGS, TimelineTag, find_digests, find_known_tags
 from tagtrail.trail.rules import TagRule
 from tagtrail.web.context import PageContext, WebPage
 from tagtrail.web.paging import Portion
@@ -77,11 +77,11 @@ def make_repository(context: PageContext, *, registry: str, repository: str) -> 
     )
 
 
-def _order(context: PageContext, repository: Repository, tags: Sequence[KnownTag]) -> list[KnownTag]:
+def _order(context: PageContext, repository: Repository, tags: Sequence[TimelineTag]) -> list[TimelineTag]:
     """The existing tags: those of environments, other moving tags, then release tags, newest first."""
     means = [rule.tag for rule in context.rules.environments_in(repository.registry, repository.name).values()]
 
-    def key(tag: KnownTag) -> tuple[int, int]:
+    def key(tag: TimelineTag) -> tuple[int, int]:
         is_release = context.rules.is_release(repository.name, tag.name)
         return means.index(tag.name) if tag.name in means else len(means) + is_release, -tag.since
 
@@ -93,7 +93,7 @@ def _make_row(context: PageContext, tag: TaggedDigest) -> TagRow:
     return TagRow(tag, context.rules.explain(tag.repository, tag.tag), tuple(rule.name for rule in means))
 
 
-def _make_deleted(context: PageContext, tags: tuple[KnownTag, ...]) -> tuple[Deleted, ...]:
+def _make_deleted(context: PageContext, tags: tuple[TimelineTag, ...]) -> tuple[Deleted, ...]:
     gone = sorted((tag for tag in tags if tag.manifest_id is None), key=lambda tag: tag.since, reverse=True)
     gone = gone[:_MOST_DELETED]
     digests = find_digests(context.db, (tag.last_id for tag in gone if tag.last_id is not None))

@@ -8,7 +8,7 @@ from tagtrail.store.database import Connection
 from tagtrail.store.timeline import (
     Activity,
     Change,
-    KnownTag,
+    TimelineTag,
     count_changes,
     find_activity,
     find_changes,
@@ -21,12 +21,12 @@ from tagtrail.web.timeline.pieces import Frame, Piece, Strand, make_pieces
 class Folding:
     """The tags with lanes of their own, in order, and the folded ones: release tags that did not move."""
 
-    own: tuple[KnownTag, ...]
-    folded: tuple[KnownTag, ...]
+    own: tuple[TimelineTag, ...]
+    folded: tuple[TimelineTag, ...]
 
 
 def fold_tags(
-    tags: Sequence[KnownTag],
+    tags: Sequence[TimelineTag],
     *,
     activity: Mapping[int, Activity],
     standing: Mapping[int, Change],
@@ -38,8 +38,8 @@ def fold_tags(
     Tags of environments come first, in the order of the configuration, then violated release tags, then other tags that
     moved, the latest first, and last tags that did not move.
     """
-    own: list[KnownTag] = []
-    folded: list[KnownTag] = []
+    own: list[TimelineTag] = []
+    folded: list[TimelineTag] = []
     for tag in tags:
         done, stood = activity.get(tag.id), standing.get(tag.id)
         if done is None and (stood is None or stood.manifest_id is None):
@@ -47,7 +47,7 @@ def fold_tags(
         (folded if is_release(tag.name) and _is_quiet(done) else own).append(tag)
     places = {name: place for place, name in enumerate(environment_tags)}
 
-    def key(tag: KnownTag) -> tuple[int, int, int, str]:
+    def key(tag: TimelineTag) -> tuple[int, int, int, str]:
         done = activity.get(tag.id)
         moved = done.newest.occurred_at if done else 0
         return places.get(tag.name, len(places)), 0 if is_release(tag.name) else 1, -moved, tag.name
@@ -106,7 +106,7 @@ class Lane:
     names: Mapping[int, str]
 
 
-def read_activity(db: Connection, tags: Sequence[KnownTag], frame: Frame) -> RangeActivity:
+def read_activity(db: Connection, tags: Sequence[TimelineTag], frame: Frame) -> RangeActivity:
     """The activity of these tags; reads one or two rows per tag."""
     ids = [tag.id for tag in tags]
     activity = find_activity(db, ids, since=frame.since, until=frame.until)
@@ -130,7 +130,7 @@ def read_lanes(db: Connection, shown: Folding, activity_in_range: RangeActivity)
     return own + folded
 
 
-def _read_folded(folded: Sequence[KnownTag], activity_in_range: RangeActivity) -> list[Lane]:
+def _read_folded(folded: Sequence[TimelineTag], activity_in_range: RangeActivity) -> list[Lane]:
     """The lane of release tags that did not move, if any: at each time, the tag that was created last."""
     if not folded:
         return []

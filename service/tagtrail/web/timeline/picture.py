@@ -7,7 +7,7 @@ from typing import Final, Literal
 from markupsafe import Markup
 
 from tagtrail.store.names import Repository
-from tagtrail.store.timeline import KnownTag, find_first_time, find_newest_times
+from tagtrail.store.timeline import TimelineTag, find_first_time, find_newest_times
 from tagtrail.web.context import PageContext
 from tagtrail.web.paging import Portion
 from tagtrail.web.timeline.axis import Tick, make_ticks
@@ -58,7 +58,7 @@ class Timeline:
     ways: tuple[RangeLink, ...]
 
 
-def make_timeline(context: PageContext, repository: Repository, tags: Sequence[KnownTag]) -> Timeline:
+def make_timeline(context: PageContext, repository: Repository, tags: Sequence[TimelineTag]) -> Timeline:
     """The timeline of these tags, in the range and with the portion of lanes of the query."""
     wanted = context.filter("since", "until", "lanes", "tags")
     ids = [tag.id for tag in tags]
@@ -78,7 +78,7 @@ def make_timeline(context: PageContext, repository: Repository, tags: Sequence[K
 
 
 def _make_lanes(
-    context: PageContext, repository: Repository, tags: Sequence[KnownTag], frame: Frame
+    context: PageContext, repository: Repository, tags: Sequence[TimelineTag], frame: Frame
 ) -> tuple[tuple[DrawnLane, ...], Portion]:
     activity = read_activity(context.db, tags, frame)
     environments = context.rules.environments_in(repository.registry, repository.name)
