@@ -13,6 +13,7 @@ from tests.real import TOKEN, Process, Service, eventually, free_port
 
 from bench.wrk import NotMeasuredError, Run, load
 from tagtrail.store.database import Store
+from tagtrail.store.lines import get_end
 
 ROOT = Path(__file__).parent.parent
 _SETTLING = 0.3  # seconds for requests whose client is gone to be recorded
@@ -58,15 +59,15 @@ class Ours:
 
 
 def count_pushes(data: Path) -> int:
-    """Lines of the kind push in the ledger."""
+    """Lines of the kind push in the ledger, once all of its lines are projected."""
     store = Store(data)
-    connection = store.reader()
+    connection = store.raw_reader()
     try:
-        (last,) = connection.execute("SELECT coalesce(max(seq), -1) FROM entries").fetchone()
+        eventually(lambda: get_end(connection).projected == get_end(connection).seq, "the lines are projected")
         (others,) = connection.execute("SELECT count(*) FROM entries WHERE kind <> 'push'").fetchone()
+        return get_end(connection).seq + 1 - int(others)
     finally:
         connection.close()
-    return int(last) + 1 - int(others)
 
 
 @contextmanager
