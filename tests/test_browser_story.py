@@ -40,9 +40,9 @@ def world(tmp_path_factory: pytest.TempPathFactory) -> Iterator[World]:
     def note(step: str) -> None:
         """Pickers know whole seconds: one begins between the step forward and the step back."""
         nonlocal forward
-        if "push 1.1.0 again" in step:
+        if "pushes 1.1.0 again" in step:
             forward = int(time.time()) + 1
-        if "roll prod back" in step:
+        if "rolls prod back" in step:
             eventually(lambda: time.time() >= forward, "a second began")
 
     try:
@@ -80,7 +80,7 @@ def test_a_first_start_from_the_block_to_the_green_lamp(key: str | None, desk: D
     try:
         with desk.window(service, permissions=CLIPBOARD) as window:
             page = window.open("/")
-            expect(page.get_by_role("heading", level=1)).to_have_text("Wire your registry")
+            expect(page.get_by_role("heading", level=1)).to_have_text("Connect your registry")
             expect(page.get_by_role("status").filter(has_text="Waiting for the first event.")).to_be_visible()
             page.evaluate("window.wasNotLoadedAgain = true")
             button = page.get_by_role("button", name=re.compile("^Copy command"))

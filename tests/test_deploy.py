@@ -20,7 +20,7 @@ from tagtrail.config.load import load
 from tagtrail.config.model import Config, LimitsConfig
 from tagtrail.config.notifications import render_notifications
 from tagtrail.store.database import Store
-from tests.real import TOKEN, Layout, Registry, Service, need
+from tests.real import TOKEN, Layout, Registry, Service, eventually, need
 
 ROOT = Path(__file__).parent.parent
 DEPLOY = ROOT / "deploy"
@@ -188,7 +188,8 @@ def test_the_composed_registry_sends_images_and_their_platforms(
     registry.delivered()
     store = Store(service.data)
     reader = store.reader()
-    assert reader.execute("SELECT digest FROM tags JOIN manifests ON manifests.id = head_id").fetchall() == [(index,)]
+    heads = "SELECT digest FROM tags JOIN manifests ON manifests.id = head_id"
+    eventually(lambda: reader.execute(heads).fetchall() == [(index,)], "the push is projected")
     assert reader.execute("SELECT count(*) FROM index_members").fetchone() == (2,)
     assert reader.execute("SELECT host FROM contacts").fetchall() == [(registry.host,)]
     assert reader.execute("SELECT * FROM traffic WHERE action LIKE '%blob'").fetchall() == []
