@@ -9,6 +9,7 @@ from pathlib import Path
 import click
 import msgspec
 import pytest
+import sqlite_utils
 from click.testing import CliRunner
 
 from tagtrail.cli import main
@@ -16,9 +17,10 @@ from tagtrail.cli.open_trail import DEFAULT_DATA
 from tagtrail.cli.program import EXIT_CODES, Program
 from tagtrail.config.load import load
 from tagtrail.line import Entry, hash_leaf, write_line
-from tagtrail.store.database import Store
+from tagtrail.store.database import DATABASE_NAME, NEWEST_MIGRATION, Store
 from tagtrail.store.events import EntryRow, add_entries
 from tagtrail.store.lines import append_line, set_projected
+from tagtrail.store.migrations import migrations
 from tagtrail.trail.rules import RegistryIdentity, Rules
 from tests.command_line import DAY, HOSTILE_AS_SHOWN, CommandLine, commands_of, tell_story
 from tests.conftest import Ledger
@@ -383,3 +385,44 @@ def imported_by(command_line: CommandLine, *arguments: str) -> set[str]:
         capture_output=True, check=True, text=True,
     )  # fmt: skip
     return set(done.stderr.split())
+
+
+MIGRATIONS = [step.name for step in migrations.pending(sqlite_utils.Database(memory=True))]
+
+
+def make_older_database(directory: Path, missing: str) -> None:
+    """A database as a version left it that did not know the migration `missing`, nor the later ones."""
+    directory.mkdir()
+    database = sqlite_utils.Database(directory / DATABASE_NAME)
+    migrations.apply(database, stop_before=missing)
+    database.conn.close()
+
+
+def test_the_newest_migration_is_the_last_one() -> None:
+    assert MIGRATIONS[-1] == NEWEST_MIGRATION
+
+
+@pytest.mark.parametrize("missing", MIGRATIONS)
+def test_a_database_that_the_service_has_not_migrated_is_refused_with_the_cure(tmp_path: Path, missing: str) -> None:
+    make_older_database(tmp_path / "data", missing)
+    command_line = CommandLine(tmp_path / "data")
+    for command in (*QUESTIONS[:2], ("log", "verify"), ("notify", "status"), ("token", "list"), ("environments",)):
+        result = command_line.run(*command)
+        assert result.exit_code == 4, result.output
+        assert result.stderr.count("\n") == 1
+        assert "has the schema of an older version" in result.stderr
+        assert "start the service of version" in result.stderr
+    Store(tmp_path / "data").prepare()
+    assert command_line.run("tags").exit_code == 0
+
+
+def test_before_an_upgrade_the_configuration_is_checked_and_the_database_copied(tmp_path: Path) -> None:
+    make_older_database(tmp_path / "data", NEWEST_MIGRATION)
+    command_line = CommandLine(tmp_path / "data")
+    assert command_line.run("check").exit_code == 0
+    copied = command_line.run("backup", str(tmp_path / "copy"))
+    assert copied.exit_code == 0, copied.stderr
+    assert not Store(tmp_path / "copy").is_migrated()
+    rebuilt = command_line.run("rebuild")
+    assert rebuilt.exit_code == 0, rebuilt.stderr
+    assert command_line.run("tags").exit_code == 0

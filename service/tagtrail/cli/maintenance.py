@@ -34,7 +34,7 @@ def backup(directory: Path) -> None:
     another place, and the journal where this machine cannot change it.
     """
     started = monotonic()
-    with closing(find_ledger(data_directory())) as store:
+    with closing(find_ledger(data_directory(), accept_older_schema=True)) as store:
         copy = back_up(store, directory.absolute())
     reached = f"up to line {copy.last_seq}" if copy.last_seq >= 0 else "without any line"
     click.echo(f"Copied {reached} to {visible(str(copy.path))}, {size(copy.size)} in {span(monotonic() - started)}.")
@@ -51,7 +51,7 @@ def rebuild() -> None:
 
     directory = data_directory()
     started = monotonic()
-    with closing(find_ledger(directory)) as store, only_service(directory, patience=0):
+    with closing(find_ledger(directory, accept_older_schema=True)) as store, only_service(directory, patience=0):
         store.prepare()
         lines = rebuilding.rebuild(store, progress=_show_progress)
     click.echo(f"The trail was derived again from {counted(lines, 'line', 'lines')} in {span(monotonic() - started)}.")

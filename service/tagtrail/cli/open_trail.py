@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 import msgspec
 
+from tagtrail import __version__
 from tagtrail.cli.options import open_recorder
 from tagtrail.errors import ConfigurationError, StorageUnavailable
 from tagtrail.ledger.rulebook import load_rulebook
@@ -105,8 +106,12 @@ def open_trail(directory: Path) -> OpenTrail:
     return OpenTrail(store, rules, rules.hosts)
 
 
-def find_ledger(directory: Path) -> Store:
-    """The ledger in the directory. Raises ConfigurationError where there is none, and StorageUnavailable."""
+def find_ledger(directory: Path, *, accept_older_schema: bool = False) -> Store:
+    """The ledger in the directory. Raises ConfigurationError where there is none, and StorageUnavailable.
+
+    A database that this version has not migrated yet is refused, unless the command reads only tables of the first
+    schema or migrates it.
+    """
     store = Store(directory)
     try:
         is_there = store.path.is_file() and store.path.stat().st_size > 0
@@ -117,5 +122,12 @@ def find_ledger(directory: Path) -> Store:
             f"there is no ledger in {str(directory)!r}; name the service's data directory with --data or "
             f"{DATA_VARIABLE}, or start the service once"
         )
-    store.catch_up = lambda: open_recorder(store).catch_up()  # only after a crash: a running service is faster
+    if store.is_migrated():
+        store.catch_up = lambda: open_recorder(store).catch_up()  # only after a crash: a running service is faster
+    elif not accept_older_schema:
+        store.close()
+        raise StorageUnavailable(
+            f"the ledger in {str(directory)!r} has the schema of an older version of tagtrail; start the service of"
+            f" version {__version__} once, which migrates it"
+        )
     return store

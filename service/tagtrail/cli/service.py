@@ -103,7 +103,7 @@ def _refuse_what_serve_refuses(config: Config) -> None:
         with_ingest_token(config)
     has_token = False
     if (config.data / DATABASE_NAME).is_file():
-        with closing(find_ledger(config.data)) as store:
+        with closing(find_ledger(config.data, accept_older_schema=True)) as store:
             has_token = has_live_token(store.reader(), at=now())
             refuse_other_name(store, config.ledger)
     refuse_open_service(config, has_stored_token=has_token)

@@ -32,6 +32,9 @@ else:
 
 Connection = sqlite3.Connection
 DATABASE_NAME = "tagtrail.db"
+NEWEST_MIGRATION = (
+    "m010_projected_mark"  # the last step of `migrations.py`, which commands that only read do not import
+)
 
 _WRITER_CACHE = 8_192  # KiB of cached pages per writer
 _READER_CACHE = 2_048  # KiB of cached pages per reading thread; the system caches the rest
@@ -40,6 +43,8 @@ _SAFE_VERSION = (3, 51, 3)  # of SQLite: from here on a checkpoint may run while
 _PATIENCE = 0.1  # seconds for another process to project what a reader waits for
 _POLL = 0.001  # seconds between two looks at how far it is
 
+_HAS_MIGRATIONS = "SELECT EXISTS (SELECT 1 FROM sqlite_master WHERE name = '_sqlite_migrations')"
+_IS_MIGRATED = "SELECT EXISTS (SELECT 1 FROM _sqlite_migrations WHERE migration_set = 'tagtrail' AND name = ?)"
 _BEHIND = "SELECT (SELECT max(seq) FROM lines) > projected FROM derivation"
 _log = logging.getLogger(__name__)
 
@@ -81,6 +86,13 @@ class Store:
                 migrations.apply(sqlite_utils.Database(self._writer))
             finally:
                 self.close()  # no open file may be inherited: all heirs would share a file lock
+
+    def is_migrated(self) -> bool:
+        """Whether the database has this version's schema, which `prepare` gives it. Raises StorageUnavailable."""
+        with _translated():
+            reader = self.raw_reader()
+            (has_migrations,) = reader.execute(_HAS_MIGRATIONS).fetchone()
+            return bool(has_migrations and reader.execute(_IS_MIGRATED, (NEWEST_MIGRATION,)).fetchone()[0])
 
     def reader(self) -> Connection:
         """This thread's connection for queries. Every line appended before this call is projected in what it sees.

@@ -33,6 +33,9 @@ def append_line(
         tx.execute("INSERT INTO disclosures (seq, who, raw) VALUES (?, ?, ?)", (seq, who, raw))
 
 
+_NEWEST = "coalesce((SELECT max(seq) FROM lines), (SELECT before_seq FROM pruned) - 1)"
+
+
 @dataclass(frozen=True, slots=True)
 class LedgerEnd:
     """The newest line's seq (-1 before the first), the seq up to which lines are projected, and the generation.
@@ -47,16 +50,13 @@ class LedgerEnd:
 
 def get_end(db: Connection) -> LedgerEnd:
     """The end of the ledger as it is now."""
-    row = db.execute(
-        "SELECT coalesce((SELECT max(seq) FROM lines), (SELECT before_seq FROM pruned) - 1), projected, generation"
-        " FROM derivation"
-    ).fetchone()
-    return LedgerEnd(*row)
+    return LedgerEnd(*db.execute(f"SELECT {_NEWEST}, projected, generation FROM derivation").fetchone())
 
 
 def get_size(db: Connection) -> int:
     """The number of lines that were ever appended: what can be signed and verified."""
-    return get_end(db).seq + 1
+    (newest,) = db.execute(f"SELECT {_NEWEST}").fetchone()
+    return int(newest) + 1
 
 
 def get_last_seq(db: Connection) -> int:
