@@ -96,6 +96,21 @@ class Log:
         size = len(self.lines) if size is None else size
         return write_note(str(Checkpoint(ORIGIN, size, self.tree.root(size))), signers or (signer(1),))
 
+    def rotation(self, size: int, old: Signer, new: Signer, *signers: Signer) -> str:
+        """The rotation statement over the first lines."""
+        tree = Checkpoint(ORIGIN, size, self.tree.root(size))
+        return write_note(f"tagtrail/key-rotation/v1\n{tree}{old.verifier}\n{new.verifier}\n", signers or (old, new))
+
+
+def rotated(log: Log, keys: dict[int, Signer]) -> Log:
+    """The log with a `key` line that names the key, as the last of so many lines."""
+    changed = Log([*log.lines], dict(log.documents))
+    for size, key in keys.items():
+        line = {"v": 1, "seq": size - 1, "at": at(size - 1), "kind": "key", "key": str(key.verifier)}
+        changed.lines[size - 1] = json.dumps(line, sort_keys=True, separators=(",", ":")).encode()
+        changed.documents.pop(size - 1, None)
+    return changed
+
 
 @dataclass
 class _Leaves:
@@ -167,7 +182,7 @@ def make(log: Log, part: Part | None = None) -> Files:
     files["checkpoint"] = log.checkpoint(size, part.keys[-1]).encode()
     if part.rotated_at:
         pairs = zip(part.rotated_at, part.keys[:-1], part.keys[1:], strict=True)
-        files["rotations"] = "".join(log.checkpoint(at, old, new) for at, old, new in pairs).encode()
+        files["rotations"] = "".join(log.rotation(at, old, new) for at, old, new in pairs).encode()
     if part.since is not None:
         files["since-checkpoint"] = log.checkpoint(part.since, part.keys[0]).encode()
     files["entries.ndjson"] = b"".join(log.lines[seq] + b"\n" for seq in here)

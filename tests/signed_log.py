@@ -6,6 +6,7 @@ from pathlib import Path
 
 from tagtrail.ledger.record import Recorder
 from tagtrail.store.database import Store
+from tagtrail.store.tree import find_statements
 from tagtrail.tlog.guard import check_ledger
 from tagtrail.tlog.journal import Journal
 from tagtrail.tlog.note import Checkpoint, read_checkpoint, read_note
@@ -26,6 +27,10 @@ class Log:
     def journal(self) -> Journal:
         """The journal of the first epoch."""
         return Journal(self.place.journal, epoch=1)
+
+    def statements(self) -> list[str]:
+        """The stored statements about the keys."""
+        return [each.note for each in find_statements(self.ledger.store.reader())]
 
     def check(self) -> None:
         """Check the database as the service does at start."""

@@ -20,7 +20,7 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey,
 from tagtrail.export import verify as checker
 from tagtrail.tlog.note import Checkpoint, write_note
 from tests import bundles
-from tests.bundles import ORIGIN, PACKAGED, Files, Log, Part, draw, leaf, make, make_log, signer, write
+from tests.bundles import ORIGIN, PACKAGED, Files, Log, Part, draw, leaf, make, make_log, rotated, signer, write
 
 FILTER = {"repository": "team/*"}
 OLD_PYTHONS = sorted(Path("/usr/bin").glob("python3.[0-9]*[0-9]"))
@@ -292,17 +292,18 @@ def test_a_checkpoint_of_another_key_ties_nothing(log: Log, folder: Path, tmp_pa
 
 
 ROTATED = Part(keys=(signer(1), signer(2), signer(3)), rotated_at=(12, 20))
+KEYS = {12: signer(2), 20: signer(3)}
 
 
 @pytest.mark.parametrize(("seed", "said"), [(1, "2 later change"), (2, "1 later change"), (3, "gave.\n")])
 def test_rotations_lead_from_an_old_key(seed: int, said: str, log: Log, folder: Path) -> None:
-    verdict = verify(write(make(log, ROTATED), folder), "--key", str(signer(seed).verifier))
+    verdict = verify(write(make(rotated(log, KEYS), ROTATED), folder), "--key", str(signer(seed).verifier))
     assert verdict.code == 0, verdict.text
     assert said in verdict.text
 
 
 def test_a_checkpoint_of_an_old_key_ties_too(log: Log, folder: Path, tmp_path: Path) -> None:
-    write(make(log, replace(ROTATED, since=10)), folder)
+    write(make(rotated(log, KEYS), replace(ROTATED, since=10)), folder)
     verdict = verify(folder, "--key", KEY, "--checkpoint", kept(log, 10, tmp_path / "mine"))
     assert "its 10 lines are still the same" in verdict.text
 
@@ -311,25 +312,97 @@ def test_a_checkpoint_of_an_old_key_ties_too(log: Log, folder: Path, tmp_path: P
 def test_a_rotation_that_one_key_did_not_sign_is_refused(
     signers: tuple[int, ...], missing: int, log: Log, folder: Path
 ) -> None:
+    log = rotated(log, KEYS)
     files = make(log, ROTATED)
-    notes = log.checkpoint(12, *map(signer, signers)) + log.checkpoint(20, signer(2), signer(3))
+    notes = log.rotation(12, signer(1), signer(2), *map(signer, signers)) + log.rotation(20, signer(2), signer(3))
     files["rotations"] = notes.encode()
     refused(write(files, folder), f"rotations, note 1 is not signed by {re.escape(str(signer(missing).verifier))}")
 
 
 def test_a_rotation_with_a_false_signature_is_refused(log: Log, folder: Path) -> None:
+    log = rotated(log, KEYS)
     files = make(log, ROTATED)
     files["rotations"] = files["rotations"].replace(b"\n12\n", b"\n13\n")
     refused(write(files, folder), "rotations, note 1: the signature of .* is false")
 
 
-def test_a_key_without_its_rotation_is_refused(log: Log, folder: Path) -> None:
+def test_a_rotation_without_its_statement_is_not_proved(log: Log, folder: Path) -> None:
+    log = rotated(log, KEYS)
     files = make(log, ROTATED)
-    files["rotations"] = log.checkpoint(12, signer(1), signer(2)).encode()
-    refused(write(files, folder), "keys.vkey has 3 keys and rotations 1 notes")
+    files["rotations"] = log.rotation(12, signer(1), signer(2)).encode()
+    write(files, folder)
+    refused(folder, "nothing proves that your key handed over to", "--key", KEY)
+    refused(folder, "nothing proves that your key handed over to", "--key", str(signer(2).verifier))
+    for arguments in (("--key", str(signer(3).verifier)), ()):
+        verdict = verify(folder, *arguments)
+        assert verdict.code == 0, verdict.text
+        assert f"Not proved: that {signer(2).verifier} handed over to {signer(3).verifier}." in verdict.text
+
+
+THIEF = signer(7)
+
+
+@pytest.mark.parametrize("part", [Part(), Part(keys=ROTATED.keys[:2], rotated_at=(12,)), Part(since=17)])
+@pytest.mark.parametrize("with_checkpoint", [False, True])
+def test_a_checkpoint_with_a_thiefs_signature_hands_over_to_no_key(
+    part: Part, with_checkpoint: bool, log: Log, folder: Path, tmp_path: Path
+) -> None:
+    """Production's digest is replaced in the last line; everything else is what anybody can get or make."""
+    log = rotated(log, {12: signer(2)} if part.rotated_at else {})
+    changed = Log([*log.lines], dict(log.documents))
+    changed.lines[-1] = changed.lines[-1].replace(digest("7"), digest("0"))
+    assert changed.lines[-1] != log.lines[-1]
+    files = make(changed, replace(part, keys=(*part.keys, THIEF), rotated_at=()))
+    stolen = log.checkpoint(20, part.keys[-1], THIEF)
+    pairs = zip(part.rotated_at, part.keys[:-1], part.keys[1:], strict=True)
+    files["rotations"] = ("".join(log.rotation(at, old, new) for at, old, new in pairs) + stolen).encode()
+    given = ["--key", KEY]
+    if with_checkpoint:
+        given += ["--checkpoint", kept(log, 17, tmp_path / "mine")]
+    refused(write(files, folder), "is no rotation statement, so it hands over to no key", *given)
+    files["rotations"] = files["rotations"].removesuffix(stolen.encode())
+    refused(write(files, folder), "nothing proves that your key handed over to", *given)
+
+
+def digest(content: str) -> bytes:
+    return bundles.digest_of(content).encode()
+
+
+def test_a_statement_is_no_checkpoint(log: Log, folder: Path, tmp_path: Path) -> None:
+    files = make(log, Part(keys=(signer(1), signer(2)), rotated_at=(39,)))
+    files["checkpoint"] = files["rotations"]
+    refused(write(files, folder), "checkpoint is no checkpoint of the log")
+
+
+@pytest.mark.parametrize("name", ["tagtrail/key-rotation/v1", "tagtrail/new-epoch/v1", "tagtrail/key-rotation/log/1"])
+def test_no_key_is_named_like_a_statement(name: str, log: Log, folder: Path) -> None:
+    files = {**make(log), "keys.vkey": f"{signer(1, name).verifier}\n".encode()}
+    refused(write(files, folder), "keys.vkey line 1 is no Ed25519 verifier key")
+
+
+@pytest.mark.parametrize(
+    ("notes", "message"),
+    [
+        (lambda log: log.rotation(20, signer(1), signer(2)) + log.rotation(12, signer(2), signer(3)), "does not fit"),
+        (lambda log: log.rotation(12, signer(1), signer(2)) + log.rotation(40, signer(2), signer(3)), "does not fit"),
+        (lambda log: log.rotation(12, signer(1), signer(3)) + log.rotation(20, signer(2), signer(3)), "before"),
+        (
+            lambda log: log.rotation(13, signer(1), signer(2)) + log.rotation(20, signer(2), signer(3)),
+            "line 12 does not",
+        ),
+    ],
+)
+def test_a_statement_that_does_not_fit_is_refused(
+    notes: Callable[[Log], str], message: str, log: Log, folder: Path
+) -> None:
+    log = rotated(log, KEYS)
+    files = make(log, ROTATED)
+    files["rotations"] = notes(log).encode()
+    refused(write(files, folder), message)
 
 
 def test_a_checkpoint_that_only_a_replaced_key_signed_is_refused(log: Log, folder: Path) -> None:
+    log = rotated(log, KEYS)
     files = make(log, ROTATED)
     files["checkpoint"] = log.checkpoint(39, signer(2)).encode()
     refused(write(files, folder), f"checkpoint is not signed by {re.escape(str(signer(3).verifier))}")
@@ -989,8 +1062,8 @@ def test_the_readmes_commands_find_the_root_of_any_size(size: int, log: Log, fol
 
 
 def test_the_readmes_commands_follow_a_rotation(log: Log, folder: Path) -> None:
+    log = rotated(log, {39: signer(2)})
     files = make(log, Part(keys=(signer(1), signer(2)), rotated_at=(39,)))
-    files["checkpoint"] = log.checkpoint(39, signer(1), signer(2)).encode()
     assert verify(write(files, folder)).code == 0
     assert by_hand(folder).returncode == 0
 

@@ -246,13 +246,13 @@ def test_a_backup_from_before_a_rotation_is_recovered_and_the_rotation_can_still
     save_database(log, tmp_path / "old.db")
     rotate_key(log.ledger.store, log.ledger.recorder, log.log_signer, log.place, reason="yearly")
     grow(log)
-    rotations = log.log_signer.rotations()
+    rotations = log.statements()
     restored = put_back_database(log, tmp_path / "old.db")
     with pytest.raises(Contradicted, match="tagtrail log recover"):
         restored.check()
     recover(restored.ledger.store, restored.ledger.recorder, restored.place.journal)
     restored.log_signer.sign()
-    assert restored.log_signer.rotations() == rotations
+    assert restored.statements() == rotations
     assert restored.find_trouble() is None
 
 

@@ -173,7 +173,7 @@ def test_a_rotation_is_signed_by_both_keys(log: Log) -> None:
     (old,) = log.log_signer.verifier_keys()
     new = rotate_key(log.ledger.store, log.ledger.recorder, log.log_signer, log.place, reason="yearly")
     assert log.log_signer.verifier_keys() == (old, new)
-    (rotation,) = log.log_signer.rotations()
+    (rotation,) = log.statements()
     assert read_note(rotation).verify([old, new]) == [old, new]
     log.ledger.receive(push("1.0.1", "two", 2))
     following = read_note(log.log_signer.sign().note)
@@ -208,7 +208,7 @@ def test_a_rotation_that_crashed_is_ended_by_the_next_signing(log: Log, crashed:
     signed = reopened(log).log_signer.sign()
     first, second = log.log_signer.verifier_keys()
     assert second in read_note(signed.note).verify([first, second])
-    assert len(log.log_signer.rotations()) == 1
+    assert len(log.statements()) == 1
     assert not log.place.next_key.exists()
 
 

@@ -19,7 +19,7 @@ from tagtrail.store.status import Verification, keep_verification
 from tagtrail.store.tree import find_checkpoint
 from tagtrail.tlog import recovery
 from tagtrail.tlog.signer import rotate_key
-from tagtrail.tlog.verification import count_lines, find_trouble
+from tagtrail.tlog.verification import count_lines, find_trouble, find_unproved
 from tagtrail.trail.instant import now
 from tagtrail.wording.text import counted, span, visible
 
@@ -58,9 +58,12 @@ def verify(*, background: bool) -> None:
             trouble = find_trouble(store, where.log.journal, size=size, progress=lambda seq: bar.update(seq - bar.pos))
         with store.writing() as tx:
             keep_verification(tx, Verification(now(), size, trouble))
+        unproved = find_unproved(store.reader())
     if trouble is not None:
         raise Contradicted(f"the ledger does not verify: {trouble}")
     click.echo(f"Verified {counted(size, 'line', 'lines')} in {span(monotonic() - started)}: nothing is wrong.")
+    for sentence in unproved:
+        click.echo(visible(sentence))
 
 
 @click.command()
@@ -128,8 +131,8 @@ def show_keys() -> None:
 def rotate(reason: str) -> None:
     """Replace the key that signs the log. The service may run meanwhile.
 
-    The change is a line of the ledger, and both keys sign the next checkpoint, so that an auditor who has the old key
-    can trust the new one. The command prints the new verifier key: give it to your auditors.
+    The change is a line of the ledger, and both keys sign a statement that names them, so that an auditor who has the
+    old key can trust the new one. The command prints the new verifier key: give it to your auditors.
     """
     where = location()
     with closing(find_ledger(where.data)) as store:

@@ -14,7 +14,7 @@ from tagtrail.errors import Contradicted, NotRecorded, Refused
 from tagtrail.export.selection import INCLUDED, PRUNED, MarkedRange, Reading, Selection
 from tagtrail.store.database import Connection
 from tagtrail.store.export import find_sizes_around
-from tagtrail.store.tree import StoredCheckpoint, StoredHashes, find_checkpoint, find_first_checkpoint, find_keys
+from tagtrail.store.tree import StoredCheckpoint, StoredHashes, find_checkpoint, find_keys, find_statements
 from tagtrail.tlog.keys import write_public_key
 from tagtrail.tlog.note import BadNote, Checkpoint, VerifierKey, read_checkpoint, read_note, read_verifier_key
 from tagtrail.tlog.tree import Node, Tree
@@ -22,7 +22,7 @@ from tagtrail.tlog.tree import Node, Tree
 
 @dataclass(frozen=True, slots=True)
 class ProvedLog:
-    """A checkpoint, the keys of its log up to its size, and the notes of their rotations; both oldest first."""
+    """A checkpoint, the keys of its log up to its size, and their rotation statements; both oldest first."""
 
     checkpoint: StoredCheckpoint
     keys: tuple[VerifierKey, ...]
@@ -70,11 +70,12 @@ def load_log(db: Connection, checkpoint: StoredCheckpoint) -> ProvedLog:
             " run tagtrail log verify"
         )
     known = [key for key in find_keys(db) if key.epoch == checkpoint.epoch and key.since_size <= checkpoint.size]
-    rotations = [find_first_checkpoint(db, epoch=key.epoch, size=key.since_size) for key in known if key.number]
+    numbers = {key.number for key in known if key.number}
+    statements = [each for each in find_statements(db) if each.epoch == checkpoint.epoch and each.number in numbers]
     return ProvedLog(
         checkpoint,
         tuple(read_verifier_key(key.key) for key in known),
-        tuple(rotation.note for rotation in rotations if rotation is not None),
+        tuple(statement.note for statement in statements),
     )
 
 

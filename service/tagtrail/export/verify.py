@@ -78,15 +78,18 @@ def check(folder: Path, given_key: Optional[str], kept: Optional[Path]) -> List[
         hashing = other_thread.submit(check_sums, folder, sums)
         try:
             keys = check_keys(folder)
-            trust = check_given_key(given_key, keys)
             checkpoint = open_checkpoint(read_text(folder / "checkpoint"), "checkpoint", keys, keys[-1:])
+            rotations = check_rotations(folder, keys, checkpoint)
+            trust = check_given_key(given_key, keys, rotations)
             manifest = json.loads(read_text(folder / "manifest.json", LONGEST_MANIFEST))
             proof = Proof(folder / "proof.json")
             check_range(manifest, proof, checkpoint)
             growth = check_growth(folder, proof, checkpoint, keys, kept)
             views = Views(folder, proof, manifest)
-            for entry in prove_lines(folder / "entries.ndjson", proof, checkpoint):
+            key_lines: Dict[int, Tuple[bytes, Any]] = {}
+            for entry in prove_lines(folder / "entries.ndjson", proof, checkpoint, key_lines):
                 views.check(entry)
+            check_key_lines(key_lines, keys, rotations, proof)
             views.finish()
             check_manifest(manifest, proof, views)
         finally:
@@ -127,9 +130,12 @@ def hash_node(left: bytes, right: bytes) -> bytes:
     return hashlib.sha256(b"\x01" + left + right).digest()
 
 
-def prove_lines(path: Path, proof: "Proof", checkpoint: "Checkpoint") -> Iterator[Dict[str, Any]]:
+def prove_lines(
+    path: Path, proof: "Proof", checkpoint: "Checkpoint", key_lines: Dict[int, Tuple[bytes, Any]]
+) -> Iterator[Dict[str, Any]]:
     """Yield each line once its place is known. After the last, lines and withheld hashes have given the signed root;
-    nothing is proved before."""
+    nothing is proved before. `key_lines` gets the root of the tree that ends with each `key` line, and the line's key.
+    """
     tree, parse = Tree(), json.JSONDecoder().raw_decode
     for level, hash in proof.left:
         tree.add(hash, level)
@@ -145,6 +151,8 @@ def prove_lines(path: Path, proof: "Proof", checkpoint: "Checkpoint") -> Iterato
         if entry["seq"] != tree.size:
             refuse_place(tree.size, entry["seq"], f"; entries.ndjson line {number} is line {entry['seq']}", withheld)
         tree.add(hashlib.sha256(b"\x00" + line[:-1]).digest())
+        if entry.get("kind") == "key":
+            key_lines[tree.size] = (tree.root(), entry.get("key"))
         yield entry
     while withheld.seq == tree.size:
         tree.add(withheld.take())
@@ -229,6 +237,11 @@ def open_checkpoint(note: str, where: str, keys: "List[Key]", signers: "List[Key
     https://c2sp.org/signed-note: a text, an empty line, then lines of an em dash, a name, and in Base64 four bytes of
     key id and the signature. Unknown keys (a witness's) are ignored.
     """
+    check_signatures(note, where, keys, signers)
+    return read_tree((note.rpartition("\n\n")[0].split("\n") + ["", ""])[:3], where, keys[-1].name)
+
+
+def check_signatures(note: str, where: str, keys: "List[Key]", signers: "List[Key]") -> None:
     text, _, below = note.rpartition("\n\n")
     signed = []
     for line in below.split("\n")[:-1]:
@@ -243,9 +256,12 @@ def open_checkpoint(note: str, where: str, keys: "List[Key]", signers: "List[Key
     need(signed, f"{where} is not signed by a key of keys.vkey")
     for key in signers:
         need(key in signed, f"{where} is not signed by {key}")
-    origin, size, root = (text.split("\n") + ["", ""])[:3]
-    is_right = origin == keys[-1].name and re.fullmatch("0|[1-9][0-9]{0,17}", size)
-    need(is_right, f"{where} is no checkpoint of the log {keys[-1].name}")
+
+
+def read_tree(lines: List[str], where: str, name: str) -> Checkpoint:
+    origin, size, root = lines
+    is_right = origin == name and re.fullmatch("0|[1-9][0-9]{0,17}", size)
+    need(is_right, f"{where} is no checkpoint of the log {name}")
     return Checkpoint(origin, int(size), read_hash(root, where))
 
 
@@ -289,8 +305,10 @@ def grow(old: int, new: int, root: Optional[bytes], proof: Iterator[bytes]) -> T
     return hash_node(left, old_right), hash_node(left, right)
 
 
-# ---- Part 1, the proof: the keys, each new one introduced by a checkpoint that the old and the new one signed ------
+# ---- Part 1, the proof: the keys, each new one introduced by a statement that the old and the new one signed -------
 
+ROTATION = "tagtrail/key-rotation/v1"
+RESERVED = ("tagtrail/key-rotation", "tagtrail/new-epoch")  # no log's name begins so: no checkpoint is a statement
 DER = bytes.fromhex("302a300506032b6570032100")  # the bytes before an Ed25519 key in a PEM file: RFC 8410, section 4
 
 
@@ -309,7 +327,8 @@ def read_key(text: str, where: str) -> Key:
     name, _, rest = text.partition("+")
     public = unbase64(rest.partition("+")[2], where)[1:]
     key = Key(name, hashlib.sha256(name.encode() + b"\n\x01" + public).digest()[:4], public)
-    need(len(public) == 32 and str(key) == text, f"{where} is no Ed25519 verifier key (NAME+ID+KEY)")
+    is_key = len(public) == 32 and str(key) == text and not name.startswith(RESERVED)
+    need(is_key, f"{where} is no Ed25519 verifier key (NAME+ID+KEY)")
     return key
 
 
@@ -317,19 +336,62 @@ def check_keys(folder: Path) -> List[Key]:
     """The log's keys, oldest first."""
     lines = read_text(folder / "keys.vkey").split("\n")[:-1]
     keys = [read_key(line, f"keys.vkey line {number}") for number, line in enumerate(lines, 1)]
-    rotations = read_text(folder / "rotations") if (folder / "rotations").exists() else ""
-    *notes, rest = re.sub("(\n\u2014 [^\n]*\n)(?!\u2014)", "\\1\0", rotations).split("\0")
-    need(not rest, "rotations goes on after its last note")
-    need(len(notes) == len(keys) - 1, f"keys.vkey has {len(keys)} keys and rotations {len(notes)} notes, not one less")
-    for number, note in enumerate(notes, 1):
-        open_checkpoint(note, f"rotations, note {number}", keys, keys[number - 1 : number + 1])
     pem = "".join(read_text(folder / "log-key.pem").split("\n")[1:-2])
     need(unbase64(pem, "log-key.pem") == DER + keys[-1].public, "log-key.pem is not the newest key of keys.vkey")
+    need(keys and len(set(keys)) == len(keys), "keys.vkey names no key, or one twice")
+    need(len({key.name for key in keys}) == 1, "keys.vkey has keys of different logs")
     return keys
 
 
-def check_given_key(given: Optional[str], keys: List[Key]) -> List[str]:
+def check_rotations(folder: Path, keys: List[Key], checkpoint: Checkpoint) -> Dict[Key, Checkpoint]:
+    """The tree of each rotation statement, by the new key.
+
+    The text of a statement is, line by line: its kind, the origin, the size and the root of the tree that ends with the
+    `key` line, the old key, the new key. Both keys sign it. A checkpoint cannot hand over, because it names no key.
+    """
+    text = read_text(folder / "rotations") if (folder / "rotations").exists() else ""
+    *notes, rest = re.sub("(\n\u2014 [^\n]*\n)(?!\u2014)", "\\1\0", text).split("\0")
+    need(not rest, "rotations goes on after its last note")
+    pairs, rotations, size = dict(zip(map(str, keys[1:]), zip(keys, keys[1:]))), {}, 0  # noqa: RUF007
+    for number, note in enumerate(notes, 1):
+        where = f"rotations, note {number}"
+        kind, *lines = note.partition("\n\n")[0].split("\n")
+        need(kind == ROTATION, f"{where} is no rotation statement, so it hands over to no key")
+        need(len(lines) == 5 and lines[4] in pairs, f"{where} does not name a newer key of keys.vkey")
+        old, new = pairs.pop(lines[4])
+        need(lines[3] == str(old), f"{where} does not name the key that keys.vkey has before {new}")
+        check_signatures(note, where, keys, [old, new])
+        tree = read_tree(lines[:3], where, old.name)
+        need(size < tree.size <= checkpoint.size, f"{where}: its size {tree.size} does not fit the notes around it")
+        is_same = tree.size < checkpoint.size or tree == checkpoint
+        need(is_same, f"{where} and the checkpoint disagree on the first {tree.size} lines")
+        rotations[new], size = tree, tree.size
+    return rotations
+
+
+def check_key_lines(
+    key_lines: Dict[int, Tuple[bytes, Any]], keys: List[Key], rotations: Dict[Key, Checkpoint], proof: Proof
+) -> None:
+    """Verify each rotation's root and `key` line where the line is in this export."""
+    for size, (_, named) in key_lines.items():
+        is_listed = named in map(str, keys)
+        need(is_listed, f"line {size - 1} introduces the key {named}, which keys.vkey does not list")
+    for key, tree in rotations.items():
+        place = tree.size - 1 - proof.first
+        is_here = 0 <= place < proof.end - proof.first and bytes(proof.marks[place : place + 1]) not in (b"w", b"p")
+        if is_here:
+            is_right = key_lines.get(tree.size) == (tree.root, str(key))
+            otherwise = f"line {tree.size - 1} does not introduce {key}, or the lines before it have another root,"
+            need(is_right, f"{otherwise} against the statement in rotations")
+
+
+def check_given_key(given: Optional[str], keys: List[Key], rotations: Dict[Key, Checkpoint]) -> List[str]:
     """Verify that the auditor's key is one of the log's; the rotations lead from it to the newest."""
+    unproved = [
+        f"Not proved: that {old} handed over to {new}. No statement in rotations says so."
+        for old, new in zip(keys, keys[1:])  # noqa: RUF007 - Python 3.8 has no pairwise
+        if new not in rotations
+    ]
     if given is None:
         return [
             "VERIFIED, but only against the key that is in this export itself.",
@@ -338,12 +400,20 @@ def check_given_key(given: Optional[str], keys: List[Key]) -> List[str]:
             f"  {keys[-1]}",
             f"  SHA-256 {hashlib.sha256(DER + keys[-1].public).hexdigest()}",
             "  (of log-key.pem: openssl pkey -pubin -in log-key.pem -outform DER | sha256sum)",
+            *unproved,
         ]
     key = read_key(read_text(Path(given)).strip() if Path(given).is_file() else given, "the key that you gave")
     need(key in keys, f"this export is signed by another key than the one that you gave, by {keys[-1]}")
-    changes = len(keys) - 1 - keys.index(key)
+    later = keys[keys.index(key) + 1 :]
+    for new in later:
+        need(
+            new in rotations,
+            f"nothing proves that your key handed over to {new}: rotations has no statement for it. An export of a log"
+            " whose key was changed by an older tagtrail has none; then ask for the newer key by another channel",
+        )
+    changes = len(later)
     led = f" {changes} later change(s) of key lead from it to {keys[-1]}, each signed by the old key." * bool(changes)
-    return [f"VERIFIED with the key that you gave.{led}"]
+    return [f"VERIFIED with the key that you gave.{led}", *unproved]
 
 
 # ---- Part 1, the proof: Ed25519, RFC 8032, section 5.1, in plain numbers ------------------------------------------

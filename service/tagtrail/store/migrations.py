@@ -425,3 +425,24 @@ def m010_projected_mark(db: sqlite_utils.Database) -> None:
         UPDATE derivation SET projected =
             coalesce((SELECT max(seq) FROM lines), (SELECT before_seq FROM pruned) - 1);
     """)
+
+
+@migrations()
+def m011_statements(db: sqlite_utils.Database) -> None:
+    """How each key of the log was introduced."""
+    db.executescript("""
+        -- Signed notes: a rotation's statement, or with number 0 that of a new epoch, by the key that each introduces.
+        -- A key that came before these were written has none.
+        CREATE TABLE statements (
+            epoch  INTEGER NOT NULL,
+            number INTEGER NOT NULL,
+            note   TEXT NOT NULL,
+            PRIMARY KEY (epoch, number)
+        ) STRICT, WITHOUT ROWID;
+
+        CREATE TRIGGER statements_are_never_changed BEFORE UPDATE ON statements
+        BEGIN SELECT RAISE(ABORT, 'what was signed is never changed'); END;
+
+        CREATE TRIGGER statements_are_kept BEFORE DELETE ON statements
+        BEGIN SELECT RAISE(ABORT, 'what was signed is kept'); END;
+    """)

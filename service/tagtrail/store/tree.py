@@ -101,6 +101,30 @@ def find_keys(db: Connection) -> list[StoredKey]:
     return [StoredKey(*row) for row in rows]
 
 
+@dataclass(frozen=True, slots=True)
+class StoredStatement:
+    """A signed note that introduces the key of this epoch and number."""
+
+    epoch: int
+    number: int
+    note: str
+
+
+def add_statement(tx: Connection, statement: StoredStatement) -> None:
+    """Keep a statement; the same one may be added again."""
+    tx.execute(
+        "INSERT INTO statements (epoch, number, note) SELECT ?, ?, ? WHERE NOT EXISTS"
+        " (SELECT 1 FROM statements WHERE epoch = ? AND number = ? AND note = ?)",
+        (statement.epoch, statement.number, statement.note, statement.epoch, statement.number, statement.note),
+    )
+
+
+def find_statements(db: Connection) -> list[StoredStatement]:
+    """All statements about the log's keys, oldest first."""
+    rows = db.execute("SELECT epoch, number, note FROM statements ORDER BY epoch, number")
+    return [StoredStatement(*row) for row in rows]
+
+
 def get_epoch_start(db: Connection) -> int:
     """The first line that belongs to the log's present epoch: 0, or the one that began it."""
     row = db.execute("SELECT since_size FROM log_keys WHERE number = 0 ORDER BY epoch DESC LIMIT 1").fetchone()

@@ -1,9 +1,10 @@
 """The journal: the ledger's lines and checkpoints as plain files outside the database, to be shipped elsewhere.
 
 Each epoch of the log has a directory. It holds, by UTC day, `2026-04-20.ndjson` (the exact lines) and
-`2026-04-20.checkpoints` (signed notes, one after the other), and `keys.vkey` (the keys that verify them). It holds no
-personal data. Files only grow; a half-written end that a crash left is cut off before the next write. File names rise
-too, even if the clock was set back, so the file with the highest name holds the newest line or note.
+`2026-04-20.checkpoints` (signed notes, one after the other); `keys.vkey` (the keys that verify them); and, after a
+change of key, `statements` (how each key was introduced). It holds no personal data. Files only grow; a half-written
+end that a crash left is cut off before the next write. File names rise too, even if the clock was set back, so the file
+with the highest name holds the newest line or note.
 """
 
 import os
@@ -16,10 +17,12 @@ from typing import Final
 import msgspec
 
 from tagtrail.errors import Contradicted
+from tagtrail.tlog.statements import find_statements
 
 _LINES: Final = ".ndjson"
 _CHECKPOINTS: Final = ".checkpoints"
 _KEYS: Final = "keys.vkey"
+_STATEMENTS: Final = "statements"
 _NOTE = re.compile(r"[^\n]+\n\d+\n[A-Za-z0-9+/=]+\n\n(?:\N{EM DASH} [^\n]+\n)+")
 _EPOCH = re.compile(r"epoch-([1-9]\d{0,8})", re.ASCII)
 _TAIL: Final = 128 * 1024  # bytes: more than the longest line and the longest note
@@ -63,6 +66,16 @@ class Journal:
         """The verifier keys of this epoch, oldest first."""
         path = self.directory / _KEYS
         return path.read_text(encoding="utf-8", errors="replace").splitlines() if path.exists() else []
+
+    def append_statement(self, note: str) -> None:
+        """Append a statement about a key unless it is present; durable when this returns."""
+        if note not in self.statements():
+            self._append(_STATEMENTS, [note.encode()])
+
+    def statements(self) -> list[str]:
+        """The statements about the keys of this epoch, as signed notes, oldest first."""
+        path = self.directory / _STATEMENTS
+        return find_statements(path.read_text(encoding="utf-8", errors="replace")) if path.exists() else []
 
     def find_checkpoint(self) -> str | None:
         """The newest signed note as it was written; None before the first."""

@@ -16,6 +16,7 @@ from cryptography.exceptions import InvalidSignature
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey, Ed25519PublicKey
 
 ED25519: Final = b"\x01"
+RESERVED: Final = ("tagtrail/key-rotation", "tagtrail/new-epoch")  # the first lines of statements about keys
 _SIGNATURE = "\N{EM DASH} "
 _MOST_SIGNATURES = 100  # signatures that are read per note
 _SIZE = re.compile("0|[1-9][0-9]{0,17}")  # the largest number that the database can count
@@ -64,8 +65,8 @@ def read_verifier_key(text: str) -> VerifierKey:
 
 
 def is_key_name(name: str) -> bool:
-    """Whether this can name our key: not empty, printable, without spaces or a plus."""
-    return _may_name_key(name) and name.isprintable()
+    """Whether this can name our key: not empty, printable, no spaces, no plus, and no first line of a statement."""
+    return _may_name_key(name) and name.isprintable() and not name.startswith(RESERVED)
 
 
 def _may_name_key(name: str) -> bool:
@@ -168,6 +169,7 @@ def read_checkpoint(text: str) -> Checkpoint:
         end
         or len(lines) < 3
         or not all(lines)
+        or lines[0].startswith(RESERVED)
         or not _SIZE.fullmatch(lines[1])
         or len(root := decode_base64(lines[2])) != 32
     ):

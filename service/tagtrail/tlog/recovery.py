@@ -30,12 +30,13 @@ from tagtrail.store.lines import (
 )
 from tagtrail.store.pruning import iterate_prunable, remove_lines, remove_raw
 from tagtrail.store.tokens import revoke_token
-from tagtrail.store.tree import StoredCheckpoint, StoredHashes, StoredKey
+from tagtrail.store.tree import StoredCheckpoint, StoredHashes, StoredKey, StoredStatement
 from tagtrail.tlog.guard import check_ledger, find_journalled, find_verifier_keys
 from tagtrail.tlog.journal import Journal, find_newest_epoch
 from tagtrail.tlog.keys import make_key, read_key
 from tagtrail.tlog.note import BadNote, Signer, VerifierKey, read_checkpoint, read_note, read_verifier_key
 from tagtrail.tlog.signer import LogPlace
+from tagtrail.tlog.statements import read_rotation
 from tagtrail.tlog.tree import Tree
 from tagtrail.trail.instant import parse_instant
 
@@ -124,10 +125,32 @@ def _remember_keys(tx: Connection, directory: Path, epoch: int) -> None:
     since = {read_line(line.line).key: line.seq + 1 for line in find_lines_of_kind(tx, "key")}
     began = {read_line(line.line).origin: line.seq for line in find_lines_of_kind(tx, "gap_opened")}
     for each in range(1, epoch + 1):
-        for number, key in enumerate(_read_keys(Journal(directory, epoch=each))):
+        journal = Journal(directory, epoch=each)
+        keys = _read_keys(journal)
+        for number, key in enumerate(keys):
             if str(key) not in known:
                 size = since.get(str(key), 0) if number else began.get(key.name, 0)
+                if number:
+                    statement = _find_rotation(tx, journal, keys[number - 1], key, size=size)
+                    stored.add_statement(tx, StoredStatement(each, number, statement))
                 stored.add_key(tx, StoredKey(each, number, str(key), size))
+
+
+def _find_rotation(tx: Connection, journal: Journal, old: VerifierKey, new: VerifierKey, *, size: int) -> str:
+    """The journal's statement of this rotation. Raises Contradicted if none holds for the ledger's lines."""
+    reason = "it has no rotation statement for that"
+    for note in journal.statements():
+        try:
+            tree = read_rotation(note, old=old, new=new).tree
+            if tree.size == size and Tree(StoredHashes(tx)).root(size) == tree.root:
+                return note
+        except (BadNote, LookupError) as error:
+            if str(new) in note:
+                reason = str(error)
+    raise Contradicted(
+        f"the journal {journal.directory} does not prove that the key {old} handed over to {new} ({reason}); put back"
+        " its file `statements`, or go on with this ledger as another log: tagtrail log new-epoch --reason TEXT"
+    )
 
 
 def _read_keys(journal: Journal) -> list[VerifierKey]:
@@ -142,7 +165,7 @@ def _read_keys(journal: Journal) -> list[VerifierKey]:
 
 
 def _remember_checkpoints(tx: Connection, journal: Journal) -> None:
-    """Store the checkpoints signed after the backup; both keys sign the first one after a change of key."""
+    """Store the checkpoints signed after the backup."""
     own, keys = stored.find_checkpoint(tx), find_verifier_keys(tx, journal)
     newest = own.size if own is not None and own.epoch == journal.epoch else -1
     for note in journal.checkpoints():

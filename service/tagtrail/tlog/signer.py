@@ -1,8 +1,8 @@
 """Signs checkpoints as the ledger grows, one process at a time, and publishes them.
 
 A checkpoint is written to the journal before the database, so that the journal reveals a database that was restored to
-an earlier state. A checkpoint that contradicts an earlier one is never signed. A new key is announced in a
-line under the old key, and both sign the next checkpoint.
+an earlier state. A checkpoint that contradicts an earlier one is never signed. A `key` line names a new key, and the
+old and the new key sign a rotation statement over the tree that ends with this line; then the new key signs alone.
 """
 
 from collections.abc import Callable, Iterator, Mapping
@@ -20,11 +20,12 @@ from tagtrail.locks import hold_lock
 from tagtrail.store import tree as stored
 from tagtrail.store.database import Connection, Store
 from tagtrail.store.lines import get_size, iterate_hashed
-from tagtrail.store.tree import StoredCheckpoint, StoredHashes, StoredKey
+from tagtrail.store.tree import StoredCheckpoint, StoredHashes, StoredKey, StoredStatement
 from tagtrail.tlog.guard import refuse_contradiction
 from tagtrail.tlog.journal import Journal
 from tagtrail.tlog.keys import check_replaceable, make_key, read_key
 from tagtrail.tlog.note import Checkpoint, Signer, VerifierKey, read_verifier_key, write_note
+from tagtrail.tlog.statements import Rotation
 from tagtrail.tlog.tree import STORED_LEVELS, Tree
 from tagtrail.trail.instant import format_instant, now
 
@@ -99,18 +100,6 @@ class LogSigner:
         keys = stored.find_keys(self._store.reader())
         return tuple(read_verifier_key(key.key) for key in keys if key.epoch == keys[-1].epoch)
 
-    def rotations(self) -> tuple[str, ...]:
-        """The epoch's checkpoints that an old and its new key have both signed, as signed notes, oldest first."""
-        db = self._store.reader()
-        found = []
-        for key in stored.find_keys(db)[::-1]:
-            if key.number == 0:
-                break
-            checkpoint = stored.find_first_checkpoint(db, epoch=key.epoch, size=key.since_size)
-            if checkpoint is not None:
-                found.append(checkpoint.note)
-        return tuple(reversed(found))
-
     @contextmanager
     def locked(self) -> Iterator[None]:
         """Exclude all other signers. Raises StorageUnavailable if the disk fails inside."""
@@ -127,22 +116,42 @@ class LogSigner:
         signers, key = self._signers(db)
         last = stored.find_checkpoint(db)
         size = get_size(db)
-        if last is not None and (last.epoch, last.size) == (key.epoch, size):
+        is_signed = last is not None and (last.epoch, last.size) == (key.epoch, size)
+        if last is not None and is_signed and len(signers) == 1:
             return last, False
         grown = self._grow(db, size, signed=last.size if last is not None else 0)
         tree = Tree(grown)
         journal = Journal(self._place.journal, epoch=key.epoch)
         refuse_contradiction(db, tree, journal)
+        _write_lines(db, journal, size)
+        if len(signers) > 1:
+            self._hand_over(tree, journal, signers, key)
+        _write_keys(db, journal)
+        if last is not None and is_signed:  # by an earlier version, before a crash
+            return last, False
         root = tree.root(size)
-        note = write_note(str(Checkpoint(signers[0].name, size, root)), signers)
+        note = write_note(str(Checkpoint(signers[-1].name, size, root)), signers[-1:])
         new = StoredCheckpoint(key.epoch, size, root, note, self._clock())
-        _write_journal(db, journal, new)
+        if journal.find_checkpoint() != note:  # else it was written before a crash
+            journal.append_checkpoint(note, day=format_instant(new.signed_at)[:10])
         with self._store.writing() as tx:
             for (level, number), hash in grown.added.items():
                 stored.add_subtree(tx, level, number, hash)
             stored.add_checkpoint(tx, new)
-        self._finish_rotation(signers)
         return new, True
+
+    def _hand_over(self, tree: Tree, journal: Journal, signers: list[Signer], key: StoredKey) -> None:
+        """Write the rotation statement to the journal and the database, then put the new key in its place.
+
+        After a crash in between this is repeated, with the same bytes.
+        """
+        leaving, following = signers
+        signed = Checkpoint(leaving.name, key.since_size, tree.root(key.since_size))
+        note = Rotation(signed, leaving.verifier, following.verifier).sign(leaving, following)
+        journal.append_statement(note)
+        with self._store.writing() as tx:
+            stored.add_statement(tx, StoredStatement(key.epoch, key.number, note))
+        self._place.next_key.replace(self._place.key)
 
     def _grow(self, db: Connection, size: int, *, signed: int) -> "_Grown":
         """The tree's hashes with the complete subtrees that are not stored yet.
@@ -158,7 +167,7 @@ class LogSigner:
         return grown
 
     def _signers(self, db: Connection) -> tuple[list[Signer], StoredKey]:
-        """The signing keys: the log's key, or the old and the new one at the first checkpoint after a rotation."""
+        """The log's key, or the old and the new one while the rotation between them is not finished."""
         keys = stored.find_keys(db)
         if not keys:
             return self._begin()
@@ -167,9 +176,6 @@ class LogSigner:
         if signer is not None:
             return [signer], newest
         following = self._signer(self._place.next_key, newest)
-        if following is not None and stored.find_first_checkpoint(db, epoch=newest.epoch, size=newest.since_size):
-            self._place.next_key.replace(self._place.key)  # after a crash in between
-            return [following], newest
         leaving = self._signer(self._place.key, keys[-2]) if newest.number else None
         if following is None or leaving is None:
             raise ConfigurationError(
@@ -194,10 +200,6 @@ class LogSigner:
             stored.add_key(tx, key)
         return [signer], key
 
-    def _finish_rotation(self, signers: list[Signer]) -> None:
-        if len(signers) > 1:
-            self._place.next_key.replace(self._place.key)
-
 
 class _Grown:
     """The stored hashes (the first `known` subtrees of each level) and the `added` ones."""
@@ -218,24 +220,25 @@ class _Grown:
         return found + [hash for hash in takewhile(bool, added) if hash is not None]
 
 
-def _write_journal(db: Connection, journal: Journal, checkpoint: StoredCheckpoint) -> None:
-    """Write the lines up to the checkpoint, then the checkpoint, unless it was written before a crash."""
-    if journal.find_checkpoint() == checkpoint.note:
-        return
+def _write_lines(db: Connection, journal: Journal, size: int) -> None:
+    """Write the first `size` lines, as far as the journal lacks them."""
     last = journal.find_last()
     first = stored.get_epoch_start(db) if last is None else last[0] + 1
-    lines = iterate_hashed(db, first=first, end=checkpoint.size)
+    lines = iterate_hashed(db, first=first, end=size)
     journal.append(hashed.line for hashed in lines if hashed.line is not None)
-    for key in stored.find_keys(db):  # after the lines, because a key follows its line
+
+
+def _write_keys(db: Connection, journal: Journal) -> None:
+    """Write the keys that the journal lacks, after their lines and statements."""
+    for key in stored.find_keys(db):
         if key.epoch == journal.epoch:
             journal.append_key(key.key)
-    journal.append_checkpoint(checkpoint.note, day=format_instant(checkpoint.signed_at)[:10])
 
 
 def rotate_key(store: Store, recorder: Recorder, log_signer: LogSigner, place: LogPlace, *, reason: str) -> VerifierKey:
     """Replace the log's key and return the new one; the service may be running.
 
-    The old key signs the present lines, a `key` line names the new key, and both sign the next checkpoint. After
+    The old key signs the present lines, a `key` line names the new key, and both sign the rotation statement. After
     a crash in between, the next signing completes the rotation. Raises the errors of `LogSigner.sign`; raises
     ConfigurationError, before anything is recorded, if the new key could not replace the old one.
     """

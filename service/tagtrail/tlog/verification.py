@@ -13,8 +13,9 @@ from tagtrail.store.lines import HashedLine, find_lines_of_kind, get_size, itera
 from tagtrail.store.tree import StoredCheckpoint, StoredHashes, iterate_checkpoints
 from tagtrail.tlog.guard import check_ledger, find_journalled, find_verifier_keys
 from tagtrail.tlog.journal import Journal
-from tagtrail.tlog.note import BadNote, Checkpoint, read_checkpoint, read_note
-from tagtrail.tlog.tree import STORED_LEVELS, Frontier, root_of_leaves
+from tagtrail.tlog.note import BadNote, Checkpoint, read_checkpoint, read_note, read_verifier_key
+from tagtrail.tlog.statements import read_rotation
+from tagtrail.tlog.tree import STORED_LEVELS, Frontier, Tree, root_of_leaves
 
 
 class _Line(msgspec.Struct):
@@ -45,10 +46,38 @@ def find_trouble(store: Store, journal: Path, *, size: int, progress: _Progress 
         _check_lines(db, size, signed, progress)
         signed.refuse_more_than(count_lines(store))  # counted after the checkpoints were read
         _check_subtrees(db, size)
+        _check_rotations(db, size)
         check_ledger(store, journal)
     except (_Trouble, BadNote, Contradicted) as trouble:
         return str(trouble)
     return None
+
+
+def find_unproved(db: Connection) -> list[str]:
+    """A sentence for each key that no statement introduces: an earlier version changed the key without one."""
+    keys, stated = stored.find_keys(db), {(each.epoch, each.number) for each in stored.find_statements(db)}
+    return [
+        f"It is not proved that the key before it handed over to {key.key}: there is no rotation statement."
+        for key in keys
+        if key.number and (key.epoch, key.number) not in stated
+    ]
+
+
+def _check_rotations(db: Connection, size: int) -> None:
+    """Each replaced key has signed the statement that names its follower, and the `key` line and root are as stated."""
+    keys = {(key.epoch, key.number): key for key in stored.find_keys(db)}
+    named = {line.seq + 1: read_line(line.line).key for line in find_lines_of_kind(db, "key")}
+    kept = list(_find_kept(db))
+    for statement in stored.find_statements(db):
+        new, old = keys[statement.epoch, statement.number], keys[statement.epoch, statement.number - 1]
+        tree = read_rotation(statement.note, old=read_verifier_key(old.key), new=read_verifier_key(new.key)).tree
+        is_lost = any(epoch > new.epoch and tree.size > count for epoch, count in kept)
+        if tree.size > size or is_lost:
+            continue
+        if Tree(StoredHashes(db)).root(tree.size) != tree.root:
+            raise _Trouble(f"the first {tree.size} lines are not those of the statement that introduces {new.key}")
+        if tree.size != new.since_size or named.get(tree.size, new.key) != new.key:
+            raise _Trouble(f"line {tree.size - 1} does not introduce the key {new.key}, against its statement")
 
 
 def count_lines(store: Store) -> int:
