@@ -384,7 +384,6 @@ def test_no_key_is_named_like_a_statement(name: str, log: Log, folder: Path) -> 
     ("notes", "message"),
     [
         (lambda log: log.rotation(20, signer(1), signer(2)) + log.rotation(12, signer(2), signer(3)), "does not fit"),
-        (lambda log: log.rotation(12, signer(1), signer(2)) + log.rotation(40, signer(2), signer(3)), "does not fit"),
         (lambda log: log.rotation(12, signer(1), signer(3)) + log.rotation(20, signer(2), signer(3)), "before"),
         (
             lambda log: log.rotation(13, signer(1), signer(2)) + log.rotation(20, signer(2), signer(3)),
