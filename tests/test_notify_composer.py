@@ -5,9 +5,9 @@ from dataclasses import replace
 import pytest
 
 from tagtrail.config.model import RouteConfig
+from tagtrail.ledger.batch import rebuild
 from tagtrail.ledger.declare import Declaration, Origin, declare
 from tagtrail.ledger.erase import erase, find_holdings
-from tagtrail.ledger.rebuild import rebuild
 from tagtrail.notify.formatting import plain, presentable
 from tagtrail.notify.texts.draft import MessageContext
 from tagtrail.store.outbox import SERVICE, SUMMARY, Delivery, add_delivery, find_lines, get_delivery, make_id
