@@ -428,7 +428,7 @@ def m010_projected_mark(db: sqlite_utils.Database) -> None:
 
 
 @migrations()
-def m011_statements(db: sqlite_utils.Database) -> None:
+def m012_statements(db: sqlite_utils.Database) -> None:
     """How each key of the log was introduced."""
     db.executescript("""
         -- Signed notes: a rotation's statement, or with number 0 that of a new epoch, by the key that each introduces.
