@@ -23,10 +23,9 @@ from tagtrail.access.tokens import Sender
 from tagtrail.errors import Refused, StorageUnavailable
 from tagtrail.intake.endpoint import accept, hold_conflicts
 from tagtrail.intake.envelope import read_body
-from tagtrail.ledger.batch import Projector
+from tagtrail.ledger.batch import Projector, rebuild
 from tagtrail.ledger.declare import Declaration, declare
 from tagtrail.ledger.front import FrontRecorder
-from tagtrail.ledger.rebuild import rebuild
 from tagtrail.ledger.record import Recorder
 from tagtrail.ledger.submission import Conflict, Line, Outcome, Recorded, Repeated, Submission
 from tagtrail.store import moves

@@ -18,7 +18,7 @@ from tagtrail.store.names import (
     restricts_repositories,
 )
 from tagtrail.store.query import Filter, Page, Query
-from tagtrail.store.series import Row, Series, Source, Span, gather, marks, walk
+from tagtrail.store.series import RangeSource, Row, Series, Span, gather, marks, walk
 from tagtrail.trail.instant import LATEST, Instant
 from tagtrail.trail.moves import MoveKind
 from tagtrail.trail.names import Reference
@@ -174,9 +174,9 @@ def _wanted(db: Connection, filters: Filter) -> dict[str, frozenset[Any]]:
     return wanted
 
 
-def _choose_source(db: Connection, repository_ids: frozenset[int] | None) -> Source:
+def _choose_source(db: Connection, repository_ids: frozenset[int] | None) -> RangeSource:
     """The violations of the repositories' tags, one range for each; all violations if the tags are too many."""
-    everything = Source("m.violates = 1")
+    everything = RangeSource("m.violates = 1")
     if repository_ids is None or len(repository_ids) > MOST_TAGS:
         return everything
     rows = db.execute(
@@ -186,7 +186,9 @@ def _choose_source(db: Connection, repository_ids: frozenset[int] | None) -> Sou
     ).fetchall()
     if len(rows) > MOST_TAGS:
         return everything
-    return Source(everything.condition, column="m.tag_id", ids=tuple(tag_id for tag_id, violates in rows if violates))
+    return RangeSource(
+        everything.condition, column="m.tag_id", ids=tuple(tag_id for tag_id, violates in rows if violates)
+    )
 
 
 def _read_violation(db: Connection, rules: Rules, row: Row) -> Violation:
