@@ -17,8 +17,7 @@ from sqlite_utils.utils import sqlite3  # type: ignore[attr-defined]  # the libr
 
 from bench.history import REPOSITORIES, name_of, tell
 from bench.rows import TABLES, Pushed, Row, Rows
-from tagtrail.ledger.lifecycle import record_start
-from tagtrail.ledger.record import Recorder
+from tagtrail.ledger.record import Recorder, record_start
 from tagtrail.ledger.submission import Counted, Submission
 from tagtrail.line import Entry, commitment, disclosure, hash_leaf, place, write_line
 from tagtrail.store.database import Connection, Store

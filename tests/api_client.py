@@ -10,9 +10,9 @@ from tagtrail.access.callers import Authenticator
 from tagtrail.api.blueprint import make_api_blueprint
 from tagtrail.api.export import make_export_blueprint
 from tagtrail.api.problems import register_errors
+from tagtrail.app import add_security_headers
 from tagtrail.config.channels import ConsoleConfig
 from tagtrail.config.model import NotifyConfig, RouteConfig
-from tagtrail.headers import add_security_headers
 from tagtrail.ledger.record import Recorder
 from tagtrail.notify.outbox import make_outbox
 from tagtrail.tlog.signer import LogPlace, LogSigner

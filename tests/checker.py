@@ -5,7 +5,7 @@ import json
 from itertools import pairwise
 from pathlib import Path
 
-from tagtrail.ledger.rebuild import rebuild
+from tagtrail.ledger.batch import rebuild
 from tagtrail.ledger.record import Recorder
 from tagtrail.line import commitment
 from tagtrail.store.database import Connection, Store

@@ -12,8 +12,7 @@ from hypothesis import HealthCheck, settings
 from tagtrail.access.tokens import Sender
 from tagtrail.intake.endpoint import accept
 from tagtrail.intake.envelope import read_body
-from tagtrail.ledger.lifecycle import record_start
-from tagtrail.ledger.record import Recorder
+from tagtrail.ledger.record import Recorder, record_start
 from tagtrail.ledger.submission import Outcome
 from tagtrail.store.database import Store
 from tagtrail.trail.instant import DAY, SECOND

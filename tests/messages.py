@@ -18,7 +18,7 @@ ROLLBACK = Message(
     tone="warning",
     title="production of team/my_app: rollback to 1.0.0",
     sentences=(
-        "prod moved back from 1.1.0 to 1.0.0, which production ran for 3 days until yesterday 14:03.",
+        "prod moved back from 1.1.0 to 1.0.0, which production had for 3 days until yesterday 14:03.",
         "1.1.0 had been in production for 22 min.",
     ),
     occurred_at=parse_instant("2026-04-21T14:03:12Z"),

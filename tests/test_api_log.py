@@ -11,7 +11,7 @@ from flask.testing import FlaskClient
 from tagtrail.access.callers import Authenticator
 from tagtrail.api.log import make_log_blueprint
 from tagtrail.api.problems import register_errors
-from tagtrail.headers import add_security_headers
+from tagtrail.app import add_security_headers
 from tagtrail.store.lines import get_line
 from tagtrail.tlog.proofs import read_proof
 from tests.conftest import Clock

@@ -74,7 +74,7 @@ def test_it_shows_the_message_as_each_channel_would_get_it(ledger: Ledger) -> No
     slack, console = printed.split("\n\n", 2)[2].split("\n\nout (console) would get:\n")
     assert slack.startswith('ops (slack) would get:\n  {\n    "text": "🟠 team/app in production: rollback to ')
     assert json.loads(slack.partition("\n")[2])["blocks"][0]["type"] == "header"
-    assert "warning team/app in production: rollback to 1.0.0, which production ran for 1 day until " in console
+    assert "warning team/app in production: rollback to 1.0.0, which production had for 1 day until " in console
     assert "      By: alice (claimed), bob (claimed)\n" in console
     assert "alice" not in slack
 

@@ -8,7 +8,7 @@ import pytest
 
 from tagtrail.export.deployments import Past
 from tagtrail.ledger.declare import Declaration, declare
-from tagtrail.ledger.lifecycle import record_start, record_stop
+from tagtrail.ledger.record import record_start, record_stop
 from tagtrail.ledger.rulebook import load_rulebook
 from tagtrail.ledger.submission import Draft, Submission
 from tagtrail.line import Entry

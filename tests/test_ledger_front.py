@@ -25,10 +25,9 @@ from tagtrail.errors import Refused, StorageUnavailable
 from tagtrail.intake.endpoint import accept, hold_conflicts
 from tagtrail.intake.envelope import read_body
 from tagtrail.intake.front import FrontIntake
-from tagtrail.ledger.batch import Projector
+from tagtrail.ledger.batch import Projector, rebuild
 from tagtrail.ledger.declare import Declaration, declare
 from tagtrail.ledger.front import FrontRecorder
-from tagtrail.ledger.rebuild import rebuild
 from tagtrail.ledger.record import Recorder
 from tagtrail.ledger.submission import Conflict, Line, Outcome, Recorded, Repeated, Submission
 from tagtrail.store import moves

@@ -9,8 +9,8 @@ import pytest
 
 from tagtrail.errors import BadParameter
 from tagtrail.ledger import prune as retention
+from tagtrail.ledger.batch import rebuild
 from tagtrail.ledger.declare import Declaration, declare
-from tagtrail.ledger.rebuild import rebuild
 from tagtrail.ledger.record import Recorder
 from tagtrail.ledger.submission import Draft, Submission
 from tagtrail.line import Entry, hash_leaf

@@ -7,7 +7,7 @@ import pytest
 from tagtrail.config.channels import ConsoleConfig
 from tagtrail.config.model import Config, NotifyConfig, RegistryConfig, RouteConfig
 from tagtrail.config.values import Seconds
-from tagtrail.ledger.lifecycle import record_start, record_stop
+from tagtrail.ledger.record import record_start, record_stop
 from tagtrail.notify.alerts import DeliveryReports, ServiceAlerts
 from tagtrail.notify.message import Message
 from tagtrail.store.leases import end_attempt

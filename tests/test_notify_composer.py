@@ -5,9 +5,9 @@ from dataclasses import replace
 import pytest
 
 from tagtrail.config.model import RouteConfig
+from tagtrail.ledger.batch import rebuild
 from tagtrail.ledger.declare import Declaration, Origin, declare
 from tagtrail.ledger.erase import erase, find_holdings
-from tagtrail.ledger.rebuild import rebuild
 from tagtrail.notify.formatting import plain, presentable
 from tagtrail.notify.texts.draft import MessageContext
 from tagtrail.store.outbox import SERVICE, SUMMARY, Delivery, add_delivery, find_lines, get_delivery, make_id
@@ -97,7 +97,7 @@ def test_a_rollback_says_when_production_ran_it_before(chat: Chat) -> None:
     chat.hear(push("prod", "two", DAY + 60))
     assert chat.texts(push("prod", "one", DAY + 3 * HOUR)) == [
         f"""\
-team/app in production: rollback to 1.0.0, which production ran for 1 day until 12:01 UTC
+team/app in production: rollback to 1.0.0, which production had for 1 day until 12:01 UTC
 
 prod moved back from 1.1.0 (TWO) to 1.0.0 (ONE).
 Before, production ran 1.1.0 for 2 h 59 min.
@@ -116,9 +116,9 @@ def test_a_rollback_read_on_another_day_names_the_day(chat: Chat) -> None:
     [one_day] = chat.texts(push("prod", "two", 2 * DAY))
     [many_days] = chat.texts(push("prod", "one", 9 * DAY))
     assert one_day.startswith(
-        "team/app in production: rollback to 1.1.0, which production ran for 2 h 59 min until yest"
+        "team/app in production: rollback to 1.1.0, which production had for 2 h 59 min until yest"
     )
-    assert "production ran for 21 h until 2026-04-22 12:00 UTC" in many_days
+    assert "production had for 21 h until 2026-04-22 12:00 UTC" in many_days
 
 
 def test_a_violation_names_the_environments_and_what_to_do(chat: Chat) -> None:
@@ -328,7 +328,7 @@ def test_environments_with_different_changes_get_separate_sentences(chat: Chat) 
     chat.hear(push("prod", "two", DAY + 60), push("prod", "one", DAY + HOUR))
     [text] = chat.texts(push("staging", "two", DAY + 2 * HOUR), push("prod", "two", DAY + 2 * HOUR + 1))
     assert text.split("\n\n")[:2] == [
-        "team/app in production: rollback to 1.1.0, which production ran for 59 min until 13:00 UTC",
+        "team/app in production: rollback to 1.1.0, which production had for 59 min until 13:00 UTC",
         (
             "prod moved back from 1.0.0 (ONE) to 1.1.0 (TWO).\nBefore, production ran 1.0.0 for 1 h.\n"
             "staging: 1.1.0 (first deployment)."
@@ -528,7 +528,7 @@ def test_the_story_of_the_api_gives_these_titles(ledger: Ledger) -> None:
         "team/app in production: 1.0.0 (first deployment)",
         "team/app: new tag 1.1.0",
         "team/app in production: 1.0.0 → 1.1.0",
-        "team/app in production: rollback to 1.0.0, which production ran for 1 min 30 s until 12:02 UTC",
+        "team/app in production: rollback to 1.0.0, which production had for 1 min 30 s until 12:02 UTC",
         "Release tag team/app:1.0.0 was overwritten",
         "Release tag team/app:1.1.0 was deleted",
         "team/app: new tag 2.0",

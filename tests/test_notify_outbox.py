@@ -14,8 +14,8 @@ from tagtrail.config.model import Config, NotifyConfig, QuietHours, RegistryConf
 from tagtrail.config.secrets import IngestToken, SecretUrl
 from tagtrail.config.values import Seconds, TimeOfDay
 from tagtrail.intake.envelope import read_body
+from tagtrail.ledger.batch import rebuild
 from tagtrail.ledger.declare import Declaration, declare
-from tagtrail.ledger.rebuild import rebuild
 from tagtrail.ledger.record import Recorder
 from tagtrail.ledger.submission import Draft, Submission
 from tagtrail.notify.outbox import make_outbox

@@ -13,8 +13,7 @@ import yaml
 from tagtrail.access.tokens import make_token, revoke_token
 from tagtrail.errors import Contradicted, Refused, StorageUnavailable
 from tagtrail.ledger import prune as retention
-from tagtrail.ledger.lifecycle import record_start
-from tagtrail.ledger.record import Recorder
+from tagtrail.ledger.record import Recorder, record_start
 from tagtrail.ledger.submission import Draft, Submission
 from tagtrail.line import Entry, commitment, disclosure
 from tagtrail.store.backup import back_up

@@ -9,8 +9,7 @@ import pytest
 
 from tagtrail.errors import Contradicted, Refused
 from tagtrail.ledger.erase import erase, find_holdings
-from tagtrail.ledger.lifecycle import record_start
-from tagtrail.ledger.record import Recorder
+from tagtrail.ledger.record import Recorder, record_start
 from tagtrail.store.rebuilding import dump_projection
 from tagtrail.store.tree import StoredHashes, find_checkpoint
 from tagtrail.tlog.note import read_note

@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from tagtrail.errors import Contradicted
-from tagtrail.ledger.lifecycle import record_start
+from tagtrail.ledger.record import record_start
 from tagtrail.tlog.journal import Journal, find_newest_epoch
 from tagtrail.trail.rules import Rules
 from tests.conftest import Clock

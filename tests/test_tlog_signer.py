@@ -9,8 +9,7 @@ from pathlib import Path
 import pytest
 
 from tagtrail.errors import ConfigurationError, Contradicted
-from tagtrail.ledger.lifecycle import record_stop
-from tagtrail.ledger.record import Recorder
+from tagtrail.ledger.record import Recorder, record_stop
 from tagtrail.store.database import Store
 from tagtrail.store.tree import StoredHashes, find_checkpoint, iterate_checkpoints
 from tagtrail.tlog.note import BadNote, read_note

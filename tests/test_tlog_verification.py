@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from tagtrail.ledger.lifecycle import record_start, record_stop
+from tagtrail.ledger.record import record_start, record_stop
 from tagtrail.line import hash_leaf
 from tagtrail.tlog.recovery import begin_epoch
 from tagtrail.tlog.verification import count_lines, find_trouble

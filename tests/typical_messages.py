@@ -42,7 +42,7 @@ def rollback() -> Message:
         id="msg_0196510e-6c3f-7cc0-8a4e-3e2f5d1c9b7a",
         kind="deployed",
         tone="warning",
-        title="team/app in production: rollback to 1.0.0, which production ran for 3 days until yesterday 14:03 UTC",
+        title="team/app in production: rollback to 1.0.0, which production had for 3 days until yesterday 14:03 UTC",
         sentences=(
             "prod moved back from 1.1.0 (sha256:b1b1b1b1b1b1) to 1.0.0 (sha256:a0a0a0a0a0a0).",
             "Before, production ran 1.1.0 for 22 h.",

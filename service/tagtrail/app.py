@@ -2,8 +2,9 @@
 
 from collections.abc import Callable
 from functools import partial
+from typing import Final
 
-from flask import Flask
+from flask import Flask, Response
 
 from tagtrail.access.callers import Authenticator
 from tagtrail.access.scopes import Scope
@@ -16,7 +17,6 @@ from tagtrail.api.problems import register_errors
 from tagtrail.config.model import Config
 from tagtrail.config.notifications import render_notifications
 from tagtrail.config.secrets import session_key
-from tagtrail.headers import add_security_headers
 from tagtrail.health import Readiness, make_health_blueprint
 from tagtrail.intake.endpoint import EventsEndpoint, log_recorded
 from tagtrail.intake.front import FrontIntake
@@ -31,6 +31,19 @@ from tagtrail.web.context import Blocks
 from tagtrail.web.sign_in import find_session, prepare_sessions
 
 _INTAKE = "tagtrail.intake"
+_PAGE_POLICY: Final = (
+    "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self'; connect-src 'self'; "
+    "form-action 'self'; base-uri 'none'; frame-ancestors 'none'"
+)
+_DATA_POLICY: Final = "default-src 'none'; form-action 'none'; base-uri 'none'; frame-ancestors 'none'"
+_HEADERS: Final = {
+    "Cross-Origin-Opener-Policy": "same-origin",
+    "Cross-Origin-Resource-Policy": "same-origin",
+    "Permissions-Policy": "camera=(), geolocation=(), microphone=()",
+    "Referrer-Policy": "same-origin",
+    "X-Content-Type-Options": "nosniff",
+    "X-Frame-Options": "DENY",
+}
 
 
 def create_app(config: Config, *, store: Store, clock: Callable[[], int] = now) -> Flask:
@@ -117,3 +130,17 @@ def ingest_tokens(config: Config) -> IngestTokens:
         for registry in config.registries
         for token in registry.tokens
     )
+
+
+def add_security_headers(response: Response) -> Response:
+    """Add the headers to an answer.
+
+    A page may load this site's own files and send forms to this site; other content may load nothing. An answer whose
+    room says nothing about caching is not cached.
+    """
+    response.headers.update(_HEADERS)
+    is_page = response.mimetype == "text/html"
+    response.headers["Content-Security-Policy"] = _PAGE_POLICY if is_page else _DATA_POLICY
+    response.headers.setdefault("Cache-Control", "no-store")
+    response.vary.update(("Accept", "Authorization", "Cookie"))
+    return response

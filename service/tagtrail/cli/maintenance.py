@@ -13,7 +13,7 @@ from tagtrail.cli.options import When, data_directory, location_options, open_re
 from tagtrail.cli.text import local_time
 from tagtrail.errors import NotRecorded, StorageUnavailable
 from tagtrail.ledger import prune as retention
-from tagtrail.ledger import rebuild as rebuilding
+from tagtrail.ledger.batch import rebuild as rebuild_trail
 from tagtrail.ledger.erase import Traces, check_request, find_holdings, remove_traces
 from tagtrail.ledger.erase import erase as erase_holdings
 from tagtrail.store.backup import back_up
@@ -53,7 +53,7 @@ def rebuild() -> None:
     started = monotonic()
     with closing(find_ledger(directory, accept_older_schema=True)) as store, only_service(directory, patience=0):
         store.prepare()
-        lines = rebuilding.rebuild(store, progress=_show_progress)
+        lines = rebuild_trail(store, progress=_show_progress)
     click.echo(f"The trail was derived again from {counted(lines, 'line', 'lines')} in {span(monotonic() - started)}.")
 
 

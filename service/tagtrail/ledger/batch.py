@@ -13,24 +13,28 @@ import hashlib
 import logging
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
+from itertools import islice
+from typing import Final
 
 from tagtrail import logs
-from tagtrail.ledger.project import LineProjector, Meaning, add_members, moment_of
+from tagtrail.ledger.project import LineProjector, Meaning, add_members, as_line, moment_of
 from tagtrail.ledger.publish import KnownTag, publish_move
 from tagtrail.ledger.rulebook import RuleBook, load_rulebook
 from tagtrail.ledger.submission import Line, ProjectedMove
 from tagtrail.line import event_key, write_line
 from tagtrail.store import moves
-from tagtrail.store.database import Connection, is_trouble_of_the_disk
+from tagtrail.store.database import Connection, Store, is_trouble_of_the_disk
 from tagtrail.store.events import EntryRow, add_entries, remove_entry
-from tagtrail.store.lines import LedgerEnd, set_projected
+from tagtrail.store.lines import LedgerEnd, begin_generation, get_end, iterate_lines, set_projected
 from tagtrail.store.moves import JudgedMove, MoveEnd, MoveRow, TagStateRow, had_manifest
 from tagtrail.store.names import find_registry_id, pushed_manifest_id
+from tagtrail.store.rebuilding import drop_projection
 from tagtrail.store.registries import add_quarantined
 from tagtrail.trail.moves import Head, Moment, Push, breaks_release, decide, follow
 
 Outbox = Callable[[Connection, Line, Meaning], None]
 
+_REBUILT: Final = 1_000  # lines that a rebuild projects together
 _REMEMBERED = 20_000  # tags whose heads a process remembers
 _log = logging.getLogger(__name__)
 
@@ -280,3 +284,24 @@ def _savepoint(tx: Connection) -> Iterator[None]:
             tx.execute("RELEASE projecting")
         raise
     tx.execute("RELEASE projecting")
+
+
+def rebuild(store: Store, *, progress: Callable[[int], None] = lambda seq: None) -> int:
+    """Drop what is derived and derive it from the first line to the last, in one transaction; the number of lines.
+
+    Nothing can be recorded meanwhile, so the service has to be stopped. No message is written: those of lines that were
+    not projected before are lost. Raises StorageUnavailable, and then all is as before. `progress` is told the seq
+    reached, now and then.
+    """
+    count = 0
+    with store.writing() as tx:
+        drop_projection(tx)
+        begin_generation(tx)
+        projector = Projector(RuleBook(), end=get_end(tx))
+        lines = map(as_line, iterate_lines(tx))
+        while batch := list(islice(lines, _REBUILT)):
+            projector.project(tx, batch)
+            count += len(batch)
+            if count % 10_000 == 0:
+                progress(batch[-1].seq)
+    return count

@@ -7,15 +7,18 @@ batches. A process that records here first projects what was only appended, so t
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 
+from tagtrail import __version__
 from tagtrail.errors import StorageUnavailable
 from tagtrail.ledger.append import Tail
 from tagtrail.ledger.batch import Outbox, Projector
 from tagtrail.ledger.project import Meaning, as_line
 from tagtrail.ledger.rulebook import RuleBook, load_rulebook
 from tagtrail.ledger.submission import Draft, Line, Outcome, Recorded, Submission
+from tagtrail.line import Entry
 from tagtrail.store.database import Connection, Store, StoreBusy, is_trouble_of_the_disk
 from tagtrail.store.lines import LedgerEnd, begin_generation, get_end, get_newest_time, iterate_lines
 from tagtrail.trail.instant import now
+from tagtrail.trail.rules import Rules
 
 
 class Recorder:
@@ -184,3 +187,17 @@ class Recorder:
 
 def _as_recorded(lines: Iterable[Line], meanings: Iterable[Meaning]) -> list[Recorded]:
     return [Recorded(line.seq, line.entry, tuple(meaning.moves)) for line, meaning in zip(lines, meanings, strict=True)]
+
+
+def record_start(recorder: Recorder, rules: Rules) -> None:
+    """Put the rules in force, unless they already are, and record that the service started."""
+    drafts = [Draft(Entry(kind="started", version=__version__))]
+    book = recorder.book
+    if not book.is_written or book.latest != rules:
+        drafts.insert(0, Draft(Entry(kind="configuration", configuration=rules.to_json())))
+    recorder.record(Submission(tuple(drafts)))
+
+
+def record_stop(recorder: Recorder) -> None:
+    """Record a clean stop; two starts without a stop in between mean a crash."""
+    recorder.record(Submission((Draft(Entry(kind="stopped", version=__version__)),)))

@@ -19,8 +19,7 @@ from tagtrail.config.model import Config
 from tagtrail.config.notifications import render_notifications, service_url
 from tagtrail.config.secrets import prepare_data_directory
 from tagtrail.errors import ConfigurationError, StorageUnavailable
-from tagtrail.ledger.lifecycle import record_start, record_stop
-from tagtrail.ledger.record import Recorder
+from tagtrail.ledger.record import Recorder, record_start, record_stop
 from tagtrail.locks import hold_lock
 from tagtrail.notify.leader import has_no_leader
 from tagtrail.notify.outbox import make_outbox

@@ -17,7 +17,7 @@ from tagtrail.store.names import (
 )
 from tagtrail.store.query import Filter
 from tagtrail.store.releases import Releases
-from tagtrail.store.series import Row, Series, Source, Span, marks, walk
+from tagtrail.store.series import RangeSource, Row, Series, Span, marks, walk
 from tagtrail.trail.moves import Moment, Move
 
 MOST_COMPARED: Final = 1_000  # moves that are compared, the newest
@@ -85,19 +85,19 @@ def name_manifests(db: Connection, manifest_ids: Collection[int], *, at: int) ->
     }
 
 
-def _source(db: Connection, filters: Filter, tags: Collection[str] | None) -> Source:
+def _source(db: Connection, filters: Filter, tags: Collection[str] | None) -> RangeSource:
     """Along certain tags, along those of one repository, or along time."""
     if tags is not None:
         repositories = find_repositories(db, filters) if restricts_repositories(filters) else None
         found = [identity for tag in sorted(tags) for identity in find_tag_ids(db, tag, repositories)]
         return _along(found)
     if filters.repository is None or is_glob(filters.repository):
-        return Source()
+        return RangeSource()
     return _along(find_tag_ids_in(db, find_repositories(db, filters)))
 
 
-def _along(tag_ids: Collection[int]) -> Source:
-    return Source(column="m.tag_id", ids=tuple(tag_ids)) if tag_ids else Source("0")
+def _along(tag_ids: Collection[int]) -> RangeSource:
+    return RangeSource(column="m.tag_id", ids=tuple(tag_ids)) if tag_ids else RangeSource("0")
 
 
 def _keep(db: Connection, filters: Filter) -> Callable[[Tag], bool]:

@@ -21,7 +21,7 @@ from tagtrail.store.names import (
 )
 from tagtrail.store.query import Filter, Key, Page, Query
 from tagtrail.store.releases import Releases
-from tagtrail.store.series import GLANCE, MANY_RANGES, Row, Series, Source, Span, gather, walk
+from tagtrail.store.series import GLANCE, MANY_RANGES, RangeSource, Row, Series, Span, gather, walk
 from tagtrail.trail.deployments import Basis, Direction
 from tagtrail.trail.instant import LATEST, Instant, seconds_between
 from tagtrail.trail.names import Reference
@@ -227,17 +227,17 @@ def _walk(db: Connection, series: Series, filters: Filter, wanted: DeploymentCon
     if not all(wanted.values()):
         return iter(())
     if "p.manifest_id" in wanted:
-        return walk(db, series, Source(column="p.manifest_id", ids=tuple(wanted["p.manifest_id"])), span)
+        return walk(db, series, RangeSource(column="p.manifest_id", ids=tuple(wanted["p.manifest_id"])), span)
     if "p.repository_id" in wanted:
         ids = tuple(wanted["p.repository_id"])
         names = [filters.environment] if filters.environment is not None else find_environment_names(db)
-        sources = (Source("p.environment = ?", (name,), "p.repository_id", ids) for name in names)
+        sources = (RangeSource("p.environment = ?", (name,), "p.repository_id", ids) for name in names)
         return merge(*(walk(db, series, source, span) for source in sources), reverse=True)
     return walk(db, series, _by_time(filters), span)
 
 
-def _by_time(filters: Filter) -> Source:
-    return Source() if filters.environment is None else Source("p.environment = ?", (filters.environment,))
+def _by_time(filters: Filter) -> RangeSource:
+    return RangeSource() if filters.environment is None else RangeSource("p.environment = ?", (filters.environment,))
 
 
 def _keep(series: Series, wanted: DeploymentConditions, last_seq: int) -> Callable[[Row], bool]:

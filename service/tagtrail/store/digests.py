@@ -15,7 +15,7 @@ from tagtrail.store.deployments import PUBLICATIONS
 from tagtrail.store.fields import ActorName, Duration, Host, ImageReference, IsRelease, RegistryTime, Seq
 from tagtrail.store.names import find_digest, find_manifest_ids, find_repositories, restricts_repositories
 from tagtrail.store.query import Filter, Query
-from tagtrail.store.series import Row, Series, Source, Span, marks, walk
+from tagtrail.store.series import RangeSource, Row, Series, Span, marks, walk
 from tagtrail.trail.deployments import Basis, Direction
 from tagtrail.trail.instant import LATEST, Instant, seconds_between
 from tagtrail.trail.names import Reference
@@ -162,11 +162,11 @@ def _find_holding(db: Connection, query: Query, digest: str, manifests: Sequence
 
 def _find_uses(db: Connection, query: Query, digest: str, manifests: Sequence[int]) -> _Uses:
     limit = query.limit
-    tags = _newest(db, _MOVES, Source("m.is_release = 1", (), "m.manifest_id", tuple(manifests)), limit + 1)
+    tags = _newest(db, _MOVES, RangeSource("m.is_release = 1", (), "m.manifest_id", tuple(manifests)), limit + 1)
     tags += _newest(
-        db, _MOVES, Source("m.is_release = 0", (), "m.manifest_id", tuple(manifests)), limit + 1 - len(tags)
+        db, _MOVES, RangeSource("m.is_release = 0", (), "m.manifest_id", tuple(manifests)), limit + 1 - len(tags)
     )
-    publications = _newest(db, PUBLICATIONS, Source("1", (), "p.manifest_id", tuple(manifests)), limit + 1)
+    publications = _newest(db, PUBLICATIONS, RangeSource("1", (), "p.manifest_id", tuple(manifests)), limit + 1)
     return _Uses(
         tags=tuple(_read_tag_use(db, query.rules, digest, row) for row in tags[:limit]),
         environments=tuple(_read_environment_use(db, row) for row in publications[:limit]),
@@ -174,7 +174,7 @@ def _find_uses(db: Connection, query: Query, digest: str, manifests: Sequence[in
     )
 
 
-def _newest(db: Connection, series: Series, source: Source, limit: int) -> list[Row]:
+def _newest(db: Connection, series: Series, source: RangeSource, limit: int) -> list[Row]:
     span = Span((LATEST, *(b"" if "event" in column else "" for column in series.key[1:])))
     return [row[: len(series.key)] for row in islice(walk(db, series, source, span), limit)]
 

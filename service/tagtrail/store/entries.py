@@ -21,7 +21,18 @@ from tagtrail.store.names import (
     restricts_repositories,
 )
 from tagtrail.store.query import Filter, Page, Query
-from tagtrail.store.series import GLANCE, MANY_RANGES, Row, Series, Source, Span, find_sparsest, gather, marks, walk
+from tagtrail.store.series import (
+    GLANCE,
+    MANY_RANGES,
+    RangeSource,
+    Row,
+    Series,
+    Span,
+    find_sparsest,
+    gather,
+    marks,
+    walk,
+)
 from tagtrail.trail.instant import ServiceInstant, parse_instant
 from tagtrail.trail.moves import MoveKind
 from tagtrail.trail.rules import Rules
@@ -118,7 +129,7 @@ def find_seqs(db: Connection, query: Query) -> Page[int]:
     span = Span((query.after[0] if query.after else window.last + 1,), window.first)
     series, source = _choose(db, wanted, filters.environment, span)
     if len(source.ids) > MANY_RANGES:
-        page = _gather(walk(db, _ENTRIES, Source(), span), _ENTRIES, wanted, query.limit, most=GLANCE)
+        page = _gather(walk(db, _ENTRIES, RangeSource(), span), _ENTRIES, wanted, query.limit, most=GLANCE)
         if len(page.items) == query.limit:
             return page
     rest = {column: values for column, values in wanted.items() if column != source.column}
@@ -156,16 +167,16 @@ def find_wanted(db: Connection, filters: Filter) -> EntryConditions | None:
     return wanted if all(wanted.values()) else None
 
 
-def _choose(db: Connection, wanted: EntryConditions, environment: str | None, span: Span) -> tuple[Series, Source]:
+def _choose(db: Connection, wanted: EntryConditions, environment: str | None, span: Span) -> tuple[Series, RangeSource]:
     """The index to walk along, and the table it belongs to."""
     if environment is not None:
-        return _PUBLISHING, Source("p.environment = ?", (environment,))
+        return _PUBLISHING, RangeSource("p.environment = ?", (environment,))
     sources = [
-        Source("e.kind <> 'push'" if column == "e.kind" else "1", column=column, ids=tuple(values))
+        RangeSource("e.kind <> 'push'" if column == "e.kind" else "1", column=column, ids=tuple(values))
         for column, values in wanted.items()
         if values != {"push"}  # nearly every line is a push, so there is no index for pushes
     ]
-    return _ENTRIES, find_sparsest(db, _SEQS, sources, span) if sources else Source()
+    return _ENTRIES, find_sparsest(db, _SEQS, sources, span) if sources else RangeSource()
 
 
 def _drop_repeated(rows: Iterator[Row]) -> Iterator[Row]:

@@ -25,7 +25,7 @@ from tagtrail.store.fields import (
 from tagtrail.store.names import Tag, get_tag
 from tagtrail.store.query import Page, Query
 from tagtrail.store.releases import Releases
-from tagtrail.store.series import Row, Series, Source, Span, gather, walk
+from tagtrail.store.series import RangeSource, Row, Series, Span, gather, walk
 from tagtrail.trail.instant import LATEST, Instant, seconds_between
 from tagtrail.trail.moves import MoveKind
 from tagtrail.trail.names import Reference
@@ -71,7 +71,7 @@ def find_history(db: Connection, query: Query) -> Page[TagMove]:
     tag = get_tag(db, filters)
     until = LATEST if filters.until is None else filters.until
     span = Span(query.after or (until, b""), filters.since or 0)
-    rows = walk(db, _MOVES, Source("tag_id = ?", (tag.id,)), span)
+    rows = walk(db, _MOVES, RangeSource("tag_id = ?", (tag.id,)), span)
     last_seq = LATEST if filters.last_seq is None else filters.last_seq
     found, after = gather(rows, _MOVES, limit=query.limit, keep=lambda row: row[2] <= last_seq)
     releases = Releases(db)
@@ -160,7 +160,7 @@ def find_step_back(db: Connection, tag: Tag, rules: Rules) -> EarlierDigest | No
 
 
 def _look_back(db: Connection, tag: Tag) -> Iterator[Step]:
-    rows = walk(db, _EARLIER_MOVES, Source("tag_id = ?", (tag.id,)), Span((LATEST, b"")))
+    rows = walk(db, _EARLIER_MOVES, RangeSource("tag_id = ?", (tag.id,)), Span((LATEST, b"")))
     for occurred_at, event, tag_id, manifest_id, kind, seq in islice(rows, MOST_LOOKED_BACK):
         direction = "back" if kind == "moved_back" else None if manifest_id is None else "forward"
         yield Step(occurred_at, event, tag_id, manifest_id, direction, seq)

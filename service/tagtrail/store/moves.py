@@ -17,7 +17,7 @@ from tagtrail.store.names import (
 )
 from tagtrail.store.query import Filter, Page, Query
 from tagtrail.store.releases import Releases
-from tagtrail.store.series import Row, Series, Source, Span, gather, marks, walk
+from tagtrail.store.series import RangeSource, Row, Series, Span, gather, marks, walk
 from tagtrail.trail.instant import LATEST
 from tagtrail.trail.moves import Head, Moment, Move, MoveKind
 
@@ -220,10 +220,10 @@ def _walk(db: Connection, filters: Filter, span: Span) -> tuple[Iterator[Row], S
     if filters.repository is not None and not is_glob(filters.repository):
         ids = find_tag_ids_in(db, find_repositories(db, filters))
         series = _WITH_NAMES if filters.tag is not None else _MOVES
-        return (walk(db, series, Source(column="m.tag_id", ids=ids), span) if ids else iter(())), series
+        return (walk(db, series, RangeSource(column="m.tag_id", ids=ids), span) if ids else iter(())), series
     is_narrowed = filters.registry or filters.tag or restricts_repositories(filters)
     series = _WITH_NAMES if is_narrowed else _MOVES
-    return walk(db, series, Source(), span), series
+    return walk(db, series, RangeSource(), span), series
 
 
 def _keep(db: Connection, filters: Filter, series: Series) -> Callable[[Row], bool]:

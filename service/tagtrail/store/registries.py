@@ -13,7 +13,7 @@ from tagtrail.store.database import Connection
 from tagtrail.store.fields import Count, RecordedTime, Seq
 from tagtrail.store.lines import find_window
 from tagtrail.store.query import Filter, Page, Query
-from tagtrail.store.series import Series, Source, Span, gather, walk
+from tagtrail.store.series import RangeSource, Series, Span, gather, walk
 from tagtrail.trail.instant import SECOND, ServiceInstant, day_of
 from tagtrail.trail.rules import Authentication, RegistryIdentity
 
@@ -73,7 +73,7 @@ def find_quarantined(db: Connection, query: Query) -> Page[Quarantined]:
     window = find_window(db, filters)
     span = Span(query.after or (window.last + 1,), window.first)
     found, after = gather(
-        walk(db, _QUARANTINE, Source(), span),
+        walk(db, _QUARANTINE, RangeSource(), span),
         _QUARANTINE,
         limit=query.limit,
         keep=lambda row: filters.registry in (None, row[1]),

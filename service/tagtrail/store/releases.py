@@ -18,7 +18,7 @@ from tagtrail.store.names import (
     restricts_repositories,
 )
 from tagtrail.store.query import Filter, Page, Query
-from tagtrail.store.series import Row, Series, Source, Span, gather, marks, walk
+from tagtrail.store.series import RangeSource, Row, Series, Span, gather, marks, walk
 from tagtrail.trail.instant import LATEST, Instant
 from tagtrail.trail.moves import MoveKind
 from tagtrail.trail.names import Reference
@@ -151,7 +151,7 @@ def find_violations(db: Connection, query: Query) -> Page[Violation]:
             and (digests is None or now in digests or before in digests)
         )
 
-    rows = walk(db, series, Source("m.violates = 1"), span)
+    rows = walk(db, series, RangeSource("m.violates = 1"), span)
     found, after = gather(rows, series, limit=query.limit, keep=keep)
     return Page(tuple(_read_violation(db, query.rules, row) for row in found), after)
 

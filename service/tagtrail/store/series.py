@@ -37,7 +37,7 @@ class Series:
 
 
 @dataclass(frozen=True, slots=True)
-class Source:
+class RangeSource:
     """One range of an index, by a condition on its first columns; or with `ids` one range for each of them."""
 
     condition: str = "1"
@@ -54,7 +54,7 @@ class Span:
     least: int = 0
 
 
-def walk(db: Connection, series: Series, source: Source, span: Span) -> Iterator[Row]:
+def walk(db: Connection, series: Series, source: RangeSource, span: Span) -> Iterator[Row]:
     """The rows of the source within the span, newest first, read lazily."""
     if not source.column:
         return _walk_range(db, series, source, span, _FIRST_READ)
@@ -66,7 +66,7 @@ def walk(db: Connection, series: Series, source: Source, span: Span) -> Iterator
     )
 
 
-def find_sparsest(db: Connection, series: Series, sources: Sequence[Source], span: Span) -> Source:
+def find_sparsest(db: Connection, series: Series, sources: Sequence[RangeSource], span: Span) -> RangeSource:
     """The source with the fewest rows, estimated from its newest rows."""
     if len(sources) == 1:
         return sources[0]
@@ -101,11 +101,11 @@ def marks(values: Collection[object]) -> str:
     return ", ".join("?" * len(values))
 
 
-def _range_of(source: Source, identity: int | str) -> Source:
-    return Source(f"{source.condition} AND {source.column} = ?", (*source.values, identity))
+def _range_of(source: RangeSource, identity: int | str) -> RangeSource:
+    return RangeSource(f"{source.condition} AND {source.column} = ?", (*source.values, identity))
 
 
-def _walk_range(db: Connection, series: Series, source: Source, span: Span, size: int) -> Iterator[Row]:
+def _walk_range(db: Connection, series: Series, source: RangeSource, span: Span, size: int) -> Iterator[Row]:
     key = ", ".join(series.key)
     sql = (
         f"SELECT {', '.join(series.key + series.facts)} FROM {series.table} WHERE {source.condition}"
@@ -121,7 +121,7 @@ def _walk_range(db: Connection, series: Series, source: Source, span: Span, size
         below, size = rows[-1][: len(series.key)], min(size * 4, _LARGEST_READ)
 
 
-def _find_newest(db: Connection, series: Series, source: Source, span: Span) -> list[tuple[int, int | str]]:
+def _find_newest(db: Connection, series: Series, source: RangeSource, span: Span) -> list[tuple[int, int | str]]:
     """For each id of the source that has any rows in the span, the first column of its newest key, newest first."""
     first = series.key[0]
     sql = (

@@ -8,7 +8,7 @@ from typing import Final, NamedTuple
 
 from tagtrail.store.database import Connection
 from tagtrail.store.names import Repository
-from tagtrail.store.series import Series, Source, Span, marks, walk
+from tagtrail.store.series import RangeSource, Series, Span, marks, walk
 from tagtrail.trail.instant import LATEST
 from tagtrail.trail.moves import MoveKind
 
@@ -89,7 +89,7 @@ def find_newest_times(db: Connection, tag_ids: Sequence[int], *, most: int) -> t
     """When the tags moved last, the newest first."""
     if not tag_ids:
         return ()
-    rows = walk(db, _MOVES, Source(column="tag_id", ids=tuple(tag_ids)), Span((LATEST, b"", 0)))
+    rows = walk(db, _MOVES, RangeSource(column="tag_id", ids=tuple(tag_ids)), Span((LATEST, b"", 0)))
     return tuple(row[0] for row, _ in zip(rows, range(most), strict=False))
 
 

@@ -144,7 +144,7 @@ def _describe_earlier_run(context: MessageContext, head: MessageDeployment, reco
     """When the environment had the image of a rollback before."""
     if head.had is None or recorded.direction != "back":
         return ""
-    return f", which {head.environment} ran for {duration(head.had)} until {context.when(head.had.until)}"
+    return f", which {head.environment} had for {duration(head.had)} until {context.when(head.had.until)}"
 
 
 def _describe_previous(head: MessageDeployment, recorded: RecordedDeployment) -> list[str]:
