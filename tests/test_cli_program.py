@@ -406,7 +406,8 @@ def test_the_newest_migration_is_the_last_one() -> None:
 def test_a_database_that_the_service_has_not_migrated_is_refused_with_the_cure(tmp_path: Path, missing: str) -> None:
     make_older_database(tmp_path / "data", missing)
     command_line = CommandLine(tmp_path / "data")
-    for command in (*QUESTIONS[:2], ("log", "verify"), ("notify", "status"), ("token", "list"), ("environments",)):
+    create = ("token", "create", "ci", "--scope", "read")
+    for command in (*QUESTIONS[:2], ("log", "verify"), ("notify", "status"), ("token", "list"), create):
         result = command_line.run(*command)
         assert result.exit_code == 4, result.output
         assert result.stderr.count("\n") == 1

@@ -12,6 +12,7 @@ import tempfile
 import threading
 import time
 from collections.abc import Callable, Iterator
+from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
 
@@ -19,10 +20,11 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from tagtrail.access.tokens import Sender
+from tagtrail.access.tokens import IngestTokens, Sender
 from tagtrail.errors import Refused, StorageUnavailable
 from tagtrail.intake.endpoint import accept, hold_conflicts
 from tagtrail.intake.envelope import read_body
+from tagtrail.intake.front import FrontIntake
 from tagtrail.ledger.batch import Projector, rebuild
 from tagtrail.ledger.declare import Declaration, declare
 from tagtrail.ledger.front import FrontRecorder
@@ -230,6 +232,54 @@ def test_a_front_that_cannot_project_projects_before_it_appends_again(
     assert front.rows("SELECT count(*) FROM lines") == [(2,)]
     front.append(push("prod", "b", 2))
     assert front.rows("SELECT kind FROM moves") == [("created",)]
+
+
+# --- another process that holds the write lock ----------------------------------------------------------------------
+
+
+@pytest.fixture
+def impatient(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("tagtrail.store.database._TURN", 0.2)
+
+
+@pytest.mark.usefixtures("impatient")
+def test_no_wait_for_another_writer_is_without_an_end(front: FrontLedger) -> None:
+    front.append(push("prod", "a", 1))
+    reading, other = Store(front.store.directory), Store(front.store.directory)
+    reading.catch_up = Recorder(reading).catch_up
+    with other.writing():
+        with pytest.raises(StoreBusy, match=rf"process {os.getpid()} .* is writing to the ledger"):
+            front.recorder.record(Submission(()))
+        with pytest.raises(StoreBusy):
+            reading.reader()  # it must not see a line without its meaning
+        reading.never_checkpoint()  # a new front begins
+        reading.close()
+    assert len(reading.reader().execute("SELECT * FROM moves").fetchall()) == 1
+    reading.close()
+    other.close()
+
+
+def test_the_front_does_not_wait_to_quarantine_a_conflict(front: FrontLedger, monkeypatch: pytest.MonkeyPatch) -> None:
+    intake = FrontIntake(front.recorder, tokens=IngestTokens(()), body_limit=1000_000)
+    other, append = Store(front.store.directory), FrontRecorder.append
+
+    def take_the_lock_afterwards(recorder: FrontRecorder, group: Any) -> Any:
+        outcomes = append(recorder, group)
+        holding.enter_context(other.writing())
+        return outcomes
+
+    assert intake.record([(SENDER, envelope(push("prod", "a", 1, id="x")))]) == [True]
+    conflict = [(SENDER, envelope(push("prod", "b", 2, id="x")))]
+    with ExitStack() as holding, monkeypatch.context() as patched:
+        started = time.monotonic()
+        patched.setattr(FrontRecorder, "append", take_the_lock_afterwards)
+        assert intake.record(conflict) == [False]
+        assert time.monotonic() - started < 1
+    assert intake.record(conflict) == intake.record(conflict) == [True]
+    front.front.project()
+    intake.project()
+    assert front.rows("SELECT count(*) FROM quarantine") == [(1,)]
+    other.close()
 
 
 # --- a projection that fails ----------------------------------------------------------------------------------------

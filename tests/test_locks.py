@@ -1,10 +1,11 @@
 """Locks between processes."""
 
+import os
 import threading
 from pathlib import Path
 from time import monotonic
 
-from tagtrail.locks import hold_lock, open_lock, release_lock, take_lock
+from tagtrail.locks import describe_holder, hold_lock, open_lock, release_lock, take_lock
 
 
 def test_one_holder_has_the_lock_and_the_other_does_not_wait(tmp_path: Path) -> None:
@@ -49,3 +50,14 @@ def test_a_wait_without_patience_lasts_until_the_lock_is_released(tmp_path: Path
     release_lock(held)
     waiting.join(timeout=10)
     assert done.is_set()
+
+
+def test_the_holder_of_a_lock_is_named_by_its_process_id(tmp_path: Path) -> None:
+    waiting, held = open_lock(tmp_path / "a.lock"), open_lock(tmp_path / "a.lock")
+    try:
+        assert describe_holder(waiting) is None
+        assert take_lock(held)
+        assert str(describe_holder(waiting)).startswith(f"process {os.getpid()} (")
+    finally:
+        os.close(held)
+        os.close(waiting)

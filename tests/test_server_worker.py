@@ -73,6 +73,10 @@ class Intake:
         assert application is globals()["application"]
         note("make_intake")
         self.is_behind = self.is_far_behind = False
+        broken = Path(os.environ["MEETING"]) / "broken"
+        if broken.exists():
+            broken.unlink()
+            raise RuntimeError("no intake on purpose")
         self._busy = Path(os.environ["MEETING"]) / "busy"
 
     def find_sender(self, authorization: str) -> str | None:
@@ -532,6 +536,16 @@ def test_another_worker_becomes_the_front_when_the_front_is_killed(start: Start)
         assert seconds_of(lambda: _accepted(service)) < 1, "200 ms on a machine that has nothing else to do"
         assert front_of(service) != killed
         assert service.ask(get("/api/v1/tags")).status == 202
+
+
+def test_a_process_that_fails_to_become_the_front_gives_way_to_another(start: Start) -> None:
+    service = start(workers=2)
+    assert service.ask(event()).status == 202
+    killed = front_of(service)
+    (service.meeting / "broken").write_text("")
+    os.kill(killed, signal.SIGKILL)
+    assert service.ask(event()).status == 202
+    assert "no intake on purpose" in service.log()
 
 
 def test_there_is_one_front_however_many_workers_there_are(start: Start) -> None:

@@ -1,9 +1,11 @@
 """What the trail answers, held against the story that was told and against a naive model of it."""
 
 from collections.abc import Callable, Iterator
+from pathlib import Path
 from typing import Any
 
 import pytest
+from bench.fill import fill
 
 from tagtrail.access.tokens import Sender
 from tagtrail.errors import BadParameter, NotRecorded
@@ -109,7 +111,7 @@ def test_entries_are_filtered_by_each_thing_and_by_all_together(
 ) -> None:
     entries = ask(told, find_entries, **asked)
     assert len(entries) == count
-    assert ask(told, find_lines, **asked) == tuple(entry.line.encode() for entry in entries)
+    assert b"\n".join(ask(told, find_lines, **asked)) == b"\n".join(entry.line.encode() for entry in entries)
 
 
 def test_since_and_until_of_entries_are_by_our_clock(ledger: Ledger) -> None:
@@ -409,3 +411,31 @@ def test_history_agrees_with_a_naive_model(ledger: Ledger, seed: int) -> None:
             expected.append((at(event.at), None, 0))
     moves = ask(ledger, find_history, repository="team/app", tag="prod")
     assert [(move.at, move.digest, move.repeated) for move in reversed(moves)] == expected
+
+
+def test_violations_of_a_repository_do_not_read_those_of_the_others(tmp_path: Path) -> None:
+    fill(tmp_path, 3_000, repositories=20)
+    store = Store(tmp_path)
+    with store.writing() as tx:
+        ours, name = tx.execute(
+            "SELECT r.id, r.name FROM tags t JOIN repositories r ON r.id = repository_id"
+        ).fetchone()
+        tags = "(SELECT id FROM tags WHERE repository_id = ?)"
+        tx.execute(f"UPDATE moves SET violates = tag_id NOT IN {tags} OR kind = 'created'", (ours,))
+        violating = f"SELECT count(*) FROM moves WHERE violates = 1 AND tag_id IN {tags}"
+        (count,) = tx.execute(violating, (ours,)).fetchone()
+        (count_of_all,) = tx.execute("SELECT count(*) FROM moves WHERE violates = 1").fetchone()
+    assert count > 1
+    assert count_of_all > 1_000 + count
+    db, steps = store.reader(), 0
+
+    def count_steps() -> int:
+        nonlocal steps
+        steps += 10
+        return 0
+
+    db.set_progress_handler(count_steps, 10)
+    page = find_violations(db, Query(RULES, Filter(repository=name), count))
+    assert (len(page.items), page.after) == (count, None)
+    assert steps < 400 * count, (steps, count)
+    store.close()

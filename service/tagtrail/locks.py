@@ -35,8 +35,17 @@ def open_lock(path: Path) -> int:
     return os.open(path, os.O_CREAT | os.O_RDWR | os.O_CLOEXEC, 0o600)
 
 
-def take_lock(lock: int, *, patience: float | None = None, must_stop: Callable[[], bool] = lambda: False) -> bool:
-    """Lock the open file; waits as `hold_lock` does. Returns whether the lock was taken. Raises OSError."""
+def take_lock(
+    lock: int,
+    *,
+    patience: float | None = None,
+    pause: float = _PAUSE,
+    must_stop: Callable[[], bool] = lambda: False,
+) -> bool:
+    """Lock the open file; waits as `hold_lock` does, `pause` seconds between two attempts.
+
+    Returns whether the lock was taken. Raises OSError.
+    """
     if patience is None:
         fcntl.flock(lock, fcntl.LOCK_EX)
         return True
@@ -47,7 +56,7 @@ def take_lock(lock: int, *, patience: float | None = None, must_stop: Callable[[
         except BlockingIOError:
             if must_stop() or time.monotonic() >= until:
                 return False
-            time.sleep(_PAUSE)
+            time.sleep(pause)
         else:
             return True
 
@@ -55,3 +64,17 @@ def take_lock(lock: int, *, patience: float | None = None, must_stop: Callable[[
 def release_lock(lock: int) -> None:
     """Unlock the open file, which stays open."""
     fcntl.flock(lock, fcntl.LOCK_UN)
+
+
+def describe_holder(lock: int) -> str | None:
+    """The process that locked the open file, as `process 42 (flock)`; None where Linux does not say (proc_locks(5))."""
+    found = os.fstat(lock)
+    file = f"{os.major(found.st_dev):02x}:{os.minor(found.st_dev):02x}:{found.st_ino}"
+    try:
+        for line in Path("/proc/locks").read_text().splitlines():
+            fields = line.split()
+            if fields[1:2] == ["FLOCK"] and fields[5:6] == [file]:
+                return f"process {fields[4]} ({Path('/proc', fields[4], 'comm').read_text().strip()})"
+    except OSError:
+        return None
+    return None

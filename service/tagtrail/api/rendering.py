@@ -96,7 +96,7 @@ class Answering:
         left = self.most
         while True:
             yield self._rows(page)
-            left = None if left is None else left - len(page.items)
+            left = None if left is None else left - self._count(page)
             if page.after is None or left == 0:
                 return
             query = replace(self._first_query(last_seq), limit=min(left or _READ, _READ), after=page.after)
@@ -107,6 +107,12 @@ class Answering:
         """The list's columns that this caller may see."""
         sees_all = self.redaction.caller.sees_identities
         return [at for at, name in enumerate(self.listing.columns) if sees_all or name not in IDENTITY_FIELDS]
+
+    def _count(self, page: Page[Any]) -> int:
+        """The number of the page's rows; the ledger's lines come as one item."""
+        if self.format == "ndjson" and self.listing.find_lines is not None:
+            return sum(lines.count(b"\n") + 1 for lines in page.items)
+        return len(page.items)
 
     def _rows(self, page: Page[Any]) -> bytes:
         listing = self.listing

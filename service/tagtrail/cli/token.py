@@ -110,14 +110,12 @@ def revoke(name: str) -> None:
 @contextmanager
 def _store() -> Iterator[Store]:
     """The ledger, made if there is none yet: beyond loopback the service does not start without a token."""
-    store = Store(data_directory())
-    if not store.path.exists():
-        store.prepare()
-        click.echo(f"A new ledger was made in {visible(str(store.directory))}.", err=True)
-    try:
+    new = Store(data_directory())
+    if not new.path.exists():
+        new.prepare()
+        click.echo(f"A new ledger was made in {visible(str(new.directory))}.", err=True)
+    with closing(find_ledger(new.directory)) as store:
         yield store
-    finally:
-        store.close()
 
 
 def _state(row: StoredToken) -> str:

@@ -72,8 +72,12 @@ def _record_alone(recorder: Recorder, sender: Sender, item: Item) -> list[Outcom
         _log.exception("an event could not be recorded and is quarantined")
         if isinstance(item, Counted):
             return []
-        reason = f"tagtrail failed on this event ({type(error).__name__})"
-        return recorder.record(Submission((_held_back(item, sender, reason),)))
+        return recorder.record(Submission((hold_failed(item, sender, error),)))
+
+
+def hold_failed(draft: Draft, sender: Sender, error: Exception) -> Draft:
+    """A draft that quarantines an event which could not be recorded."""
+    return _held_back(draft, sender, f"tagtrail failed on this event ({type(error).__name__})")
 
 
 def _held_back(draft: Draft, sender: Sender, reason: str) -> Draft:

@@ -8,11 +8,11 @@ from typing import Final
 from tagtrail import logs
 from tagtrail.access.tokens import IngestTokens, Sender
 from tagtrail.errors import StorageUnavailable
-from tagtrail.intake.endpoint import accept, hold_conflicts
+from tagtrail.intake.endpoint import hold_conflicts, hold_failed
 from tagtrail.intake.envelope import quarantine_unkept, read_body
 from tagtrail.ledger.front import MOST_BEHIND, FrontRecorder
 from tagtrail.ledger.record import Recorder
-from tagtrail.ledger.submission import Item, Outcome, Submission
+from tagtrail.ledger.submission import Counted, Item, Outcome, Submission
 from tagtrail.store.database import StoreBusy, WriteBack
 
 _WRITE_BACK_EVERY: Final = 500  # lines; their rows fill 10 to 20 MiB of the write-ahead log
@@ -80,12 +80,16 @@ class FrontIntake:
         return read_body(body, sender, received_at=at)
 
     def _finish(self, sender: Sender, items: Sequence[Item], result: list[Outcome] | Exception) -> bool:
-        """Quarantine what is in conflict with a line, and record one by one what could not be recorded together."""
+        """Quarantine what is in conflict with a line, and record one by one what could not be recorded together.
+
+        Nothing here waits for another writer: the registry sends again what was not stored, and what was is known.
+        """
         try:
             if isinstance(result, Exception):
-                accept(self._recorder, sender, items)
+                for item in items:
+                    self._record_alone(sender, item)
             elif conflicts := hold_conflicts(items, result, sender):
-                self._recorder.record(Submission(conflicts))
+                self._append(conflicts)
         except StorageUnavailable as error:
             logs.error(_log, "events were not stored", registry=sender.registry, reason=str(error))
             return False
@@ -93,3 +97,23 @@ class FrontIntake:
             logs.error(_log, "events were not stored", registry=sender.registry, cause=error)
             return False
         return True
+
+    def _record_alone(self, sender: Sender, item: Item) -> None:
+        """Record an item without its neighbours; if it still fails, its content is quarantined."""
+        try:
+            outcomes = self._append((item,))
+        except StorageUnavailable:
+            raise
+        except Exception as error:
+            logs.error(_log, "an event could not be recorded and is quarantined", cause=error)
+            if not isinstance(item, Counted):
+                self._append((hold_failed(item, sender, error),))
+            return
+        if conflicts := hold_conflicts((item,), outcomes, sender):
+            self._append(conflicts)
+
+    def _append(self, items: Sequence[Item]) -> list[Outcome]:
+        [result] = self._front.append([Submission(tuple(items))])
+        if isinstance(result, Exception):
+            raise result
+        return result

@@ -5,6 +5,7 @@ them when the front's process ends, however it ends. A single worker is both.
 """
 
 import gc
+import logging
 import os
 import select
 import signal
@@ -16,6 +17,7 @@ from threading import Thread
 
 from gunicorn.workers.base import Worker
 
+from tagtrail import logs
 from tagtrail.locks import open_lock, release_lock, take_lock
 from tagtrail.server.answers import Answers, Settings
 from tagtrail.server.front import Front
@@ -23,6 +25,7 @@ from tagtrail.server.readers import Readers
 
 _HEARTBEAT = 1.0  # seconds between two signs of life to the master
 _STOPPING = 0.1  # seconds between two looks at a thread that has to end
+_log = logging.getLogger(__name__)
 
 
 class FrontWorker(Worker):  # type: ignore[misc]  # gunicorn has no types
@@ -64,16 +67,21 @@ class FrontWorker(Worker):  # type: ignore[misc]  # gunicorn has no types
     def _be_front(self) -> None:
         """Wait for the lock, then be the front until the end; or give the lock on where this process stops, too."""
         take_lock(self._lock)
-        with self._turn:
-            if not self._is_stopping:
-                listeners = [listener.sock for listener in self.sockets]
-                intake = self.app.make_intake(self.wsgi)
-                self._front = Front(listeners, intake=intake, handovers=self.app.handovers, limits=self.app.limits)
-        if self._front is not None:
-            if self.cfg.workers > 1:
-                self._readers.rest()
-            self._front.run()
-        release_lock(self._lock)
+        try:
+            with self._turn:
+                if not self._is_stopping:
+                    listeners = [listener.sock for listener in self.sockets]
+                    intake = self.app.make_intake(self.wsgi)
+                    self._front = Front(listeners, intake=intake, handovers=self.app.handovers, limits=self.app.limits)
+            if self._front is not None:
+                if self.cfg.workers > 1:
+                    self._readers.rest()
+                self._front.run()
+        except Exception as error:  # a process that holds the lock and is no front would stop the service
+            logs.error(_log, "the front ended, and its process ends with it", cause=error)
+            self.alive = False
+        finally:
+            release_lock(self._lock)
 
     def _rest(self) -> None:
         """Tell the master that we live, then sleep until a signal comes or the next sign of life is due."""

@@ -20,7 +20,7 @@ from typing import TYPE_CHECKING
 
 from tagtrail import logs
 from tagtrail.errors import StorageUnavailable
-from tagtrail.locks import open_lock, release_lock, take_lock
+from tagtrail.locks import describe_holder, open_lock, release_lock, take_lock
 
 if TYPE_CHECKING:
     import sqlite3 as sqlite3  # noqa: PLC0414 - other files of this folder take it from here
@@ -33,7 +33,7 @@ else:
 Connection = sqlite3.Connection
 DATABASE_NAME = "tagtrail.db"
 NEWEST_MIGRATION = (
-    "m010_projected_mark"  # the last step of `migrations.py`, which commands that only read do not import
+    "m011_violations_by_tag"  # the last step of `migrations.py`, which commands that only read do not import
 )
 
 _WRITER_CACHE = 8_192  # KiB of cached pages per writer
@@ -41,6 +41,7 @@ _READER_CACHE = 2_048  # KiB of cached pages per reading thread; the system cach
 _WAL_PAGES = 8_000  # of 4 KiB: at 32 MiB a commit writes the log back, unless `WriteBack` has done so before
 _SAFE_VERSION = (3, 51, 3)  # of SQLite: from here on a checkpoint may run while another connection writes
 _PATIENCE = 0.1  # seconds for another process to project what a reader waits for
+_TURN = 5.0  # seconds to wait for another writer to finish; then StoreBusy
 _POLL = 0.001  # seconds between two looks at how far it is
 
 _HAS_MIGRATIONS = "SELECT EXISTS (SELECT 1 FROM sqlite_master WHERE name = '_sqlite_migrations')"
@@ -67,6 +68,7 @@ class Store:
         self._writer: Connection | None = None
         self._write_lock: int | None = None
         self._writing = threading.Lock()
+        self._wal_pages = _WAL_PAGES
 
     def prepare(self) -> None:
         """Create the directory and the database if they are missing, and migrate the schema.
@@ -80,8 +82,8 @@ class Store:
         with _translated():
             self.directory.mkdir(mode=0o700, parents=True, exist_ok=True)
             os.close(os.open(self.path, os.O_CREAT | os.O_RDWR, 0o600))
+            self._lock()
             try:
-                self._lock()
                 self._writer = self._open(cache=_WRITER_CACHE)
                 migrations.apply(sqlite_utils.Database(self._writer))
             finally:
@@ -142,8 +144,8 @@ class Store:
         """The write transaction: committed and durable at the end of the block, or rolled back.
 
         Without `durable` the commit is not flushed: a power cut may undo it, together with all that came after it. Use
-        that for what can be derived again. Without `wait`, raises StoreBusy while another writer has its turn. Raises
-        StorageUnavailable if the disk or SQLite fails.
+        that for what can be derived again. Raises StoreBusy if another writer does not finish within 5 seconds, or,
+        without `wait`, at once. Raises StorageUnavailable if the disk or SQLite fails.
         """
         with self._turn(wait=wait):
             is_normal = False
@@ -176,13 +178,22 @@ class Store:
 
     def never_checkpoint(self) -> None:
         """Let no commit of this process write the write-ahead log back: its `WriteBack` does."""
-        with self.alone() as writer:
-            writer.execute("PRAGMA wal_autocheckpoint = 0")
+        with self._writing:  # the file lock is not needed, and another process may hold it
+            self._wal_pages = 0
+            if self._writer is not None:
+                self._writer.execute("PRAGMA wal_autocheckpoint = 0")
 
     def close(self) -> None:
-        """Close this thread's reader and the writer; the last to close writes the write-ahead log back."""
+        """Close this thread's reader and the writer; the last to close writes the write-ahead log back.
+
+        While another writer does not finish, they stay open: the process is about to end, and the next one recovers.
+        """
         with self._writing:
-            self._lock()
+            try:
+                self._lock()
+            except StoreBusy as error:
+                logs.warning(_log, "the database was not closed", reason=str(error))
+                return
             for connection in (getattr(self._local, "reader", None), self._writer):
                 if connection is not None:
                     connection.close()
@@ -207,7 +218,7 @@ class Store:
             "temp_store = MEMORY",
             "mmap_size = 0",
             f"cache_size = -{cache}",
-            f"wal_autocheckpoint = {_WAL_PAGES}",
+            f"wal_autocheckpoint = {self._wal_pages}",
         ):
             connection.execute(f"PRAGMA {pragma}")
         return connection
@@ -224,7 +235,7 @@ class Store:
     @contextmanager
     def _turn(self, *, wait: bool = True) -> Iterator[None]:
         """This thread's turn among the writers of all threads and processes."""
-        if not self._writing.acquire(blocking=wait):
+        if not self._writing.acquire(timeout=_TURN if wait else 0):
             raise StoreBusy("another thread is writing to the ledger")
         try:
             with _translated():
@@ -240,8 +251,9 @@ class Store:
         """Take the file lock that writers of all processes share. Only on local disks, as SQLite's WAL itself."""
         if self._write_lock is None:
             self._write_lock = open_lock(self.directory / "write.lock")
-        if not take_lock(self._write_lock, patience=None if wait else 0):
-            raise StoreBusy("another process is writing to the ledger")
+        if not take_lock(self._write_lock, patience=_TURN if wait else 0, pause=_POLL):
+            holder = describe_holder(self._write_lock) if wait else None
+            raise StoreBusy(f"{holder or 'another process'} is writing to the ledger")
 
     def _unlock(self) -> None:
         if self._write_lock is not None:

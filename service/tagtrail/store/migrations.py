@@ -428,6 +428,12 @@ def m010_projected_mark(db: sqlite_utils.Database) -> None:
 
 
 @migrations()
+def m011_violations_by_tag(db: sqlite_utils.Database) -> None:
+    """The violations of each tag, so that those of a repository are found without reading those of all."""
+    db.execute("CREATE INDEX violations_by_tag ON moves (tag_id, occurred_at, event) WHERE violates = 1")
+
+
+@migrations()
 def m012_statements(db: sqlite_utils.Database) -> None:
     """How each key of the log was introduced."""
     db.executescript("""

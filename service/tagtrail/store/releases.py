@@ -25,6 +25,7 @@ from tagtrail.trail.names import Reference
 from tagtrail.trail.rules import Rules
 
 MOST_RELEASES: Final = 100  # release tags examined per digest, the newest ones
+MOST_TAGS: Final = 5_000  # tags of the repositories in a filter that are searched one by one for violations
 
 
 @dataclass(frozen=True, slots=True)
@@ -138,6 +139,9 @@ def find_violations(db: Connection, query: Query) -> Page[Violation]:
     filters = query.filters
     span = Span(query.after or (LATEST if filters.until is None else filters.until, b"", 0), filters.since or 0)
     wanted = _wanted(db, filters)
+    source = _choose_source(db, wanted.get("t.repository_id"))
+    if source.column:
+        del wanted["t.repository_id"]
     series = _WITH_NAMES if wanted else _VIOLATIONS
     tests = [((series.key + series.facts).index(column), values) for column, values in wanted.items()]
     digests = None if filters.digest is None else frozenset(find_manifest_ids(db, filters.digest))
@@ -151,7 +155,7 @@ def find_violations(db: Connection, query: Query) -> Page[Violation]:
             and (digests is None or now in digests or before in digests)
         )
 
-    rows = walk(db, series, RangeSource("m.violates = 1"), span)
+    rows = walk(db, series, source, span)
     found, after = gather(rows, series, limit=query.limit, keep=keep)
     return Page(tuple(_read_violation(db, query.rules, row) for row in found), after)
 
@@ -168,6 +172,23 @@ def _wanted(db: Connection, filters: Filter) -> dict[str, frozenset[Any]]:
     if filters.tag is not None:
         wanted["t.name"] = frozenset({filters.tag})
     return wanted
+
+
+def _choose_source(db: Connection, repository_ids: frozenset[int] | None) -> RangeSource:
+    """The violations of the repositories' tags, one range for each; all violations if the tags are too many."""
+    everything = RangeSource("m.violates = 1")
+    if repository_ids is None or len(repository_ids) > MOST_TAGS:
+        return everything
+    rows = db.execute(
+        "SELECT id, EXISTS (SELECT 1 FROM moves m WHERE m.tag_id = t.id AND m.violates = 1) FROM tags t"
+        f" WHERE repository_id IN ({marks(repository_ids)}) LIMIT ?",
+        (*repository_ids, MOST_TAGS + 1),
+    ).fetchall()
+    if len(rows) > MOST_TAGS:
+        return everything
+    return RangeSource(
+        everything.condition, column="m.tag_id", ids=tuple(tag_id for tag_id, violates in rows if violates)
+    )
 
 
 def _read_violation(db: Connection, rules: Rules, row: Row) -> Violation:
