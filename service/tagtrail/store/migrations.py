@@ -437,7 +437,7 @@ def m011_violations_by_tag(db: sqlite_utils.Database) -> None:
 def m012_statements(db: sqlite_utils.Database) -> None:
     """How each key of the log was introduced."""
     db.executescript("""
-        -- Signed notes: a rotation's statement, or with number 0 that of a new epoch, by the key that each introduces.
+        -- Signed notes, by the key that each introduces: a rotation hands over to the key `number` of its epoch.
         -- A key that came before these were written has none.
         CREATE TABLE statements (
             epoch  INTEGER NOT NULL,
