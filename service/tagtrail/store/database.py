@@ -33,7 +33,7 @@ else:
 Connection = sqlite3.Connection
 DATABASE_NAME = "tagtrail.db"
 NEWEST_MIGRATION = (
-    "m011_violations_by_tag"  # the last step of `migrations.py`, which commands that only read do not import
+    "m012_statements"  # the last step of `migrations.py`, which commands that only read do not import
 )
 
 _WRITER_CACHE = 8_192  # KiB of cached pages per writer
