@@ -28,7 +28,7 @@ from tagtrail.intake.front import FrontIntake
 from tagtrail.ledger.batch import Projector, rebuild
 from tagtrail.ledger.declare import Declaration, declare
 from tagtrail.ledger.front import FrontRecorder
-from tagtrail.ledger.record import Recorder
+from tagtrail.ledger.record import Recorder, record_start
 from tagtrail.ledger.submission import Conflict, Line, Outcome, Recorded, Repeated, Submission
 from tagtrail.store import moves
 from tagtrail.store.alerts import count_quarantined
@@ -184,6 +184,17 @@ def test_a_recorder_of_another_process_projects_what_was_appended_before_it(fron
     front.front.project()
     assert front.rows("SELECT kind, seq FROM moves ORDER BY seq") == [("created", 1), ("moved", 2), ("moved", 3)]
     other.store.close()
+
+
+def test_a_process_that_catches_up_knows_the_rules_that_another_put_in_force(front: FrontLedger) -> None:
+    """As a dispatcher does that outlives a restart of the service with other rules."""
+    another = FrontLedger(front.store)
+    front.recorder.now()  # it has read the default rules
+    record_start(another.recorder, Rules(environments=(EnvironmentRule("edge", "**", "moving"),)))
+    another.append(push("moving", "one", 1))
+    front.recorder.catch_up()
+    assert front.rows("SELECT environment FROM publications") == [("edge",)]
+    check_ledger(front.store)
 
 
 def test_two_fronts_that_append_in_turn_lose_nothing_and_repeat_nothing(front: FrontLedger) -> None:

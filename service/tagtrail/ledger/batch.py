@@ -58,10 +58,13 @@ class Projector:
         """The rules that the projected lines put in force."""
         return self._lines.book
 
-    def meet(self, end: LedgerEnd) -> None:
-        """Go on from this end of the ledger: what is remembered of tags is void if others have projected meanwhile."""
+    def meet(self, tx: Connection, end: LedgerEnd) -> None:
+        """Go on from this end of the ledger.
+
+        If others have projected meanwhile, tags have changed and new rules may be in force: forget and read again.
+        """
         if end.projected != self._projected:
-            self._tags.clear()
+            self._forget(tx)
             self._projected = end.projected
 
     def project(self, tx: Connection, lines: Sequence[Line]) -> list[Meaning]:
@@ -118,7 +121,7 @@ class Projector:
             logs.error(_log, "the messages of a line were not written", seq=line.seq, cause=error)
 
     def _forget(self, tx: Connection) -> None:
-        """Ids and rules that were rolled back must not be remembered."""
+        """Forget tags, ids and rules; read the rules again."""
         self._tags.clear()
         self._lines = LineProjector(load_rulebook(tx))
 

@@ -160,7 +160,7 @@ class Recorder:
         projector = self._projector
         if projector is None or projector.generation != end.generation:
             projector = self._projector = Projector(load_rulebook(tx), end=end, outbox=self._outbox)
-        projector.meet(end)
+        projector.meet(tx, end)
         return projector
 
     @contextmanager

@@ -32,9 +32,7 @@ else:
 
 Connection = sqlite3.Connection
 DATABASE_NAME = "tagtrail.db"
-NEWEST_MIGRATION = (
-    "m012_statements"  # the last step of `migrations.py`, which commands that only read do not import
-)
+NEWEST_MIGRATION = "m012_statements"  # the last step of `migrations.py`, which commands that only read do not import
 
 _WRITER_CACHE = 8_192  # KiB of cached pages per writer
 _READER_CACHE = 2_048  # KiB of cached pages per reading thread; the system caches the rest
