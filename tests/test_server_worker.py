@@ -160,7 +160,7 @@ class Service:
 
     def stop(self) -> int:
         self.process.terminate()
-        return self.process.wait(20)
+        return self.process.wait(60)  # longer than workers may take to finish their requests
 
     def clean_up(self) -> None:
         for sock in self._connections:
