@@ -300,3 +300,13 @@ def check_backup(backup: Path, *, ids: set[str]) -> None:
     with sqlite3.connect(restored / "tagtrail.db") as db:
         assert db.execute("PRAGMA integrity_check").fetchone() == ("ok",)
     db.close()
+
+
+def test_each_decision_has_a_number_of_its_own_and_is_listed() -> None:
+    folder = Path(__file__).parent.parent / "docs" / "decisions"
+    records = sorted(folder.glob("[0-9]*.md"))
+    assert [record.name[:4] for record in records] == [f"{number:04}" for number in range(1, len(records) + 1)]
+    index = (folder / "README.md").read_text()
+    for record in records:
+        title = record.read_text().partition("\n")[0].removeprefix("# ")
+        assert f"| [{record.name[:4]}]({record.name}) | {title} |" in index

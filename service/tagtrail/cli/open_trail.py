@@ -1,4 +1,4 @@
-"""Where the ledger lies, and the ledger opened for reading: nothing is created, and no line is changed."""
+"""Find the ledger and open it for reading; nothing is created, and no line is changed."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -40,7 +40,7 @@ class OpenTrail:
 
 @dataclass(frozen=True, slots=True)
 class LedgerLocation:
-    """Where a ledger lies, and how it is signed."""
+    """The location of a ledger, and how it is signed."""
 
     data: Path
     ledger: "LedgerConfig"
@@ -48,7 +48,7 @@ class LedgerLocation:
 
     @property
     def log(self) -> "LogPlace":
-        """Where the signing key and the journal lie."""
+        """The location of the signing key and of the journal."""
         from tagtrail.tlog.place import log_place  # noqa: PLC0415 - a question does not need cryptography
 
         return log_place(self.data, self.ledger, public_url=self.public_url)
@@ -85,7 +85,7 @@ def find_data_directory(config: Path | None, data: str | None, environ: Mapping[
 
 
 def find_location(config: Path | None, data: str | None, environ: Mapping[str, str]) -> LedgerLocation:
-    """Where the ledger lies and how it is signed.
+    """The location of the ledger and how it is signed.
 
     Reads only these keys of the configuration, so a reader does not need the service's tokens. Raises
     ConfigurationError.

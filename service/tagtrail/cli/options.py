@@ -129,7 +129,7 @@ def data_directory() -> Path:
 
 
 def location() -> "LedgerLocation":
-    """Where the ledger of the command lies, and how it is signed. Raises ConfigurationError."""
+    """The location of the command's ledger, and how it is signed. Raises ConfigurationError."""
     from tagtrail.cli.open_trail import find_location  # noqa: PLC0415 - as above
 
     return find_location(config_path(), data_path(), os.environ)

@@ -1,4 +1,4 @@
-"""Where a command writes its answer: a table that fits the terminal, plain aligned lines in a pipe, or JSON."""
+"""The output of a command: a table that fits the terminal, plain aligned lines in a pipe, or JSON."""
 
 import json
 import sys

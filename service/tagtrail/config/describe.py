@@ -1,4 +1,4 @@
-"""What `tagtrail check` prints: every setting in force and what to think twice about, but never a secret."""
+"""The output of `tagtrail check`: the settings in force and the warnings, never a secret."""
 
 import re
 from collections.abc import Iterator
@@ -40,7 +40,7 @@ class Setting(Struct, frozen=True):
 
 
 class CheckReport(Struct, frozen=True):
-    """What `tagtrail check` found. `source` is the configuration file; `error` says why it cannot be used."""
+    """The result of `tagtrail check`. `source` is the configuration file; `error` says why it cannot be used."""
 
     usable: bool
     source: str | None = None
@@ -81,7 +81,7 @@ def render(report: CheckReport) -> str:
 
 
 def _meanings(config: Config) -> dict[str, str]:
-    """What empty values mean in this configuration."""
+    """The meaning of empty values in this configuration."""
     closed = f"none: only tokens that `{_CREATE}` makes"
     opened = f"none: open on this machine until `{_CREATE}` makes a token"
     access = {f"access.{scope}": opened if config.may_be_open and scope != "admin" else closed for scope in SCOPES}

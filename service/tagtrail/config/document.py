@@ -30,7 +30,7 @@ _OTHER_NAMES: Final = {"type": "kind", "settle": "debounce", "to": "channels", "
 
 
 def read_document(content: bytes, *, name: str) -> Any:
-    """What the YAML of the file says; an empty file is an empty mapping.
+    """The content of a YAML file; an empty file is an empty mapping.
 
     Raises ConfigurationError, without quoting the file, for what is not YAML and for a key that is written twice.
     """
@@ -253,7 +253,7 @@ def _show_range(place: _Place) -> str:
 
 
 def _wanted(place: _Place) -> tuple[str, str]:
-    """What the value has to be, and how to write it."""
+    """The expected form of the value, with an example."""
     kind = place.base
     if kind is bool:
         return "true or false", "write true or false, without quotes"

@@ -33,7 +33,7 @@ _MODE = 0o600
 
 @dataclass(frozen=True, slots=True)
 class ConfigSource:
-    """What the values of the file refer to: paths to `folder`, names of variables to `environ`.
+    """The source of secrets and paths: paths to `folder`, names of variables to `environ`.
 
     Without `environ` no secret is read, and each is replaced by a placeholder of its kind. `is_exposed`: other users of
     the machine can read the configuration file. `is_patient`: the secret of a channel may be missing.

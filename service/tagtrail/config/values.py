@@ -56,7 +56,7 @@ def require_text(value: object) -> str:
 
 
 class ListenAddress(str):
-    """Where the service listens: `127.0.0.1:8080`, `[::1]:8080`, `0.0.0.0:8080` or `localhost:8080`."""
+    """The address that the service listens on: `127.0.0.1:8080`, `[::1]:8080`, `0.0.0.0:8080` or `localhost:8080`."""
 
     __slots__ = ()
     example: ClassVar = "127.0.0.1:8080"

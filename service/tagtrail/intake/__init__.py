@@ -1,1 +1,1 @@
-"""What arrives: the registry's POST, its token, and its bytes read as an envelope of events."""
+"""The intake: the registry's POST, its token, and its bytes read as an envelope of events."""

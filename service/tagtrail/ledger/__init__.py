@@ -1,1 +1,1 @@
-"""What is kept: the line, and the one transaction that writes it together with what it means."""
+"""The writes: append lines to the ledger, and project them."""

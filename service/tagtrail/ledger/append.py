@@ -165,5 +165,5 @@ def _identify(draft: Draft) -> Identity | None:
 
 
 def _without_place(entry: Entry) -> Entry:
-    """What an entry says, without its place in the ledger and its salted commitments."""
+    """The content of an entry, without its place in the ledger and its salted commitments."""
     return msgspec.structs.replace(entry, v=0, seq=-1, at="", who=None, raw=None)

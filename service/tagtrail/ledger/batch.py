@@ -127,7 +127,7 @@ class Projector:
 
 
 class _Tag:
-    """What is remembered of a tag: its head, the moment of its latest push or delete, and that of its last move.
+    """The state of a tag in memory: its head, the moment of its latest push or delete, and that of its last move.
 
     `unwritten` is its newest move while its row is not written, `had` the manifests that it moved to in this batch.
     """
@@ -277,7 +277,7 @@ def _quarantine(tx: Connection, line: Line, error: Exception) -> None:
 
 @contextmanager
 def _savepoint(tx: Connection) -> Iterator[None]:
-    """What is written inside is written as a whole or not at all."""
+    """A nested transaction: the block is written as a whole or not at all."""
     tx.execute("SAVEPOINT projecting")
     try:
         yield

@@ -28,7 +28,7 @@ from tagtrail.trail.moves import Delete, Moment, Move, Push, breaks_release, der
 
 @dataclass(frozen=True, slots=True)
 class Meaning:
-    """What a line changed: the moves that it caused, of any tag, and what it published."""
+    """The changes of a line: the moves that it caused, of any tag, and its publications."""
 
     moves: Sequence[ProjectedMove] = ()
     published: Sequence[Published] = ()
@@ -235,7 +235,7 @@ def as_line(stored: StoredLine) -> Line:
 
 
 def moment_of(entry: Entry) -> Moment:
-    """Where the entry's event stands among those of its registry."""
+    """The place of the entry's event among the events of its registry."""
     return Moment(parse_instant(entry.occurred or entry.at), event_key(entry.event or ""))
 
 

@@ -39,7 +39,7 @@ Item = Draft | Counted
 
 @dataclass(frozen=True, slots=True)
 class Submission:
-    """What one request brings, in its order: recorded as a whole or not at all."""
+    """The items of one request, in its order; they are recorded as a whole or not at all."""
 
     items: tuple[Item, ...]
 

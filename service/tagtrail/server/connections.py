@@ -71,7 +71,7 @@ class ClientConnection:
         return self.received.startswith(beginnings)
 
     def pieces(self, seconds: float) -> Iterator[bytes]:
-        """What was received, then whatever else arrives; TimeoutError when so many seconds have passed in all."""
+        """The bytes received so far, then those that arrive. Raises TimeoutError after so many seconds in all."""
         deadline = time.monotonic() + seconds
         yield bytes(self.received)
         self.received.clear()
@@ -159,7 +159,7 @@ _PLAIN: Final = frozenset(
 
 @dataclass(frozen=True, slots=True)
 class PlainHead:
-    """What the head of an ordinary POST says; `length` is that of the body, in bytes."""
+    """The head of an ordinary POST; `length` is the length of the body, in bytes."""
 
     authorization: str
     length: int

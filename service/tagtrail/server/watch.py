@@ -1,4 +1,4 @@
-"""What a worker process does beside answering: it has the ledger signed as it grows, and verified now and then.
+"""The background work of a worker process: sign the ledger as it grows, and verify it at intervals.
 
 Every worker has this thread, and it does not matter which of them comes first: signing is once for all processes, and
 verifying is done by one process of its own, at the lowest priority.

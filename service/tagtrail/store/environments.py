@@ -191,7 +191,7 @@ def _walk_places(db: Connection, query: Query) -> Iterator[tuple[str, Repository
 
 @dataclass(frozen=True, slots=True)
 class _Standing:
-    """What is present in a place, and the steps that led to it, newest first."""
+    """The publication that is present in a place, and the steps that led to it, newest first."""
 
     place: Place
     repository: Repository
@@ -259,7 +259,7 @@ def _choose(
     *,
     previous: EarlierDigest | None = None,
 ) -> EarlierDigest | None:
-    """What to go back to; `previous`, the deployment before the present one, is known already and most often it."""
+    """The deployment to roll back to; usually it is `previous`, the one before the present one, already read."""
     read: dict[Step, EarlierDigest] = {}
 
     def is_deleted(step: Step) -> bool:

@@ -19,7 +19,7 @@ class TagDigests:
 
 
 def find_known_tag(db: Connection, repository_id: int, tag: str) -> TagDigests | None:
-    """What the tag points at and what it named last; None for a tag that no line named."""
+    """The digest that the tag points at and the digest that it named last; None for an unknown tag."""
     row = db.execute(
         "SELECT t.id, m.digest FROM tags t LEFT JOIN manifests m ON m.id = t.head_id"
         " WHERE t.repository_id = ? AND t.name = ?",

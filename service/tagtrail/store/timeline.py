@@ -51,7 +51,7 @@ class Change(NamedTuple):
 
 
 class Activity(NamedTuple):
-    """What a tag did within a range: its newest move there, and how many there were, counted up to 2."""
+    """The activity of a tag within a range: its newest move, and the number of moves, counted up to 2."""
 
     newest: Change
     moves: int

@@ -1,1 +1,1 @@
-"""What the lines mean: heads, moves, intervals, tag rules, environments, deployments. Pure functions only."""
+"""The meaning of lines: heads, moves, intervals, tag rules, environments, deployments. Pure functions only."""

@@ -116,7 +116,7 @@ class Automaton:
         return not state.isdisjoint(self.accepting)
 
     def step(self, state: State, character: str) -> State:
-        """Where the character leads from `state`; an empty state can never become a match again."""
+        """The state after the character, from `state`; an empty state can never become a match again."""
         known = self._remembered.get((state, character))
         if known is None:
             known = frozenset(

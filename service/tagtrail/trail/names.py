@@ -71,7 +71,7 @@ def short_digest(digest: str) -> str:
 
 @dataclass(frozen=True, slots=True)
 class Reference:
-    """What names an image: `host/repository:tag@digest`, each part but the repository optional.
+    """The name of an image: `host/repository:tag@digest`, each part but the repository optional.
 
     For display, for copying and for reading what people paste; tagtrail itself never connects to what it names.
     """

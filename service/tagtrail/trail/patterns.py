@@ -86,7 +86,7 @@ class _Reader:
         return letters
 
     def letter_set(self, *, negations: str, letters: Letters) -> Letters:
-        """What stands between `[` (behind us) and `]`, out of `letters`."""
+        """The characters between `[` (already read) and `]`, out of `letters`."""
         opened = self.at
         if "]" not in self.text[opened:]:
             raise ValueError(f"has a [ (character {opened}) that is never closed; add the ]")
@@ -119,7 +119,7 @@ class _Reader:
         return chr(code) in self.alphabet or (self.ignore_case and chr(code).swapcase() in self.alphabet)
 
     def escape(self) -> Letters:
-        """What a backslash (behind us) and the sign after it stand for."""
+        """The meaning of a backslash (already read) and the sign after it."""
         sign = self.following()
         if sign.lower() in _CLASSES:
             letters = self.alphabet & _CLASSES[sign.lower()]

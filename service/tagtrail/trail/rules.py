@@ -226,7 +226,7 @@ class Rules:
         return tuple(rule for rule in self.environments_in(registry, repository).values() if rule.tag == tag)
 
     def to_json(self) -> dict[str, Any]:
-        """What a `configuration` line holds: JSON values without floats, from which `from_json` makes equal rules."""
+        """A `configuration` line: JSON values without floats, from which `from_json` makes equal rules."""
         return {
             "v": VERSION,
             "default_tag_rules": [asdict(rule) for rule in self.default_tag_rules],

@@ -1,4 +1,4 @@
-"""What a page can change: retry a message and annotate a line; and how the fields of forms are read."""
+"""The actions of pages: retry a message, annotate a line; and the reading of form fields."""
 
 import re
 from collections.abc import Callable, Mapping

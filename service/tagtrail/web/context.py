@@ -1,4 +1,4 @@
-"""What every page gets: the caller, a snapshot of the store, and the parameters of the query."""
+"""The context of a page: the caller, a snapshot of the store, and the parameters of the query."""
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass

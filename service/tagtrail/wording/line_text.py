@@ -161,7 +161,7 @@ class LineText:
 
 
 def annotation(annotated: RecordedAnnotation) -> str:
-    """What was tied to a line: `ticket OPS-17: as agreed`."""
+    """An annotation of a line: `ticket OPS-17: as agreed`."""
     what = f"{visible(annotated.relation)} {visible(annotated.change or '')}".rstrip()
     return f"{what}: {visible(annotated.note)}" if annotated.note else what
 
@@ -171,7 +171,7 @@ def _named(entry: Entry, *, tag: str | None = None, digest: str | None = None) -
 
 
 def _service(entry: Entry) -> str:
-    """What the service recorded of itself, in words."""
+    """A line of the service about itself, in words."""
     tell = _OF_THE_SERVICE.get(entry.kind)
     return tell(entry) if tell is not None else _PLAIN.get(entry.kind, entry.kind)
 

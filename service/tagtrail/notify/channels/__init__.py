@@ -1,4 +1,4 @@
-"""Where messages go: one small file for each kind of channel, named after it, whose `make` makes a channel."""
+"""The channels: one small file for each kind, named after it, whose `make` makes a channel."""
 
 from collections.abc import Callable, Iterable, Sequence
 from importlib import import_module
