@@ -14,7 +14,7 @@ import sys
 import tarfile
 import time
 from collections.abc import Callable, Sequence
-from contextlib import suppress
+from contextlib import closing, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -22,6 +22,8 @@ from typing import Any
 import pytest
 import requests
 import yaml
+
+from tagtrail.store.database import Store
 
 TOKEN = "tt_test-token-that-is-long-enough"
 PASSWORD = "the same for everybody"
@@ -142,6 +144,15 @@ class Service:
     @property
     def url(self) -> str:
         return f"http://127.0.0.1:{self.port}"
+
+    def rows(self, sql: str) -> list[tuple[Any, ...]]:
+        """Query the database of the running service, after it has projected every line that it has acknowledged."""
+        with closing(Store(self.data)) as store:
+            reader = store.raw_reader()
+            behind = "SELECT (SELECT max(seq) FROM lines) > projected FROM derivation"
+            eventually(lambda: not reader.execute(behind).fetchone()[0], "the service has projected its lines")
+            rows: list[tuple[Any, ...]] = reader.execute(sql).fetchall()
+            return rows
 
     def start(self) -> "Service":
         self.process.start()

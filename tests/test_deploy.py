@@ -19,8 +19,7 @@ import tagtrail
 from tagtrail.config.load import load
 from tagtrail.config.model import Config, LimitsConfig
 from tagtrail.config.notifications import render_notifications
-from tagtrail.store.database import Store
-from tests.real import TOKEN, Layout, Registry, Service, eventually, need
+from tests.real import TOKEN, Layout, Registry, Service, need
 
 ROOT = Path(__file__).parent.parent
 DEPLOY = ROOT / "deploy"
@@ -186,14 +185,10 @@ def test_the_composed_registry_sends_images_and_their_platforms(
     index = layout.index("index", "for two platforms")
     registry.push(layout.directory, "index", "team/multi:1.0.0")
     registry.delivered()
-    store = Store(service.data)
-    reader = store.reader()
-    heads = "SELECT digest FROM tags JOIN manifests ON manifests.id = head_id"
-    eventually(lambda: reader.execute(heads).fetchall() == [(index,)], "the push is projected")
-    assert reader.execute("SELECT count(*) FROM index_members").fetchone() == (2,)
-    assert reader.execute("SELECT host FROM contacts").fetchall() == [(registry.host,)]
-    assert reader.execute("SELECT * FROM traffic WHERE action LIKE '%blob'").fetchall() == []
-    store.close()
+    assert service.rows("SELECT digest FROM tags JOIN manifests ON manifests.id = head_id") == [(index,)]
+    assert service.rows("SELECT count(*) FROM index_members") == [(2,)]
+    assert service.rows("SELECT host FROM contacts") == [(registry.host,)]
+    assert service.rows("SELECT * FROM traffic WHERE action LIKE '%blob'") == []
 
 
 def read_unit() -> dict[str, list[str]]:

@@ -24,10 +24,7 @@ class World:
     registry: Registry
 
     def rows(self, sql: str) -> list[tuple[Any, ...]]:
-        store = Store(self.service.data)
-        rows: list[tuple[Any, ...]] = store.reader().execute(sql).fetchall()
-        store.close()
-        return rows
+        return self.service.rows(sql)
 
 
 @pytest.fixture
